@@ -1,0 +1,174 @@
+/**
+ * The only reader of the environment: every variable with its rule, its default and what it is for. The table below is also
+ * what `.env.example` is checked against. A bad value stops the start and names the variable, the value and what is allowed.
+ */
+import { AppError } from './platform/errors.ts'
+
+export const ROLES = ['gateway', 'agents', 'workflows', 'scheduler', 'executor', 'skills', 'notifications'] as const
+export type Role = (typeof ROLES)[number]
+
+type Parse<T> = (text: string) => T | undefined
+
+interface Variable<T> {
+  readonly parse: Parse<T>
+  readonly allowed: string
+  readonly fallback: T
+  readonly about: string
+}
+
+const variable = <T>(fallback: T, parse: Parse<T>, allowed: string, about: string): Variable<T> => ({
+  parse,
+  allowed,
+  fallback,
+  about,
+})
+
+const integer = (fallback: number, min: number, max: number, about: string): Variable<number> =>
+  variable(
+    fallback,
+    (text) => (/^\d+$/.test(text) && Number(text) >= min && Number(text) <= max ? Number(text) : undefined),
+    `a whole number from ${min} to ${max}`,
+    about,
+  )
+
+const text = (fallback: string, about: string): Variable<string> =>
+  variable(fallback, (given) => given, 'any text', about)
+
+const choice = <T extends string>(fallback: T, options: readonly T[], about: string): Variable<T> =>
+  variable(fallback, (given) => options.find((option) => option === given), options.join(', '), about)
+
+const flag = (fallback: boolean, about: string): Variable<boolean> =>
+  variable(fallback, (given) => ({ true: true, false: false })[given], 'true or false', about)
+
+const list = (about: string): Variable<readonly string[]> =>
+  variable<readonly string[]>([], (given) => splitList(given), 'a list separated by commas', about)
+
+const splitList = (given: string): string[] =>
+  given
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+
+const parseRoles: Parse<readonly Role[]> = (given) => {
+  const names = splitList(given)
+  if (names.length === 1 && names[0] === 'all') return ROLES
+  return names.length > 0 && names.every((name) => ROLES.includes(name as Role)) ? (names as Role[]) : undefined
+}
+
+const nodes: Parse<readonly { host: string; port: number }[]> = (given) => {
+  const parsed = splitList(given).map((part) => /^(.+):(\d{1,5})$/.exec(part))
+  return parsed.every((match) => match !== null) ? parsed.map((m) => ({ host: m[1]!, port: Number(m[2]) })) : undefined
+}
+
+export const VARIABLES = {
+  AIDOS_ROLES: variable<readonly Role[]>(
+    ROLES,
+    parseRoles,
+    `all, or a list of ${ROLES.join(', ')}`,
+    'Which services this process plays.',
+  ),
+  AIDOS_DATA_DIR: text('.aidos', 'Folder of the embedded database and the first key.'),
+  AIDOS_FILES_ROOT: text('', 'Folder that the files skill may read and write; default: "files" in the data folder.'),
+  HOST: text('127.0.0.1', 'Address to listen on. The default is reached from this machine alone.'),
+  PORT: integer(3000, 0, 65_535, 'Port of the HTTP API; 0 takes a free one.'),
+  LOG_LEVEL: choice('info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'How much is logged.'),
+  BODY_LIMIT_BYTES: integer(1_048_576, 1024, 67_108_864, 'The largest request body.'),
+  PAYLOAD_LIMIT_BYTES: integer(262_144, 1024, 16_777_216, 'The largest input, output or step result, as JSON.'),
+  SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000, 'How long running tasks may go on after a stop was asked for.'),
+  OUTBOUND_ALLOW: list('Internal hosts, host:port or networks that outbound calls may reach; none by default.'),
+
+  DB_CLIENT: choice('sqlite', ['sqlite', 'pg'], 'sqlite (embedded) or pg (PostgreSQL).'),
+  DB_HOST: text('127.0.0.1', 'PostgreSQL: host.'),
+  DB_PORT: integer(5432, 1, 65_535, 'PostgreSQL: port.'),
+  DB_NAME: text('aidos', 'PostgreSQL: database.'),
+  DB_USER: text('aidos', 'PostgreSQL: user.'),
+  DB_PASSWORD: text('', 'PostgreSQL: password.'),
+  DB_POOL_MIN: integer(5, 0, 1000, 'PostgreSQL: connections kept open.'),
+  DB_POOL_MAX: integer(50, 1, 1000, 'PostgreSQL: the most connections.'),
+
+  REDIS_MODE: choice('none', ['none', 'single', 'cluster'], 'none (local queue), single or cluster.'),
+  REDIS_CLUSTER_NODES: variable<readonly { host: string; port: number }[]>(
+    [],
+    nodes,
+    'host:port,host:port,…',
+    'Redis nodes.',
+  ),
+  REDIS_PASSWORD: text('', 'Redis: password.'),
+
+  QUEUE_CONCURRENCY: integer(10, 1, 10_000, 'Tasks that one executor does at a time, per partition.'),
+  QUEUE_MAX_ATTEMPTS: integer(3, 1, 100, 'Attempts of a task that does not say otherwise.'),
+  QUEUE_WINDOW: integer(1000, 10, 100_000, 'Tasks per partition handed to the queue; the rest waits in the database.'),
+  RUNS_LIVE_MAX: integer(
+    1000,
+    1,
+    100_000,
+    'Runs kept in memory; more wait their turn or are rebuilt from the journal.',
+  ),
+  LEASE_MS: integer(15_000, 1000, 600_000, 'How long a process that does not answer keeps its work.'),
+
+  CACHE_L1_ENABLED: flag(true, 'Keep read rows in memory.'),
+  CACHE_L1_MAX_SIZE: integer(1000, 1, 1_000_000, 'Entries of the memory cache per kind.'),
+  CACHE_L1_TTL: integer(5000, 0, 86_400_000, 'Age of an entry of the memory cache, in milliseconds.'),
+  CACHE_DEFAULT_TTL: integer(300, 1, 86_400, 'Age of an entry of the shared cache, in seconds.'),
+
+  MODEL_BASE_URL: text('', 'OpenAI-compatible endpoint of the default model; empty: agents must name their own.'),
+  MODEL_API_KEY: text('', 'Its key.'),
+  MODEL_NAME: text('', 'The model of agents that name none.'),
+} as const satisfies Record<string, Variable<unknown>>
+
+type ValueOf<V> = V extends Variable<infer T> ? T : never
+type Values = { readonly [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLES)[K]> }
+
+export type Config = Values & { readonly playsAll: boolean }
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const SECRET = /PASSWORD|KEY|SECRET|TOKEN/
+
+const configError = (message: string): AppError => new AppError('config_invalid', message)
+
+/** Reads and checks every variable. Throws `config_invalid` naming all that is wrong. */
+export const readConfig = (env: Environment = process.env): Config => {
+  const values: Record<string, unknown> = {}
+  const problems: string[] = []
+  for (const [name, rule] of Object.entries(VARIABLES) as [string, Variable<unknown>][]) {
+    const given = env[name]
+    const value = given === undefined || given === '' ? rule.fallback : rule.parse(given)
+    if (value === undefined) {
+      const shown = SECRET.test(name) ? '(hidden)' : JSON.stringify(given)
+      problems.push(`${name} is ${shown}; allowed: ${rule.allowed}. ${rule.about}`)
+    }
+    values[name] = value
+  }
+  if (problems.length > 0) throw configError(problems.join('\n'))
+  return checkTogether(
+    Object.freeze({ ...(values as unknown as Values), playsAll: playsAll(values.AIDOS_ROLES as Role[]) }),
+  )
+}
+
+const playsAll = (roles: readonly Role[]): boolean => ROLES.every((role) => roles.includes(role))
+
+/** Rules between variables. */
+const checkTogether = (config: Config): Config => {
+  if (config.DB_POOL_MIN > config.DB_POOL_MAX) {
+    throw configError(`DB_POOL_MIN is ${config.DB_POOL_MIN}; allowed: at most DB_POOL_MAX (${config.DB_POOL_MAX})`)
+  }
+  if (!config.playsAll && config.DB_CLIENT === 'sqlite') {
+    throw configError(
+      `AIDOS_ROLES is "${config.AIDOS_ROLES.join(',')}" with DB_CLIENT "sqlite"; SQLite belongs to one process that plays all roles. ` +
+        'Set AIDOS_ROLES=all, or DB_CLIENT=pg (and a Redis) to split the roles over processes.',
+    )
+  }
+  if (!config.playsAll && config.REDIS_MODE === 'none') {
+    throw configError(
+      `AIDOS_ROLES is "${config.AIDOS_ROLES.join(',')}" with REDIS_MODE "none"; the local queue lives in one process that plays all roles. ` +
+        'Set AIDOS_ROLES=all, or REDIS_MODE=single or cluster.',
+    )
+  }
+  if (config.REDIS_MODE !== 'none') {
+    throw configError(
+      `REDIS_MODE is "${config.REDIS_MODE}"; this version has the local queue only (REDIS_MODE=none). The Redis queue is not built yet.`,
+    )
+  }
+  return config
+}

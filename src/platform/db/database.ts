@@ -1,0 +1,22 @@
+/** The database as the rest of the house sees it: everyday queries, transactions, and the group commit of hot writes. */
+import type { Kysely, Transaction } from 'kysely'
+import type { GroupCommit } from './group-commit.ts'
+
+/** A connection or a transaction; a repository is made over one and gives it the tables it knows with `withTables`. */
+export type Handle = Kysely<unknown>
+
+export interface Database {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Reads that may lag a little behind the last write where replicas serve them. */
+  readonly read: Handle
+  /** Reads that see every finished commit. */
+  readonly primary: Handle
+  /** Everyday writes: all or nothing. No network call inside. */
+  transaction<T>(work: (tx: Transaction<unknown>) => Promise<T>): Promise<T>
+  /** Hot writes; see group-commit.ts. */
+  readonly commit: GroupCommit['commit']
+  readonly commitStats: GroupCommit['stats']
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>
+  stop(): Promise<void>
+}

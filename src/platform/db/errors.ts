@@ -1,0 +1,16 @@
+/** Errors of the database layer. */
+import { defineErrors } from '../errors.ts'
+
+export const dbErrors = defineErrors({
+  stale_write: { status: 409 },
+  database_newer: { status: 500 },
+  database_in_use: { status: 500 },
+  conflict: { status: 409 },
+})
+
+/** Whether a driver's error says that a unique key exists already. */
+export const isUniqueViolation = (error: unknown): boolean => {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  // 2067: SQLITE_CONSTRAINT_UNIQUE, 1555: SQLITE_CONSTRAINT_PRIMARYKEY; 23505: unique_violation.
+  return code === '23505' || errcode === 2067 || errcode === 1555
+}

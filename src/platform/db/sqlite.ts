@@ -1,0 +1,115 @@
+/** The database on SQLite: one writing connection, one reading one, and a lock file that keeps a second process out. */
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Kysely } from 'kysely'
+import { eventRow } from '../events/event.ts'
+import type { EventHub } from '../events/hub.ts'
+import type { Database } from './database.ts'
+import { dbErrors } from './errors.ts'
+import {
+  insertEvent,
+  makeGroupCommit,
+  staleWrite,
+  type Unit,
+  type UnitResult,
+  type WriteGroup,
+} from './group-commit.ts'
+import { makeLock } from './lock.ts'
+import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
+import { makeSqliteDialect } from './sqlite-dialect.ts'
+import { guardQuery } from './statements.ts'
+
+const GUARDS = { runs: guardQuery('runs').sqlite, tasks: guardQuery('tasks').sqlite } as const
+
+const writeUnit = (sqlite: SqliteConnection, unit: Unit): UnitResult => {
+  for (const guard of unit.guards ?? []) {
+    const row = sqlite.prepare(GUARDS[guard.table]).get(guard.id)
+    if (row?.fence !== guard.fence) return staleWrite(guard)
+  }
+  for (const { statement, row } of unit.writes) sqlite.prepare(statement.sqlite).run(...row)
+  if (!unit.events || unit.events.length === 0) return { eventIds: [] }
+  const insert = sqlite.prepare(insertEvent.sqlite)
+  return { eventIds: unit.events.map((event) => Number(insert.run(...eventRow(event)).lastInsertRowid)) }
+}
+
+const inTransaction = <T>(sqlite: SqliteConnection, work: () => T): T => {
+  sqlite.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    sqlite.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (sqlite.raw.isTransaction) sqlite.exec('ROLLBACK')
+    throw error
+  }
+}
+
+const makeWriteGroup = (sqlite: SqliteConnection, lock: ReturnType<typeof makeLock>): WriteGroup => {
+  const writeOne = (unit: Unit): UnitResult => {
+    try {
+      return inTransaction(sqlite, () => writeUnit(sqlite, unit))
+    } catch (error) {
+      return error as Error
+    }
+  }
+  return async (units) => {
+    const release = lock.tryAcquire() ?? (await lock.acquire())
+    try {
+      return inTransaction(sqlite, () => units.map((unit) => writeUnit(sqlite, unit)))
+    } catch (error) {
+      // A unit broke a rule of the schema: each is tried alone, so that only the faulty one fails.
+      return units.length === 1 ? [error as Error] : units.map(writeOne)
+    } finally {
+      release()
+    }
+  }
+}
+
+/** Held by the operating system for as long as the process lives: no stale lock after a crash. */
+const holdFile = (file: string): SqliteConnection => {
+  const holder = openSqlite(`${file}.lock`, { journal: 'DELETE', busyTimeoutMs: 200 })
+  try {
+    holder.exec('PRAGMA locking_mode = EXCLUSIVE')
+    holder.exec('BEGIN EXCLUSIVE')
+    return holder
+  } catch (error) {
+    holder.close()
+    throw dbErrors.database_in_use(
+      `the database ${file} is in use by another AIDOS process; stop it, or set AIDOS_DATA_DIR to another folder`,
+      { cause: error },
+    )
+  }
+}
+
+export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Database => {
+  const { file, hub } = options
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const isNew = !existsSync(file)
+  const holder = holdFile(file)
+  const writer = openSqlite(file)
+  if (isNew) chmodSync(file, 0o600)
+  const reader = openSqlite(file, { readOnly: true })
+  const lock = makeLock()
+  const write = new Kysely<unknown>({ dialect: makeSqliteDialect(writer, lock) })
+  const read = new Kysely<unknown>({ dialect: makeSqliteDialect(reader, makeLock()) })
+  const group = makeGroupCommit({ writeGroup: makeWriteGroup(writer, lock), publish: (events) => hub.publish(events) })
+  return {
+    dialect: 'sqlite',
+    read,
+    primary: read,
+    commit: group.commit,
+    commitStats: group.stats,
+    transaction: (work) => write.transaction().execute(work),
+    async ping() {
+      reader.prepare('SELECT 1').get()
+    },
+    async stop() {
+      await group.drain()
+      await write.destroy()
+      await read.destroy()
+      reader.close()
+      writer.close()
+      holder.close()
+    },
+  }
+}
