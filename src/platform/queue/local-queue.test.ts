@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeFakeClock, systemClock } from '../clock.ts'
+import { describeQueue } from './conformance.ts'
+import { makeLocalQueue } from './local-queue.ts'
+
+describeQueue({
+  name: 'local queue',
+  open: async (errors) => makeLocalQueue({ clock: systemClock, onError: (error) => errors.push(error) }),
+})
+
+test('local queue: reserve() takes a place only when nobody waits for it', async () => {
+  const queue = makeLocalQueue({ clock: makeFakeClock(), onError: () => {} })
+  let release = (): void => {}
+  const consumer = queue.consume({
+    partition: 'tasks',
+    concurrency: 2,
+    handle: () =>
+      new Promise<void>((resolve) => {
+        release = resolve
+      }),
+  })
+  const first = consumer.reserve()
+  assert.ok(first)
+  await queue.add([{ id: 'a', partition: 'tasks', tenantId: 't', priority: 3 }])
+  assert.equal(consumer.reserve(), undefined)
+  await queue.add([{ id: 'b', partition: 'tasks', tenantId: 't', priority: 3 }])
+  assert.equal((await queue.counts('tasks')).waiting, 1)
+  first()
+  assert.equal((await queue.counts('tasks')).waiting, 0)
+  release()
+})

@@ -1,0 +1,138 @@
+/** The queue in memory, for one process. Safe because the database is the truth: at start the backlog is read back from it. */
+import type { Clock } from '../clock.ts'
+import { makeFairList } from './fair-list.ts'
+import type { ConsumeOptions, Consumer, Job, Partition, Queue } from './queue.ts'
+
+export interface LocalQueueOptions {
+  readonly clock: Clock
+  /** Told when a handler rejects. */
+  readonly onError: (error: unknown, job: Job) => void
+}
+
+interface LocalConsumer {
+  readonly options: ConsumeOptions
+  active: number
+  paused: boolean
+  idle: (() => void)[]
+}
+
+const makePartition = ({ clock, onError }: LocalQueueOptions) => {
+  const waiting = makeFairList()
+  const delayed = new Map<string, () => void>()
+  const active = new Set<string>()
+  const consumers: LocalConsumer[] = []
+
+  const leave = (consumer: LocalConsumer): void => {
+    consumer.active--
+    if (consumer.active === 0) for (const done of consumer.idle.splice(0)) done()
+    pump()
+  }
+
+  const run = async (consumer: LocalConsumer, job: Job): Promise<void> => {
+    consumer.active++
+    active.add(job.id)
+    try {
+      await consumer.options.handle(job)
+    } catch (error) {
+      onError(error, job)
+    } finally {
+      active.delete(job.id)
+      leave(consumer)
+    }
+  }
+
+  const free = (): LocalConsumer | undefined =>
+    consumers.find((consumer) => !consumer.paused && consumer.active < consumer.options.concurrency)
+
+  const pump = (): void => {
+    while (waiting.size > 0) {
+      const consumer = free()
+      if (!consumer) return
+      void run(consumer, waiting.shift() as Job)
+    }
+  }
+
+  const push = (job: Job): void => {
+    waiting.push(job)
+    pump()
+  }
+
+  const add = (job: Job): void => {
+    if (waiting.has(job.id) || delayed.has(job.id) || active.has(job.id)) return
+    if (!job.delayMs || job.delayMs <= 0) return push(job)
+    const cancel = clock.after(job.delayMs, () => {
+      delayed.delete(job.id)
+      push(job)
+    })
+    delayed.set(job.id, cancel)
+  }
+
+  const consume = (options: ConsumeOptions): Consumer => {
+    const consumer: LocalConsumer = { options, active: 0, paused: false, idle: [] }
+    consumers.push(consumer)
+    pump()
+    return {
+      reserve() {
+        if (consumer.paused || waiting.size > 0 || consumer.active >= options.concurrency) return undefined
+        consumer.active++
+        let given = false
+        return () => {
+          if (given) return
+          given = true
+          leave(consumer)
+        }
+      },
+      pause: () => {
+        consumer.paused = true
+      },
+      resume: () => {
+        consumer.paused = false
+        pump()
+      },
+      stop: async () => {
+        consumer.paused = true
+        if (consumer.active > 0) await new Promise<void>((resolve) => consumer.idle.push(resolve))
+        const index = consumers.indexOf(consumer)
+        if (index >= 0) consumers.splice(index, 1)
+      },
+    }
+  }
+
+  const remove = (id: string): boolean => {
+    const cancel = delayed.get(id)
+    cancel?.()
+    return delayed.delete(id) || waiting.delete(id)
+  }
+
+  return {
+    add,
+    consume,
+    remove,
+    counts: () => ({ waiting: waiting.size, delayed: delayed.size, active: active.size }),
+    stop: async () => {
+      for (const cancel of delayed.values()) cancel()
+      delayed.clear()
+      for (const consumer of consumers) consumer.paused = true
+    },
+  }
+}
+
+export const makeLocalQueue = (options: LocalQueueOptions): Queue => {
+  const partitions = new Map<Partition, ReturnType<typeof makePartition>>()
+  const of = (name: Partition) => {
+    const partition = partitions.get(name) ?? makePartition(options)
+    partitions.set(name, partition)
+    return partition
+  }
+  return {
+    async add(jobs) {
+      for (const job of jobs) of(job.partition).add(job)
+    },
+    remove: async (partition, id) => of(partition).remove(id),
+    consume: (consumeOptions) => of(consumeOptions.partition).consume(consumeOptions),
+    counts: async (partition) => of(partition).counts(),
+    async stop() {
+      await Promise.all([...partitions.values()].map((partition) => partition.stop()))
+    },
+  }
+}

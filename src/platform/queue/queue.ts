@@ -1,0 +1,55 @@
+/**
+ * The queue port. A queue carries wake-ups: the database holds the truth, so a job that is lost or given twice does no harm,
+ * and whoever handles a job asks the database first. Adapters: local (one process); the suite in conformance.ts is the contract.
+ */
+
+/** 1 is done first. */
+export const PRIORITIES = { critical: 1, high: 2, normal: 3, low: 4 } as const
+export type PriorityName = keyof typeof PRIORITIES
+export type Priority = (typeof PRIORITIES)[PriorityName]
+
+/** A queue for one business type. */
+export const PARTITIONS = ['agents', 'workflow', 'scheduler', 'notifications', 'tasks'] as const
+export type Partition = (typeof PARTITIONS)[number]
+
+export interface Job {
+  /** The id of what is to be woken; a second job with the same id is dropped while the first waits or runs. */
+  readonly id: string
+  readonly partition: Partition
+  readonly tenantId: string
+  readonly priority: Priority
+  readonly delayMs?: number
+}
+
+export interface ConsumeOptions {
+  readonly partition: Partition
+  /** Jobs handled at a time by this consumer. */
+  readonly concurrency: number
+  /** A rejection is reported and ends the job: whether it is tried again is decided by the database, not by the queue. */
+  handle(job: Job): Promise<void>
+}
+
+export interface Consumer {
+  /** Takes one of the consumer's places without a job, if one is free and nobody waits for it. The returned function gives it back. */
+  reserve(): (() => void) | undefined
+  /** Stops taking jobs; those being handled go on. */
+  pause(): void
+  resume(): void
+  /** Stops taking jobs and waits for those being handled. */
+  stop(): Promise<void>
+}
+
+export interface JobCounts {
+  readonly waiting: number
+  readonly delayed: number
+  readonly active: number
+}
+
+export interface Queue {
+  add(jobs: readonly Job[]): Promise<void>
+  /** Drops a job that still waits; returns false when it is unknown or being handled. */
+  remove(partition: Partition, id: string): Promise<boolean>
+  consume(options: ConsumeOptions): Consumer
+  counts(partition: Partition): Promise<JobCounts>
+  stop(): Promise<void>
+}
