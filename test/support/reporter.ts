@@ -57,7 +57,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     if (data.skip !== undefined) state.skipped++
     if (data.details.passed || data.todo !== undefined || isOnlyOfSubtests(error)) return
     const where = `${path.relative('.', data.file ?? '')}:${data.line ?? 1}`
-    state.failures.push(`${data.name} (${where})\n${indent(inspect(error?.cause ?? error, { depth: 8 }))}`)
+    state.failures.push(`${data.name} (${where})\n${indent(describe(error?.cause ?? error))}`)
   }
 
   for await (const { type, data } of source) {
@@ -79,6 +79,13 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   }
   if (failed.length > 0) yield `\nfailed:\n${failed.map((line) => `  ✖ ${line}\n`).join('')}`
   yield `\n${closing.join('')}`
+}
+
+/** An assertion that wrote its own message has said in it all that its properties hold. */
+const describe = (error: unknown): string => {
+  const saidAll = error instanceof Error && 'generatedMessage' in error && error.generatedMessage === true
+  const text = saidAll && error.stack ? error.stack : inspect(error, { depth: 8 })
+  return text.replace(/^ +at .*node:internal.*\n?/gm, '')
 }
 
 /** A suite's own error when it is but the sum of what failed inside it. */
