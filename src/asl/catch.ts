@@ -1,0 +1,43 @@
+/** `Catch`: where a run goes on after an error, and with which data. */
+import type { Json, JsonObject } from '../platform/json.ts'
+import { compileAssign, compileOptional, compileResultPath } from './data-flow.ts'
+import { type AslError, nameCovers } from './errors.ts'
+import type { Maybe, QueryLanguage } from './query/focus.ts'
+import type { Exit } from './states/state.ts'
+import type { Visit } from './visit.ts'
+
+export interface Catcher {
+  readonly errorEquals: readonly string[]
+  readonly next: string
+  exit(visit: Visit, errorOutput: JsonObject): Maybe<Exit>
+}
+
+export const compileCatchers = (field: Json | undefined, language: QueryLanguage): Catcher[] =>
+  ((field ?? []) as JsonObject[]).map((catcher, i) => {
+    const toVariables = compileAssign(catcher.Assign, language)
+    const toOutput =
+      language === 'JSONata' ? compileOptional(catcher.Output, `Catch[${i}]/Output`, language) : undefined
+    const merge = compileResultPath(catcher.ResultPath)
+    const next = catcher.Next as string
+    return {
+      errorEquals: catcher.ErrorEquals as string[],
+      next,
+      async exit(visit, errorOutput) {
+        const focus = visit.focus(errorOutput, { errorOutput })
+        const assigned = toVariables && ((await toVariables(focus)) as JsonObject)
+        if (language === 'JSONata') return { output: toOutput ? await toOutput(focus) : errorOutput, assigned, next }
+        return { output: merge(visit.input, errorOutput), assigned, next }
+      },
+    }
+  })
+
+export const findCatcher = (catchers: readonly Catcher[], error: AslError): Catcher | undefined =>
+  catchers.find((catcher) => catcher.errorEquals.some((name) => nameCovers(name, error)))
+
+/** What a catcher sees of an error. A part that the error does not have is left out. */
+export const errorOutput = (error: AslError): JsonObject => {
+  const output: JsonObject = {}
+  if (error.error !== undefined) output.Error = error.error
+  if (error.causeText !== undefined) output.Cause = error.causeText
+  return output
+}

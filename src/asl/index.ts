@@ -1,0 +1,22 @@
+/** The States Language as a library: read, check and compile a definition, then run it over a host. */
+export { compile, type Program } from './compile.ts'
+export { type ParsedDefinition, parseDefinition } from './definition.ts'
+export { AslError, STATES } from './errors.ts'
+export { type Finding, type FindingCode, InvalidDefinition } from './finding.ts'
+export type {
+  AslHost,
+  ChildItem,
+  ChildOutcome,
+  ChildRunRequest,
+  ItemSource,
+  OpenItemsRequest,
+  OpenResultsRequest,
+  ResultSink,
+  TaskRequest,
+  Transition,
+  TransitionType,
+} from './host.ts'
+export { defaultRunLimits, type RunLimits } from './limits.ts'
+export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
+export { type RunItemsOptions, runItems } from './run-items.ts'
+export { type Validation, validate } from './validate/validate.ts'

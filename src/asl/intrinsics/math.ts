@@ -1,0 +1,36 @@
+/** Sums and random numbers. */
+import type { Json } from '../../platform/json.ts'
+import type { Surroundings } from '../query/focus.ts'
+import { integer } from './arguments.ts'
+import { type Intrinsic, IntrinsicFailure } from './failure.ts'
+
+const LEAST = -2_147_483_648
+const MOST = 2_147_483_647
+
+export const math: Readonly<Record<string, Intrinsic>> = {
+  'States.MathAdd': { arity: [2, 2], call: ([a, b]) => within(within(integer(a)) + within(integer(b))) },
+  'States.MathRandom': { arity: [2, 3], call: (args, around) => random(args, around) },
+}
+
+const within = (value: number): number => {
+  if (value < LEAST || value > MOST)
+    throw new IntrinsicFailure(`The numbers and their sum must lie in ${LEAST} to ${MOST}`)
+  return value
+}
+
+/** A whole number from the first to the second; with a seed always the same one. */
+const random = ([from, to, seed]: readonly Json[], around: Surroundings): Json => {
+  const start = integer(from, 'The start number')
+  const end = integer(to, 'The end number')
+  if (end <= start) throw new IntrinsicFailure('The end number must be greater than the start number')
+  const draw = seed === undefined ? around.random() : seededRandom(integer(seed, 'The seed'))
+  return start + Math.floor(draw * (end - start))
+}
+
+/** A number in [0, 1) that depends on nothing but the seed (one step of splitmix32). */
+export const seededRandom = (seed: number): number => {
+  let mixed = (seed + 0x9e3779b9) | 0
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+  return ((mixed ^ (mixed >>> 15)) >>> 0) / 0x1_0000_0000
+}

@@ -1,0 +1,104 @@
+/** Reads the text of an intrinsic function call: `States.Format('{} of {}', $.n, States.ArrayLength($.items))`. */
+import { type ParsedPath, parsePath } from '../json-path/parse.ts'
+import { makeReader, type Reader } from '../json-path/reader.ts'
+
+export type Argument =
+  | { readonly kind: 'call'; readonly call: Call }
+  | { readonly kind: 'path'; readonly path: ParsedPath }
+  | { readonly kind: 'text'; readonly text: string; readonly pieces: readonly string[] }
+  | { readonly kind: 'value'; readonly value: number | boolean | null }
+
+export interface Call {
+  readonly name: string
+  readonly args: readonly Argument[]
+}
+
+/** The service allows so many calls within calls. */
+const DEEPEST_NESTING = 10
+
+export const isIntrinsic = (text: string): boolean => /^\s*States\.[A-Za-z]/.test(text)
+
+/** Throws a plain `Error` that says where the text stops being a call. */
+export const parseIntrinsic = (source: string): Call => {
+  const reader = makeReader(source)
+  reader.skipSpace()
+  const call = readCall(reader, 1)
+  reader.skipSpace()
+  if (!reader.done()) throw reader.error('expected the end of the call')
+  return call
+}
+
+const readCall = (reader: Reader, depth: number): Call => {
+  if (depth > DEEPEST_NESTING) throw reader.error(`more than ${DEEPEST_NESTING} calls within one another`)
+  reader.expect('States.')
+  const name = `States.${reader.takeWhile(/[A-Za-z0-9]/)}`
+  reader.skipSpace()
+  reader.expect('(')
+  const args: Argument[] = []
+  for (reader.skipSpace(); !reader.take(')'); reader.skipSpace()) {
+    if (args.length > 0) reader.expect(',')
+    reader.skipSpace()
+    args.push(readArgument(reader, depth))
+  }
+  return { name, args }
+}
+
+const readArgument = (reader: Reader, depth: number): Argument => {
+  const ch = reader.peek()
+  if (ch === "'") return readText(reader)
+  if (ch === '$') return { kind: 'path', path: parsePath(readPathText(reader)) }
+  if (ch === 'S') return { kind: 'call', call: readCall(reader, depth + 1) }
+  const word = reader.takeWhile(/[-+.\w]/)
+  if (word === 'true' || word === 'false') return { kind: 'value', value: word === 'true' }
+  if (word === 'null') return { kind: 'value', value: null }
+  if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(word)) return { kind: 'value', value: Number(word) }
+  throw reader.error('expected a quoted text, a number, a path or a function call')
+}
+
+/** A path runs to the comma or bracket that ends the argument; those inside `[…]`, `(…)` or quotes belong to it. */
+const readPathText = (reader: Reader): string => {
+  let text = ''
+  let open = 0
+  let quote = ''
+  for (let ch = reader.peek(); ch !== ''; ch = reader.peek()) {
+    if (quote === '' && open === 0 && (ch === ',' || ch === ')')) break
+    if (quote !== '') quote = ch === quote ? '' : quote
+    else if (ch === "'" || ch === '"') quote = ch
+    else if (ch === '[' || ch === '(') open++
+    else if (ch === ']' || ch === ')') open--
+    text += ch
+    reader.expect(ch)
+  }
+  return text.trimEnd()
+}
+
+/** A text, and its pieces around the `{}` placeholders; a backslash takes the meaning from `'`, `{`, `}` and itself. */
+const readText = (reader: Reader): Argument => {
+  reader.expect("'")
+  const pieces: string[] = []
+  let text = ''
+  let piece = ''
+  for (;;) {
+    const ch = reader.peek()
+    if (ch === '') throw reader.error('a quoted text does not end')
+    reader.expect(ch)
+    if (ch === "'") return { kind: 'text', text, pieces: [...pieces, piece] }
+    if (ch === '{' && reader.take('}')) {
+      pieces.push(piece)
+      piece = ''
+      text += '{}'
+      continue
+    }
+    const plain = ch === '\\' ? readEscape(reader) : ch
+    piece += plain
+    text += plain
+  }
+}
+
+const readEscape = (reader: Reader): string => {
+  const ch = reader.peek()
+  if (ch === '') throw reader.error('a quoted text does not end')
+  reader.expect(ch)
+  if (ch === "'" || ch === '{' || ch === '}' || ch === '\\') return ch
+  return `\\${ch}`
+}

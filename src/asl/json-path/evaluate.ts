@@ -1,0 +1,126 @@
+/** Turns a parsed path into a function. A definite path gives one value or `undefined`; any other gives a list. */
+import type { Json } from '../../platform/json.ts'
+import { getOwn, isObject } from '../values.ts'
+import { type Context, passes } from './filter.ts'
+import { callPathFunction } from './functions.ts'
+import type { PathStep } from './parse.ts'
+
+/** The value at the path, or `undefined` when a definite path leads nowhere. */
+export type FindPath = (document: Json) => Json | undefined
+
+export const compileSteps = (steps: readonly PathStep[], definite: boolean): FindPath => {
+  if (steps.length === 0) return (document) => document
+  if (definite) return (document) => followDefinite(steps, document)
+  const ends = steps[steps.length - 1]!
+  if (ends.kind !== 'function') return (document) => collect(steps, document, document)
+  const body = steps.slice(0, -1)
+  return (document) => callPathFunction(ends.name, collect(body, document, document))
+}
+
+const followDefinite = (steps: readonly PathStep[], document: Json): Json | undefined => {
+  let value: Json | undefined = document
+  for (const step of steps) {
+    if (step.kind === 'name') value = isObject(value) ? getOwn(value, step.name) : undefined
+    else if (step.kind === 'index')
+      value = Array.isArray(value) ? value[resolveIndex(step.index, value.length)] : undefined
+    else if (step.kind === 'function') value = callPathFunction(step.name, value)
+    if (value === undefined) return undefined
+  }
+  return value
+}
+
+const resolveIndex = (index: number, length: number): number => (index < 0 ? length + index : index)
+
+/** All values that the steps lead to, in document order. */
+export const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[] => {
+  let found: Json[] = [start]
+  for (let i = 0; i < steps.length; i++) {
+    const next: Json[] = []
+    const step = steps[i]!
+    if (step.kind === 'scan') {
+      const after = steps[++i]!
+      for (const value of found) visitAll(value, (inner) => advance(after, inner, next, document))
+    } else {
+      for (const value of found) advance(step, value, next, document)
+    }
+    found = next
+  }
+  return found
+}
+
+/** Calls back with the value and everything below it, parents first; without recursion, so that depth does not matter. */
+const visitAll = (root: Json, visit: (value: Json) => void): void => {
+  const open: Json[] = [root]
+  while (open.length > 0) {
+    const value = open.pop()!
+    visit(value)
+    if (typeof value !== 'object' || value === null) continue
+    const children = Array.isArray(value) ? value : Object.values(value)
+    for (let i = children.length - 1; i >= 0; i--) open.push(children[i]!)
+  }
+}
+
+const advance = (step: PathStep, value: Json, into: Json[], document: Json): void => {
+  switch (step.kind) {
+    case 'name':
+      pushOwn(value, step.name, into)
+      return
+    case 'names':
+      for (const name of step.names) pushOwn(value, name, into)
+      return
+    case 'index':
+      pushAt(value, step.index, into)
+      return
+    case 'indexes':
+      for (const index of step.indexes) pushAt(value, index, into)
+      return
+    case 'slice':
+      if (Array.isArray(value)) pushSlice(value, step.from, step.to, step.step, into)
+      return
+    case 'wildcard':
+      if (typeof value === 'object' && value !== null) pushAll(Object.values(value), into)
+      return
+    case 'filter':
+      pushMatching(value, { test: step.test, document }, into)
+      return
+    case 'function':
+      into.push(callPathFunction(step.name, value) ?? null)
+      return
+    case 'scan':
+      return
+  }
+}
+
+const pushAll = (values: readonly Json[], into: Json[]): void => {
+  for (const value of values) into.push(value)
+}
+
+const pushOwn = (value: Json, name: string, into: Json[]): void => {
+  const found = isObject(value) ? getOwn(value, name) : undefined
+  if (found !== undefined) into.push(found)
+}
+
+const pushAt = (value: Json, index: number, into: Json[]): void => {
+  const found = Array.isArray(value) ? value[resolveIndex(index, value.length)] : undefined
+  if (found !== undefined) into.push(found)
+}
+
+const pushSlice = (
+  value: readonly Json[],
+  from: number | undefined,
+  to: number | undefined,
+  step: number,
+  into: Json[],
+): void => {
+  const start = Math.max(resolveIndex(from ?? 0, value.length), 0)
+  const end = Math.min(resolveIndex(to ?? value.length, value.length), value.length)
+  for (let i = start; i < end; i += step) into.push(value[i]!)
+}
+
+const pushMatching = (value: Json, context: Context, into: Json[]): void => {
+  if (Array.isArray(value)) {
+    for (const item of value) if (passes(context.test, item, context.document, collect)) into.push(item)
+  } else if (isObject(value) && passes(context.test, value, context.document, collect)) {
+    into.push(value)
+  }
+}

@@ -1,0 +1,91 @@
+/** Decides whether an item passes a filter expression. */
+import type { Json } from '../../platform/json.ts'
+import { deepEqual, isObject } from '../values.ts'
+import type { Filter, FilterPath, Operand, PathStep } from './parse.ts'
+
+export interface Context {
+  readonly test: Filter
+  readonly document: Json
+}
+
+type Collect = (steps: readonly PathStep[], start: Json, document: Json) => Json[]
+
+/** `collect` is handed in because paths and filters contain one another. */
+export const passes = (test: Filter, item: Json, document: Json, collect: Collect): boolean => {
+  switch (test.kind) {
+    case 'and':
+      return passes(test.left, item, document, collect) && passes(test.right, item, document, collect)
+    case 'or':
+      return passes(test.left, item, document, collect) || passes(test.right, item, document, collect)
+    case 'not':
+      return !passes(test.inner, item, document, collect)
+    case 'exists':
+      return resolve(test.path, item, document, collect) !== undefined
+    case 'compare': {
+      const left = operandValue(test.left, item, document, collect)
+      const right = operandValue(test.right, item, document, collect)
+      return compare(test.operator, left, right)
+    }
+  }
+}
+
+const operandValue = (operand: Operand, item: Json, document: Json, collect: Collect): Json | undefined =>
+  'literal' in operand ? operand.literal : resolve(operand.path, item, document, collect)
+
+const resolve = (path: FilterPath, item: Json, document: Json, collect: Collect): Json | undefined => {
+  const found = collect(path.steps, path.root === '@' ? item : document, document)
+  const single = path.steps.every((step) => step.kind === 'name' || step.kind === 'index' || step.kind === 'function')
+  return single ? found[0] : found.length > 0 ? found : undefined
+}
+
+const compare = (operator: string, left: Json | undefined, right: Json | undefined): boolean => {
+  switch (operator) {
+    case '==':
+      return equal(left, right)
+    case '!=':
+      return !equal(left, right)
+    case 'in':
+      return Array.isArray(right) && left !== undefined && right.some((value) => deepEqual(value, left))
+    case 'nin':
+      return Array.isArray(right) && !right.some((value) => equal(value, left))
+    case 'subsetof':
+      return everyOf(left, (value) => Array.isArray(right) && right.some((other) => deepEqual(other, value)))
+    case 'anyof':
+      return Array.isArray(left) && Array.isArray(right) && left.some((v) => right.some((other) => deepEqual(other, v)))
+    case 'noneof':
+      return (
+        Array.isArray(left) && Array.isArray(right) && !left.some((v) => right.some((other) => deepEqual(other, v)))
+      )
+    case 'contains':
+      if (typeof left === 'string' && typeof right === 'string') return left.includes(right)
+      return Array.isArray(left) && right !== undefined && left.some((value) => deepEqual(value, right))
+    case 'size':
+      return sizeOf(left) === right
+    case 'empty':
+      return (sizeOf(left) === 0) === right
+    default:
+      return order(operator, left, right)
+  }
+}
+
+const equal = (left: Json | undefined, right: Json | undefined): boolean =>
+  left === undefined || right === undefined ? left === right : deepEqual(left, right)
+
+const everyOf = (left: Json | undefined, test: (value: Json) => boolean): boolean =>
+  Array.isArray(left) && left.every(test)
+
+const sizeOf = (value: Json | undefined): number | undefined => {
+  if (typeof value === 'string' || Array.isArray(value)) return value.length
+  return isObject(value) ? Object.keys(value).length : undefined
+}
+
+/** Only numbers with numbers and texts with texts have an order. */
+const order = (operator: string, left: Json | undefined, right: Json | undefined): boolean => {
+  const numbers = typeof left === 'number' && typeof right === 'number'
+  const texts = typeof left === 'string' && typeof right === 'string'
+  if (!numbers && !texts) return false
+  if (operator === '<') return left < right
+  if (operator === '<=') return left <= right
+  if (operator === '>') return left > right
+  return left >= right
+}

@@ -1,0 +1,156 @@
+/** Reads a JSONPath into steps, in the dialect of the service (Jayway's): names, indexes, slices, wildcards, scans, filters. */
+import type { Json } from '../../platform/json.ts'
+import { parseFilter } from './parse-filter.ts'
+import { makeReader, type Reader } from './reader.ts'
+
+export type PathStep =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  | { readonly kind: 'index'; readonly index: number }
+  | { readonly kind: 'indexes'; readonly indexes: readonly number[] }
+  | {
+      readonly kind: 'slice'
+      readonly from: number | undefined
+      readonly to: number | undefined
+      readonly step: number
+    }
+  | { readonly kind: 'wildcard' }
+  | { readonly kind: 'scan' }
+  | { readonly kind: 'filter'; readonly test: Filter }
+  | { readonly kind: 'function'; readonly name: PathFunction }
+
+export type PathFunction = 'length' | 'size' | 'min' | 'max' | 'avg' | 'sum' | 'stddev' | 'keys' | 'first' | 'last'
+
+export type Filter =
+  | { readonly kind: 'and' | 'or'; readonly left: Filter; readonly right: Filter }
+  | { readonly kind: 'not'; readonly inner: Filter }
+  | { readonly kind: 'exists'; readonly path: FilterPath }
+  | { readonly kind: 'compare'; readonly operator: string; readonly left: Operand; readonly right: Operand }
+
+export type Operand = { readonly literal: Json } | { readonly path: FilterPath }
+export interface FilterPath {
+  /** `@` is the item under test, `$` the whole document. */
+  readonly root: '@' | '$'
+  readonly steps: readonly PathStep[]
+}
+
+/** Where a path starts: the state's data, the context object, or a variable. */
+export type PathRoot =
+  | { readonly kind: 'data' }
+  | { readonly kind: 'context' }
+  | { readonly kind: 'variable'; readonly name: string }
+
+export interface ParsedPath {
+  readonly source: string
+  readonly root: PathRoot
+  readonly steps: readonly PathStep[]
+  /** A definite path names at most one place; it fails when that is missing. Any other gives a list, perhaps an empty one. */
+  readonly definite: boolean
+}
+
+const NAME_CHARACTER = /[^\s.[\]()'",!<>=&|*?]/u
+const VARIABLE_START = /[\p{L}_]/u
+const VARIABLE_PART = /[\p{L}\p{N}_]/u
+const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev', 'keys', 'first', 'last'])
+
+/** Throws a plain `Error` that says where the text stops being a path. */
+export const parsePath = (source: string): ParsedPath => {
+  const reader = makeReader(source)
+  const root = readRoot(reader)
+  const steps = readSteps(reader)
+  if (!reader.done()) throw reader.error('expected the end of the path')
+  return { source, root, steps, definite: isDefinite(steps) }
+}
+
+const isDefinite = (steps: readonly PathStep[]): boolean =>
+  steps.every((step) => step.kind === 'name' || step.kind === 'index' || step.kind === 'function')
+
+const readRoot = (reader: Reader): PathRoot => {
+  reader.expect('$')
+  if (reader.take('$')) return { kind: 'context' }
+  if (!VARIABLE_START.test(reader.peek())) return { kind: 'data' }
+  return { kind: 'variable', name: reader.takeWhile(VARIABLE_PART) }
+}
+
+/** Reads steps until something that cannot continue a path; the caller decides whether that is an error. */
+export const readSteps = (reader: Reader): PathStep[] => {
+  const steps: PathStep[] = []
+  for (;;) {
+    if (reader.take('..')) {
+      steps.push({ kind: 'scan' })
+      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader))
+    } else if (reader.take('.')) {
+      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader))
+    } else if (reader.peek() === '[') {
+      steps.push(readBracket(reader))
+    } else {
+      return steps
+    }
+  }
+}
+
+const readName = (reader: Reader): PathStep => {
+  if (reader.take('*')) return { kind: 'wildcard' }
+  const name = reader.takeWhile(NAME_CHARACTER)
+  if (name === '') throw reader.error('expected a name')
+  if (reader.peek() !== '(') return { kind: 'name', name }
+  if (!FUNCTIONS.has(name)) throw reader.error(`unknown function ${name}()`)
+  reader.expect('(')
+  reader.skipSpace()
+  reader.expect(')')
+  return { kind: 'function', name: name as PathFunction }
+}
+
+const readBracket = (reader: Reader): PathStep => {
+  reader.expect('[')
+  reader.skipSpace()
+  const step = readBracketBody(reader)
+  reader.skipSpace()
+  reader.expect(']')
+  return step
+}
+
+const readBracketBody = (reader: Reader): PathStep => {
+  if (reader.take('*')) return { kind: 'wildcard' }
+  if (reader.take('?')) {
+    reader.skipSpace()
+    reader.expect('(')
+    const test = parseFilter(reader, readSteps)
+    reader.skipSpace()
+    reader.expect(')')
+    return { kind: 'filter', test }
+  }
+  if (reader.peek() === "'" || reader.peek() === '"') return readNames(reader)
+  return readIndexes(reader)
+}
+
+const readNames = (reader: Reader): PathStep => {
+  const names = [reader.quoted()]
+  for (reader.skipSpace(); reader.take(','); reader.skipSpace()) {
+    reader.skipSpace()
+    names.push(reader.quoted())
+  }
+  return names.length === 1 ? { kind: 'name', name: names[0]! } : { kind: 'names', names }
+}
+
+const readIndexes = (reader: Reader): PathStep => {
+  const first = reader.integer()
+  reader.skipSpace()
+  if (reader.take(':')) {
+    reader.skipSpace()
+    const to = reader.integer()
+    reader.skipSpace()
+    const step = reader.take(':') ? (reader.integer() ?? 1) : 1
+    if (step <= 0) throw reader.error('a slice needs a positive step')
+    return { kind: 'slice', from: first, to, step }
+  }
+  if (first === undefined) throw reader.error('expected an index, a quoted name, a slice, a wildcard or a filter')
+  const indexes = [first]
+  for (; reader.take(','); reader.skipSpace()) {
+    reader.skipSpace()
+    const next = reader.integer()
+    if (next === undefined) throw reader.error('expected an index')
+    indexes.push(next)
+  }
+  return indexes.length === 1 ? { kind: 'index', index: first } : { kind: 'indexes', indexes }
+}

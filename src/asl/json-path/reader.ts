@@ -1,0 +1,79 @@
+/** A cursor over a short text, for the hand-written parsers of paths and intrinsic functions. */
+
+export interface Reader {
+  done(): boolean
+  /** The next character, or '' at the end. */
+  peek(): string
+  take(text: string): boolean
+  expect(text: string): void
+  takeWhile(pattern: RegExp): string
+  skipSpace(): void
+  /** A text in single or double quotes, with backslash escapes. */
+  quoted(): string
+  /** A whole number, perhaps negative, or undefined when there is none. */
+  integer(): number | undefined
+  error(message: string): Error
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' }
+
+export const makeReader = (source: string): Reader => {
+  let at = 0
+  const error = (message: string): Error => new Error(`${message} at character ${at + 1} of '${source}'`)
+  const peek = (): string => {
+    const code = source.codePointAt(at)
+    return code === undefined ? '' : String.fromCodePoint(code)
+  }
+  const take = (text: string): boolean => {
+    if (!source.startsWith(text, at)) return false
+    at += text.length
+    return true
+  }
+  const takeWhile = (pattern: RegExp): string => {
+    const from = at
+    for (let ch = peek(); ch !== '' && pattern.test(ch); ch = peek()) at += ch.length
+    return source.slice(from, at)
+  }
+  return {
+    error,
+    peek,
+    take,
+    takeWhile,
+    done: () => at >= source.length,
+    expect(text) {
+      if (!take(text)) throw error(`expected '${text}'`)
+    },
+    skipSpace() {
+      while (at < source.length && /\s/.test(source[at]!)) at++
+    },
+    quoted() {
+      const quote = source[at]
+      if (quote !== "'" && quote !== '"') throw error('expected a quoted text')
+      at++
+      let text = ''
+      for (;;) {
+        if (at >= source.length) throw error('a quoted text does not end')
+        const ch = source[at++]!
+        if (ch === quote) return text
+        if (ch !== '\\') text += ch
+        else text += readEscape()
+      }
+    },
+    integer() {
+      const match = /^-?\d+/.exec(source.slice(at, at + 20))
+      if (!match) return undefined
+      at += match[0].length
+      return Number(match[0])
+    },
+  }
+
+  function readEscape(): string {
+    const ch = source[at++]
+    if (ch === undefined) throw error('a quoted text does not end')
+    if (ch === 'u' && /^[0-9a-fA-F]{4}$/.test(source.slice(at, at + 4))) {
+      at += 4
+      return String.fromCharCode(Number.parseInt(source.slice(at - 4, at), 16))
+    }
+    return ESCAPES[ch] ?? ch
+  }
+}

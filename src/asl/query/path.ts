@@ -1,0 +1,43 @@
+/** Paths as expressions: a parsed path together with where it starts (the data, the context object, a variable). */
+import type { Json } from '../../platform/json.ts'
+import { type AslError, runtimeError } from '../errors.ts'
+import { compileSteps } from '../json-path/evaluate.ts'
+import { type ParsedPath, type PathStep, parsePath } from '../json-path/parse.ts'
+import type { Focus } from './focus.ts'
+
+/** The value, or `undefined` when a definite path leads nowhere. */
+export type LookUp = (focus: Focus) => Json | undefined
+
+export const compileLookUp = (path: ParsedPath): LookUp => {
+  const find = compileSteps(path.steps, path.definite)
+  const { root } = path
+  if (root.kind === 'data') return (focus) => find(focus.data)
+  if (root.kind === 'context') return (focus) => find(focus.around.context())
+  return (focus) => {
+    const value = focus.around.variable(root.name)
+    return value === undefined ? undefined : find(value)
+  }
+}
+
+/** A path that must lead somewhere, as in `InputPath`, `SecondsPath` or `ItemsPath`. */
+export const compilePath = (source: string): ((focus: Focus) => Json) => {
+  const path = parsePath(source)
+  const lookUp = compileLookUp(path)
+  return (focus) => {
+    const value = lookUp(focus)
+    if (value === undefined) throw noResults(path)
+    return value
+  }
+}
+
+const noResults = (path: ParsedPath): AslError => {
+  if (path.root.kind === 'variable' && path.steps.length === 0) {
+    return runtimeError(`The variable '${path.source}' has not been assigned.`)
+  }
+  return runtimeError(`Invalid path '${path.source}' : No results for path: $${path.steps.map(bracketed).join('')}`)
+}
+
+const bracketed = (step: PathStep): string => {
+  if (step.kind === 'name') return `['${step.name}']`
+  return step.kind === 'index' ? `[${step.index}]` : '[*]'
+}

@@ -1,0 +1,98 @@
+/** Map, distributed: each item, or batch of items, is the input of a child execution of its own. */
+import type { Json, JsonObject } from '../../platform/json.ts'
+import { runBranches } from '../branches.ts'
+import { compileDataFlow } from '../data-flow.ts'
+import { AslError, asAslError, STATES } from '../errors.ts'
+import type { ChildItem, ChildOutcome } from '../host.ts'
+import { nameAndCause } from '../name-and-cause.ts'
+import { runChildren } from '../run-children.ts'
+import type { Visit } from '../visit.ts'
+import { compileFeed } from './map-feed.ts'
+import { compileNumber } from './map-fields.ts'
+import { compileResults } from './map-results.ts'
+import { compileTolerance } from './map-tolerance.ts'
+import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
+
+export const compileDistributedMap = (
+  state: JsonObject,
+  processor: JsonObject,
+  machine: Machine,
+  context: CompileContext,
+): Execute => {
+  const { name, language } = context
+  const pointer = `${context.pointer}/${state.ItemProcessor ? 'ItemProcessor' : 'Iterator'}`
+  context.registerProcessor(pointer, machine)
+  const config = (processor.ProcessorConfig ?? {}) as JsonObject
+  const executionType = config.ExecutionType === 'EXPRESS' ? 'EXPRESS' : 'STANDARD'
+  const label = typeof state.Label === 'string' ? state.Label : name
+  const flow = compileDataFlow({ ...state, Parameters: undefined } as unknown as JsonObject, language)
+  const toConcurrency = compileNumber(state, { name: 'MaxConcurrency', whole: true }, language)
+  const toTolerance = compileTolerance(state, language)
+  const openFeed = compileFeed(state, language)
+  const openResults = compileResults(state, language)
+  const next = nextOf(state)
+
+  const runAll = async (visit: Visit, effective: Json, key: string): Promise<Json> => {
+    const { run, scope } = visit
+    const { host, limits } = run
+    const wanted = (await toConcurrency(visit, effective)) ?? 0
+    const most = Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, limits.distributedConcurrency)
+    const tolerance = await toTolerance(visit, effective)
+    const about = { scope: scope.path, state: name }
+    const feed = await openFeed(visit, effective, key)
+    run.emit({ type: 'MapStateStarted', ...about, ...(feed.count === undefined ? {} : { length: feed.count }) })
+    run.emit({ type: 'MapRunStarted', ...about, key })
+    const results = await openResults(visit, effective, key)
+    // Elsewhere, children go in groups: one journal entry of this run for each group, not for each child.
+    const groupSize = host.childRun ? limits.itemsPerChildRun : 1
+    const concurrency = Math.min(most, groupSize)
+    const account = tolerance(feed.count)
+    const runGroup = (items: readonly ChildItem[], signal: AbortSignal): Promise<ChildOutcome[]> => {
+      const toleratedFailures = account.left()
+      if (!host.childRun)
+        return runChildren({ run, machine, items, key, concurrency, toleratedFailures, signal, parent: scope })
+      const groupKey = `${key}[${items[0]!.index}]`
+      return host.childRun({
+        ...{ key: groupKey, state: name, pointer, executionType, label, items, concurrency, toleratedFailures, signal },
+      })
+    }
+    await runBranches({
+      count: Number.POSITIVE_INFINITY,
+      concurrency: Math.max(1, Math.floor(most / concurrency)),
+      parent: scope.signal,
+      async start(_, signal) {
+        const items = await feed.next(groupSize)
+        if (items.length === 0) return false
+        const outcomes = await runGroup(items, signal)
+        for (const outcome of outcomes) account.count(outcome)
+        await results.add(items, outcomes)
+        return true
+      },
+    })
+    account.finish()
+    return results.close()
+  }
+
+  return async (visit) => {
+    const { run, scope } = visit
+    const about = { scope: scope.path, state: name }
+    const key = scope.nextKey(name)
+    const effective = flow.effectiveInput(visit)
+    let result: Json
+    try {
+      result = await runAll(visit, effective, key)
+    } catch (thrown) {
+      const error = asAslError(thrown)
+      if (!scope.signal?.aborted) {
+        const isOwn = error.error === STATES.runtime || error.error === STATES.queryEvaluation
+        if (!isOwn) run.emit({ type: 'MapRunFailed', ...about, ...nameAndCause(error) })
+        run.emit({ type: 'MapStateFailed', ...about })
+      }
+      throw error instanceof AslError ? thrown : error
+    }
+    run.emit({ type: 'MapRunSucceeded', ...about })
+    run.emit({ type: 'MapStateSucceeded', ...about })
+    visit.inspect?.('result', result)
+    return { ...(await flow.finish(visit, result)), next }
+  }
+}

@@ -1,0 +1,66 @@
+/** Where the results of a distributed Map go: the state's result itself, or a place that `ResultWriter` names. */
+import type { Json, JsonObject } from '../../platform/json.ts'
+import { compileOptional } from '../data-flow.ts'
+import { AslError, STATES } from '../errors.ts'
+import type { ChildItem, ChildOutcome } from '../host.ts'
+import type { QueryLanguage } from '../query/focus.ts'
+import type { Visit } from '../visit.ts'
+
+export interface Results {
+  add(children: readonly ChildItem[], outcomes: readonly ChildOutcome[]): Promise<void>
+  /** The result of the state. */
+  close(): Promise<Json>
+}
+
+export type OpenResults = (visit: Visit, effective: Json, key: string) => Promise<Results>
+
+export const compileResults = (state: JsonObject, language: QueryLanguage): OpenResults => {
+  const writer = state.ResultWriter as JsonObject | undefined
+  if (!writer || Object.keys(writer).length === 0) return async () => makeList()
+  const toParameters = compileOptional(
+    language === 'JSONata' ? writer.Arguments : writer.Parameters,
+    `ResultWriter/${language === 'JSONata' ? 'Arguments' : 'Parameters'}`,
+    language,
+  )
+  const config = (writer.WriterConfig ?? {}) as JsonObject
+  if (writer.Resource === undefined) return async () => makeList(config)
+  return async (visit, effective, key) => {
+    const { host } = visit.run
+    const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
+    if (!host.openResults) throw new AslError(STATES.resultWriterFailed, 'Nothing here can write the results of a Map.')
+    const sink = await host.openResults({
+      key: `${key}:results`,
+      state: visit.state,
+      resource: writer.Resource as string,
+      parameters,
+      config,
+      ...(visit.scope.signal ? { signal: visit.scope.signal } : {}),
+    })
+    let succeeded = 0
+    let failed = 0
+    return {
+      async add(children, outcomes) {
+        for (const { status } of outcomes) status === 'SUCCEEDED' ? succeeded++ : failed++
+        await sink.write(children, outcomes)
+      },
+      close: () => sink.close({ succeeded, failed }),
+    }
+  }
+}
+
+/** Outputs of the children that succeeded, in the order of their items. */
+const makeList = (config: JsonObject = {}): Results => {
+  const outputs: (Json | undefined)[] = []
+  return {
+    async add(children, outcomes) {
+      for (let i = 0; i < outcomes.length; i++) {
+        const outcome = outcomes[i]!
+        if (outcome.status === 'SUCCEEDED') outputs[children[i]!.index] = outcome.output
+      }
+    },
+    async close() {
+      const list = outputs.filter((output) => output !== undefined)
+      return config.Transformation === 'FLATTEN' ? list.flat(1) : list
+    },
+  }
+}

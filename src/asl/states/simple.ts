@@ -1,0 +1,58 @@
+/** Pass, Succeed and Fail: states that need nobody. */
+import type { Json, JsonObject } from '../../platform/json.ts'
+import { compileDataFlow, compileOptional } from '../data-flow.ts'
+import { AslError, runtimeError } from '../errors.ts'
+import { compileIntrinsic } from '../intrinsics/compile.ts'
+import { isIntrinsic } from '../intrinsics/parse.ts'
+import type { Evaluate } from '../query/focus.ts'
+import { expectKind } from '../query/jsonata.ts'
+import { compilePath } from '../query/path.ts'
+import { type CompileContext, type Execute, nextOf } from './state.ts'
+
+export const compilePass = (state: JsonObject, { language }: CompileContext): Execute => {
+  const flow = compileDataFlow(state, language)
+  const next = nextOf(state)
+  const result = state.Result
+  if (language === 'JSONata') return async (visit) => ({ ...(await flow.finish(visit, visit.input)), next })
+  return (visit) => {
+    const payload = flow.payload(visit, flow.effectiveInput(visit)) as Json
+    const { output, assigned } = flow.finish(visit, result ?? (result === null ? null : payload)) as {
+      output: Json
+      assigned: JsonObject | undefined
+    }
+    return { output, assigned, next }
+  }
+}
+
+export const compileSucceed = (state: JsonObject, { language }: CompileContext): Execute => {
+  const flow = compileDataFlow(state, language)
+  return async (visit) => flow.finish(visit, flow.effectiveInput(visit))
+}
+
+export const compileFail = (state: JsonObject, { language }: CompileContext): Execute => {
+  const toError = compileText(state, 'Error', language === 'JSONata')
+  const toCause = compileText(state, 'Cause', language === 'JSONata')
+  return async (visit) => {
+    const focus = visit.focus(visit.input)
+    const error = toError && ((await toError(focus)) as string)
+    throw new AslError(error, toCause && ((await toCause(focus)) as string))
+  }
+}
+
+/** `Error` and `Cause`: a text, a path or intrinsic function (`ErrorPath`), or an expression; always a text in the end. */
+const compileText = (state: JsonObject, field: 'Error' | 'Cause', isJsonata: boolean): Evaluate | undefined => {
+  const value = state[field]
+  const pathField = `${field}Path`
+  const path = state[pathField]
+  if (isJsonata) {
+    const evaluate = compileOptional(value, field, 'JSONata')
+    return evaluate && (async (focus) => expectKind(await evaluate(focus), 'string', field, value!))
+  }
+  if (typeof path !== 'string') return value === undefined ? undefined : () => value
+  const find = isIntrinsic(path) ? compileIntrinsic(path) : compilePath(path)
+  return (focus) => {
+    const text = find(focus)
+    if (typeof text === 'string') return text
+    throw runtimeError(`The ${pathField} parameter does not reference a string: ${path} == ${JSON.stringify(text)}`)
+  }
+}
