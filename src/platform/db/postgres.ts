@@ -198,6 +198,7 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
   })
   return {
     dialect: 'postgres',
+    isExclusive: false,
     read: kysely,
     primary: kysely,
     commit: group.commit,

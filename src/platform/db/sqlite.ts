@@ -95,6 +95,7 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
   const group = makeGroupCommit({ writeGroup: makeWriteGroup(writer, lock), publish: (events) => hub.publish(events) })
   return {
     dialect: 'sqlite',
+    isExclusive: true,
     read,
     primary: read,
     commit: group.commit,

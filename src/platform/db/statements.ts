@@ -38,13 +38,22 @@ export const insertRows = (table: string, columns: Columns, options: { returning
   }
 }
 
-/** `UPDATE … WHERE every key is equal`. A row takes the keys first, then the values of `set`. `add` names columns that grow by their value. */
+export interface UpdateOptions {
+  /** Columns that grow by their value instead of being set to it. */
+  readonly add?: readonly string[]
+  /** What a column becomes, where it is not simply its value; `$value` stands for that. */
+  readonly expressions?: Readonly<Record<string, string>>
+  /** A further condition on the row. */
+  readonly where?: string
+}
+
+/** `UPDATE … WHERE every key is equal`. A row takes the keys first, then the values of `set`. */
 export const updateRows = (
   name: string,
   table: string,
   keys: Columns,
   set: Columns,
-  options: { add?: readonly string[]; expressions?: Readonly<Record<string, string>> } = {},
+  options: UpdateOptions = {},
 ): RowStatement => {
   const keyNames = Object.keys(keys)
   const setNames = Object.keys(set)
@@ -54,6 +63,7 @@ export const updateRows = (
     const expression = options.expressions?.[column]
     return `${column} = ${expression ? expression.replaceAll('$value', value) : value}`
   }
+  const where = options.where ? ` AND ${options.where}` : ''
   const sqliteIndex = (i: number): string => `?${i + 1}`
   const aliases = [...keyNames.map((key) => `k_${key}`), ...setNames.map((column) => `s_${column}`)]
   return {
@@ -62,10 +72,10 @@ export const updateRows = (
     keyCount: keyNames.length,
     sqlite: `UPDATE ${table} SET ${setNames.map((c, i) => assign(c, sqliteIndex(keyNames.length + i))).join(', ')} WHERE ${keyNames
       .map((key, i) => `${key} = ${sqliteIndex(i)}`)
-      .join(' AND ')}`,
+      .join(' AND ')}${where}`,
     postgres: `UPDATE ${table} SET ${setNames.map((c) => assign(c, `v.s_${c}`)).join(', ')} FROM unnest(${unnest(types)}) AS v(${aliases.join(
       ', ',
-    )}) WHERE ${keyNames.map((key) => `${table}.${key} = v.k_${key}`).join(' AND ')}`,
+    )}) WHERE ${keyNames.map((key) => `${table}.${key} = v.k_${key}`).join(' AND ')}${where}`,
   }
 }
 

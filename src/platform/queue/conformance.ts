@@ -96,7 +96,13 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
 
   withQueue('a job can be added again once it has ended', async (queue) => {
     let seen = 0
-    const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async () => void seen++ })
+    const consumer = queue.consume({
+      partition: PARTITION,
+      concurrency: 1,
+      handle: async () => {
+        seen++
+      },
+    })
     await queue.add([jobOf('a')])
     await until(async () => seen === 1 && (await queue.counts(PARTITION)).active === 0, 'the first')
     await queue.add([jobOf('a')])

@@ -59,7 +59,10 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
 
   const add = (job: Job): void => {
     if (waiting.has(job.id) || delayed.has(job.id) || active.has(job.id)) return
-    if (!job.delayMs || job.delayMs <= 0) return push(job)
+    if (!job.delayMs || job.delayMs <= 0) {
+      push(job)
+      return
+    }
     const cancel = clock.after(job.delayMs, () => {
       delayed.delete(job.id)
       push(job)

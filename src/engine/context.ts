@@ -1,0 +1,147 @@
+/** The `ctx` of workflow functions: checks and names what is asked for and hands it to the run as commands. */
+import type { Json } from '../platform/json.ts'
+import { PRIORITIES } from '../platform/queue/queue.ts'
+import { allBranches, raceBranches } from './branches.ts'
+import type { CommandSink } from './command.ts'
+import { parseDuration } from './duration.ts'
+import { engineErrors } from './errors.ts'
+import { uuidFrom } from './random.ts'
+import { compileRetry } from './retry.ts'
+import type { BranchOptions, TaskOptions, WorkflowContext } from './types.ts'
+
+/** A value as the journal keeps it: JSON. Throws `not_serializable`. */
+export const toJson = (value: unknown, what: string): Json => {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  try {
+    const text = JSON.stringify(value)
+    if (text !== undefined) return JSON.parse(text) as Json
+  } catch (cause) {
+    throw engineErrors.not_serializable(`${what} cannot be kept as JSON: ${String(cause)}`, { cause })
+  }
+  throw engineErrors.not_serializable(`${what} cannot be kept as JSON: it is a ${typeof value}`)
+}
+
+const optionalMs = (duration: TaskOptions['timeout']): number | undefined =>
+  duration === undefined ? undefined : parseDuration(duration)
+
+const splitTarget = (kind: string): { scheme: string; name: string; version: number | undefined } => {
+  const match = /^(agent|workflow):([^@]+)(?:@(\d+))?$/.exec(kind)
+  if (!match) return { scheme: 'task', name: kind, version: undefined }
+  return { scheme: match[1]!, name: match[2]!, version: match[3] === undefined ? undefined : Number(match[3]) }
+}
+
+export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): WorkflowContext => {
+  const inBranch = (signal: AbortSignal): WorkflowContext => makeContext(sink, signal)
+  const concurrencyOf = (options: BranchOptions | undefined, count: number): number =>
+    Math.max(1, Math.floor(options?.concurrency ?? count))
+
+  const ctx: WorkflowContext = {
+    runId: sink.runId,
+    tenantId: sink.tenantId,
+    abortSignal,
+
+    async step<T>(name: string, fn: Parameters<WorkflowContext['step']>[1], options: TaskOptions = {}) {
+      const result = await sink.request(
+        {
+          kind: 'step',
+          key: sink.nextKey(name),
+          name,
+          fn,
+          retry: compileRetry(options.retry, 1),
+          timeoutMs: optionalMs(options.timeout),
+        },
+        abortSignal,
+      )
+      return result as T
+    },
+
+    async task<T>(kind: string, input?: unknown, options: TaskOptions = {}) {
+      const target = splitTarget(kind)
+      const key = sink.nextKey(options.name ?? kind)
+      const priority = options.priority && PRIORITIES[options.priority]
+      const json = toJson(input, `the input of ${key}`)
+      const timeoutMs = optionalMs(options.timeout)
+      if (target.scheme !== 'task') {
+        const runKind = target.scheme === 'agent' ? ('agent' as const) : ('workflow' as const)
+        const { name, version } = target
+        return (await sink.request(
+          { kind: 'run', key, runKind, target: name, version, input: json, priority, timeoutMs },
+          abortSignal,
+        )) as T
+      }
+      return (await sink.request(
+        {
+          kind: 'task',
+          key,
+          resource: kind,
+          input: json,
+          priority,
+          retry: compileRetry(options.retry, options.retry ? 1 : sink.defaultAttempts),
+          timeoutMs,
+          heartbeatMs: optionalMs(options.heartbeatTimeout),
+          delayMs: optionalMs(options.delay),
+          waitForToken: false,
+        },
+        abortSignal,
+      )) as T
+    },
+
+    async run<T>(workflow: string, input?: unknown, options: Parameters<WorkflowContext['run']>[2] = {}) {
+      const key = sink.nextKey(options.name ?? `workflow:${workflow}`)
+      return (await sink.request(
+        {
+          kind: 'run',
+          key,
+          runKind: 'workflow',
+          target: workflow,
+          version: options.version,
+          input: toJson(input, `the input of ${key}`),
+          priority: options.priority && PRIORITIES[options.priority],
+          timeoutMs: optionalMs(options.timeout),
+        },
+        abortSignal,
+      )) as T
+    },
+
+    sleep: (duration) => ctx.sleepUntil(sink.now() + parseDuration(duration)),
+
+    async sleepUntil(atMs) {
+      await sink.request({ kind: 'timer', key: sink.nextKey('sleep'), dueMs: atMs }, abortSignal)
+    },
+
+    async signal<T>(name: string, options: { timeout?: TaskOptions['timeout'] } = {}) {
+      const timeoutMs = optionalMs(options.timeout)
+      const dueMs = timeoutMs === undefined ? undefined : sink.now() + timeoutMs
+      const key = sink.nextKey(`signal:${name}`)
+      return (await sink.request({ kind: 'signal', key, name, dueMs }, abortSignal)) as T
+    },
+
+    all: (branches, options) =>
+      allBranches(
+        branches.map((branch) => (signal) => branch(inBranch(signal))),
+        concurrencyOf(options, branches.length),
+        abortSignal,
+      ),
+
+    race: (branches) =>
+      raceBranches(
+        branches.map((branch) => (signal) => branch(inBranch(signal))),
+        abortSignal,
+      ),
+
+    map: (items, fn, options) =>
+      allBranches(
+        items.map((item, index) => (signal) => fn(item, index, inBranch(signal))),
+        concurrencyOf(options, items.length),
+        abortSignal,
+      ),
+
+    now: sink.now,
+    random: sink.random,
+    uuid: () => uuidFrom(sink.random),
+    log: (message, data) =>
+      sink.log('run.log', { message, data: data === undefined ? undefined : toJson(data, 'the data') }),
+  }
+  return ctx
+}

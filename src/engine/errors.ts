@@ -1,0 +1,58 @@
+/** Errors of the engine. */
+import { AppError, defineErrors, messageOf } from '../platform/errors.ts'
+import type { Json } from '../platform/json.ts'
+import type { ErrorRecord } from './types.ts'
+
+export const engineErrors = defineErrors({
+  run_not_found: { status: 404 },
+  run_finished: { status: 409 },
+  run_not_stopped: { status: 409 },
+  run_cancelled: { status: 409 },
+  run_timed_out: { status: 409 },
+  nondeterminism: { status: 409 },
+  program_not_loaded: { status: 409 },
+  signal_timeout: { status: 408 },
+  step_timeout: { status: 408, retryable: true },
+  duration_invalid: { status: 400 },
+  retry_invalid: { status: 400 },
+  payload_too_large: { status: 413 },
+  not_serializable: { status: 400 },
+  idempotency_conflict: { status: 409 },
+})
+
+/** Throw it in a step or a task handler to fail at once, whatever the retry policy says. */
+export class NonRetryableError extends AppError {
+  constructor(message: string, options: { code?: string; details?: Record<string, unknown>; cause?: unknown } = {}) {
+    super(options.code ?? 'non_retryable', message, { status: 422, details: options.details, cause: options.cause })
+    this.name = 'NonRetryableError'
+  }
+}
+
+/** What a run's function sees of a failed step, task or child: the journaled error, thrown. */
+export class RunError extends AppError {
+  constructor(record: ErrorRecord) {
+    super(record.code, record.message, { status: 422, details: record.details as Record<string, unknown> | undefined })
+    this.name = 'RunError'
+  }
+}
+
+const asJson = (value: unknown): Json | undefined => {
+  try {
+    return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as Json)
+  } catch {
+    return undefined
+  }
+}
+
+/** The journaled form of anything thrown. Stack traces stay in the log. */
+export const toErrorRecord = (error: unknown): ErrorRecord => {
+  if (error instanceof AppError) {
+    const details = asJson(error.details)
+    return { code: error.code, message: error.message, ...(details === undefined ? {} : { details }) }
+  }
+  if (error instanceof Error) {
+    const named = error.name !== 'Error' ? error.name : 'error'
+    return { code: (error as { code?: unknown }).code?.toString() ?? named, message: error.message }
+  }
+  return { code: 'error', message: messageOf(error) }
+}

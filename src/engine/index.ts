@@ -1,0 +1,36 @@
+/** The durable engine: what the domains above it may use. */
+export { type Duration, parseDuration } from './duration.ts'
+export { type Engine, type EngineOptions, makeEngine, type NewRun } from './engine.ts'
+export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
+export type { ProgramRequest, ProgramSource } from './program.ts'
+export type { RunFilter, RunRepository } from './repository.ts'
+export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
+export { leaveNews } from './rows.ts'
+export { serialize } from './step-attempt.ts'
+export { makeSweeper, type Sweeper } from './sweeper.ts'
+export type {
+  FinishedTask,
+  OpenTask,
+  PlannedCancel,
+  PlannedTask,
+  RunInbox,
+  RunTaskSpec,
+  TaskPort,
+  TaskResult,
+} from './task-port.ts'
+export {
+  type ErrorRecord,
+  isFinal,
+  type JournalEntry,
+  RUN_STATUSES,
+  type Run,
+  type RunKind,
+  type RunOptions,
+  type RunStatus,
+  type StepCall,
+  type StepOptions,
+  type TaskOptions,
+  type WorkflowContext,
+  type WorkflowFunction,
+} from './types.ts'
+export { makeWorkers, type Workers } from './workers.ts'

@@ -1,0 +1,128 @@
+/** Reads of runs, journals and signals. */
+import type { Handle } from '../platform/db/database.ts'
+import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
+import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
+
+export interface RunFilter {
+  readonly status?: RunStatus
+  readonly kind?: RunKind
+  readonly target?: string
+  readonly parentRunId?: string
+  /** Keyset: rows older than this one. */
+  readonly before?: { readonly createdAtMs: number; readonly id: string }
+  readonly limit: number
+}
+
+export const makeRunRepository = (handle: Handle) => {
+  const db = handle.withTables<EngineTables>()
+  const runs = () => db.selectFrom('runs').selectAll()
+  return {
+    /** For the engine itself, which has the id from a row of its own. */
+    async byId(id: string): Promise<Run | undefined> {
+      const row = await runs().where('id', '=', id).executeTakeFirst()
+      return row && toRun(row)
+    },
+
+    async find(tenantId: string, id: string): Promise<Run | undefined> {
+      const row = await runs().where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirst()
+      return row && toRun(row)
+    },
+
+    async findByIdempotencyKey(tenantId: string, key: string): Promise<Run | undefined> {
+      const row = await runs().where('tenant_id', '=', tenantId).where('idempotency_key', '=', key).executeTakeFirst()
+      return row && toRun(row)
+    },
+
+    /** Newest first. */
+    async list(tenantId: string, filter: RunFilter): Promise<Run[]> {
+      let query = runs().where('tenant_id', '=', tenantId)
+      if (filter.status) query = query.where('status', '=', filter.status)
+      if (filter.kind) query = query.where('kind', '=', filter.kind)
+      if (filter.target) query = query.where('target', '=', filter.target)
+      if (filter.parentRunId) query = query.where('parent_run_id', '=', filter.parentRunId)
+      const { before } = filter
+      if (before) {
+        query = query.where((eb) =>
+          eb.or([
+            eb('created_at', '<', before.createdAtMs),
+            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
+          ]),
+        )
+      }
+      const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
+      return rows.map(toRun)
+    },
+
+    async journal(runId: string): Promise<JournalEntry[]> {
+      const rows = await db.selectFrom('journal').selectAll().where('run_id', '=', runId).orderBy('position').execute()
+      return rows.map(toJournalEntry)
+    },
+
+    async signals(runId: string): Promise<SignalRow[]> {
+      return db.selectFrom('signals').selectAll().where('run_id', '=', runId).orderBy('id').execute()
+    },
+
+    async children(runId: string): Promise<Run[]> {
+      return (await runs().where('parent_run_id', '=', runId).execute()).map(toRun)
+    },
+
+    /** Runs that want an owner: highest priority first, oldest first. */
+    async queued(kind: RunKind, limit: number): Promise<Run[]> {
+      const rows = await runs()
+        .where('status', '=', 'queued')
+        .where('kind', '=', kind)
+        .orderBy('priority')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toRun)
+    },
+
+    async stoppedFor(kind: RunKind, target: string): Promise<Run[]> {
+      const rows = await runs()
+        .where('status', '=', 'stopped')
+        .where('kind', '=', kind)
+        .where('target', '=', target)
+        .execute()
+      return rows.map(toRun)
+    },
+
+    /** Runs whose moment has come, and when the next one after them comes. */
+    async due(nowMs: number, limit: number): Promise<Run[]> {
+      const rows = await runs().where('wake_at', '<=', nowMs).orderBy('wake_at').limit(limit).execute()
+      return rows.map(toRun)
+    },
+
+    async nextWakeAt(afterMs: number): Promise<number | undefined> {
+      const row = await db
+        .selectFrom('runs')
+        .select('wake_at')
+        .where('wake_at', '>', afterMs)
+        .orderBy('wake_at')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.wake_at ?? undefined
+    },
+
+    /** Runs that a worker still holds and that had work under way. */
+    async heldBy(workerIds: readonly string[]): Promise<Run[]> {
+      if (workerIds.length === 0) return []
+      const rows = await runs()
+        .where('worker_id', 'in', workerIds)
+        .where('status', 'in', ['running', 'waiting'])
+        .execute()
+      return rows.map(toRun)
+    },
+
+    async countByStatus(): Promise<Record<string, number>> {
+      const rows = await db
+        .selectFrom('runs')
+        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
+        .groupBy('status')
+        .execute()
+      return Object.fromEntries(rows.map((row) => [row.status, Number(row.count)]))
+    },
+  }
+}
+
+export type RunRepository = ReturnType<typeof makeRunRepository>

@@ -1,0 +1,55 @@
+/**
+ * Processes that hold runs and attempts, as rows with a lease. One write renews the lease of everything a process holds; when it
+ * runs out, others take over under new fences.
+ */
+import type { Database } from '../platform/db/database.ts'
+
+export type WorkerTables = {
+  workers: { id: string; roles: string; started_at: number; lease_until: number }
+}
+
+export interface Workers {
+  /** Makes this process known. */
+  join(): Promise<void>
+  renew(): Promise<void>
+  /** Ids of processes whose lease ran out. On a database that belongs to one process, all others are dead. */
+  dead(): Promise<string[]>
+  /** Forgets a process after all that it held was taken over. */
+  forget(ids: readonly string[]): Promise<void>
+}
+
+export interface WorkersOptions {
+  readonly db: Database
+  readonly id: string
+  readonly roles: readonly string[]
+  readonly leaseMs: number
+  readonly now: () => number
+}
+
+export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Workers => {
+  const forgetAll = (ids: readonly string[]): Promise<void> =>
+    db.transaction(async (tx) => {
+      if (ids.length > 0) await tx.withTables<WorkerTables>().deleteFrom('workers').where('id', 'in', ids).execute()
+    })
+  return {
+    join: () =>
+      db.transaction(async (tx) => {
+        const row = { id, roles: roles.join(','), started_at: now(), lease_until: now() + leaseMs }
+        await tx.withTables<WorkerTables>().insertInto('workers').values(row).execute()
+      }),
+    renew: () =>
+      db.transaction(async (tx) => {
+        const workers = tx.withTables<WorkerTables>().updateTable('workers')
+        await workers
+          .set({ lease_until: now() + leaseMs })
+          .where('id', '=', id)
+          .execute()
+      }),
+    async dead() {
+      let query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('id').where('id', '<>', id)
+      if (!db.isExclusive) query = query.where('lease_until', '<', now())
+      return (await query.execute()).map((row) => row.id)
+    },
+    forget: forgetAll,
+  }
+}

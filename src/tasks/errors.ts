@@ -1,0 +1,19 @@
+/** Errors of tasks. */
+import { defineErrors } from '../platform/errors.ts'
+
+export const taskErrors = defineErrors({
+  task_not_found: { status: 404 },
+  task_not_open: { status: 409 },
+  task_not_retryable: { status: 409 },
+  task_not_waiting: { status: 409 },
+  dead_letter_not_found: { status: 404 },
+  dead_letter_resolved: { status: 409 },
+  unknown_kind: { status: 422 },
+  task_timeout: { status: 504, retryable: true },
+  task_heartbeat_timeout: { status: 504, retryable: true },
+  task_deadline_passed: { status: 408 },
+  task_cancelled: { status: 409 },
+  task_interrupted: { status: 503, retryable: true },
+  worker_lost: { status: 503, retryable: true },
+  idempotency_conflict: { status: 409 },
+})

@@ -1,0 +1,224 @@
+/** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
+import { leaveNews, type RunInbox, serialize } from '../engine/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import { AppError } from '../platform/errors.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { Log } from '../platform/log.ts'
+import type { Admission } from '../platform/queue/admission.ts'
+import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
+import { type Attempt, startAttempt } from './attempt.ts'
+import { taskErrors } from './errors.ts'
+import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
+import type { TaskRepository } from './repository.ts'
+import { claimTask, guardTask, setProgress } from './rows.ts'
+import type { HandlerSource, Task } from './types.ts'
+
+export interface ExecutorOptions {
+  readonly db: Database
+  readonly queue: Queue
+  readonly clock: Clock
+  readonly log: Log
+  readonly makeId: MakeId
+  readonly workerId: string
+  readonly tasks: TaskRepository
+  readonly handlers: HandlerSource
+  readonly inbox: () => RunInbox
+  readonly admissionOf: (partition: Partition) => Admission
+  /** A retry has a time: the sweeper is to look. */
+  readonly retryDue: () => void
+  readonly partitions: readonly Partition[]
+  readonly concurrency: number
+  readonly payloadLimitBytes: number
+}
+
+export interface Executor {
+  /** A place for a task that starts with its birth, if one is free and nobody waits for it. */
+  reserve(partition: Partition): (() => void) | undefined
+  /** Starts an attempt that is committed as running here. */
+  run(task: Task, giveBack: () => void): void
+  /** Ends an attempt under way, if it is here; its result is not taken. */
+  abort(taskId: string, error: Error): void
+  /** Commits how a task ended, or hands that to its run. */
+  settle(task: Task, outcome: Outcome): Promise<void>
+  tools(): OutcomeTools
+  start(): void
+  /** Lets attempts finish for at most `graceMs`; the rest is given back to the backlog. */
+  stop(graceMs: number): Promise<void>
+  readonly active: number
+}
+
+const PROGRESS_EVERY_MS = 1000
+const RETRY_COMMIT_MS = 500
+
+export const makeExecutor = (options: ExecutorOptions): Executor => {
+  const { db, queue, clock, log, workerId, tasks, handlers } = options
+  const active = new Map<string, Attempt>()
+  const settling = new Set<Promise<void>>()
+  const consumers = new Map<Partition, Consumer>()
+  const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
+
+  /** Commits until it is done or refused: an attempt's result is not thrown away because the database is away for a moment. */
+  const commitResult = async (task: Task, outcome: Outcome): Promise<void> => {
+    const writes = [...outcome.writes]
+    if (task.runId && outcome.end) writes.push(leaveNews(task.runId, clock.now()))
+    for (;;) {
+      try {
+        await db.commit({ guards: [guardTask(task)], writes, events: outcome.events })
+        break
+      } catch (error) {
+        if (error instanceof AppError) return refused(task, error)
+        log.error({ err: error, taskId: task.id }, 'the end of a task could not be written; trying again')
+        await new Promise<void>((resolve) => clock.after(RETRY_COMMIT_MS, resolve))
+      }
+    }
+    if (task.runId && outcome.end) options.inbox().wake(task.runId)
+    if (outcome.retryAtMs !== undefined) options.retryDue()
+  }
+
+  const refused = (task: Task, error: AppError): void => {
+    log.warn(
+      { taskId: task.id, code: error.code },
+      'the end of an attempt was refused: the task is held by another owner by now',
+    )
+  }
+
+  const settle = (task: Task, outcome: Outcome): Promise<void> => {
+    if (task.runId && task.stepKey && outcome.end) {
+      const isTaken = options.inbox().offer({
+        runId: task.runId,
+        taskId: task.id,
+        stepKey: task.stepKey,
+        ...outcome.end,
+        guards: [guardTask(task)],
+        writes: outcome.writes,
+        events: outcome.events,
+        failed: (error) => {
+          if ((error as { code?: unknown }).code === 'stale_write') return
+          track(commitResult(task, outcome))
+        },
+      })
+      if (isTaken) return Promise.resolve()
+    }
+    return commitResult(task, outcome)
+  }
+
+  const track = (work: Promise<void>): void => {
+    const settled = work
+      .catch((error: unknown) => log.error({ err: error }, 'a task could not be settled'))
+      .finally(() => settling.delete(settled))
+    settling.add(settled)
+  }
+
+  const makeProgress = (task: Task): ((progress: Parameters<typeof setProgress>[1]) => void) => {
+    let lastMs = 0
+    return (progress) => {
+      if (clock.now() - lastMs < PROGRESS_EVERY_MS) return
+      lastMs = clock.now()
+      const events = [taskEvent(task, 'task.progress', { progress }, lastMs)]
+      db.commit({ guards: [guardTask(task)], writes: [setProgress(task.id, progress)], events }).catch(
+        (error: unknown) => log.warn({ err: error, taskId: task.id }, 'progress could not be written'),
+      )
+    }
+  }
+
+  const outcomeOf = async (task: Task, attempt: Attempt): Promise<Outcome> => {
+    try {
+      const output = await attempt.result
+      return completed(task, serialize(output, options.payloadLimitBytes, 'the output of the task'), tools())
+    } catch (error) {
+      const isInterrupted = error instanceof AppError && error.code === 'task_interrupted'
+      return isInterrupted
+        ? lost(task, { code: error.code, message: error.message }, tools())
+        : failed(task, error, tools())
+    }
+  }
+
+  /** Resolves when the attempt's place is free; how it ended is committed meanwhile, together with what others commit. */
+  const attemptTask = async (task: Task): Promise<void> => {
+    const attempt = startAttempt({
+      task,
+      handler: () => handlers.find(task.tenantId, task.kind),
+      clock,
+      onProgress: makeProgress(task),
+    })
+    active.set(task.id, attempt)
+    const outcome = await outcomeOf(task, attempt)
+    if (active.get(task.id) === attempt) active.delete(task.id)
+    track(settle(task, outcome))
+  }
+
+  const claim = async (id: string): Promise<Task | undefined> => {
+    const queued = await tasks.byId(id)
+    if (queued?.status !== 'queued') return undefined
+    const nowMs = clock.now()
+    const task: Task = {
+      ...queued,
+      status: 'running',
+      workerId,
+      fence: queued.fence + 1,
+      attempt: queued.attempt + 1,
+      startedAtMs: nowMs,
+    }
+    const events = [taskEvent(task, 'task.started', { attempt: task.attempt }, nowMs)]
+    try {
+      await db.commit({ guards: [guardTask(queued)], writes: [claimTask(task)], events })
+      return task
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'stale_write') return undefined
+      throw error
+    }
+  }
+
+  const handle = async (job: Job): Promise<void> => {
+    const admission = options.admissionOf(job.partition)
+    try {
+      const task = await claim(job.id)
+      admission.left(job)
+      if (task) await attemptTask(task)
+    } catch (error) {
+      admission.left(job)
+      throw error
+    }
+  }
+
+  return {
+    reserve: (partition) => consumers.get(partition)?.reserve(),
+    run(task, giveBack) {
+      attemptTask(task)
+        .catch((error: unknown) => log.error({ err: error, taskId: task.id }, 'an attempt broke'))
+        .finally(giveBack)
+    },
+    abort(taskId, error) {
+      const attempt = active.get(taskId)
+      active.delete(taskId)
+      attempt?.abort(error)
+    },
+    settle,
+    tools,
+    start() {
+      for (const partition of options.partitions) {
+        consumers.set(partition, queue.consume({ partition, concurrency: options.concurrency, handle }))
+      }
+    },
+    async stop(graceMs) {
+      for (const consumer of consumers.values()) consumer.pause()
+      const done = Promise.all([...active.values()].map((attempt) => attempt.result.catch(() => {})))
+      let disarm = (): void => {}
+      await Promise.race([
+        done,
+        new Promise<void>((resolve) => {
+          disarm = clock.after(graceMs, resolve)
+        }),
+      ])
+      disarm()
+      const error = taskErrors.task_interrupted('the process was stopped; the task goes on after the next start')
+      for (const attempt of active.values()) attempt.abort(error)
+      await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
+      while (settling.size > 0) await Promise.all(settling)
+    },
+    get active() {
+      return active.size
+    },
+  }
+}

@@ -1,0 +1,138 @@
+/** Reads of tasks and dead letters. */
+import type { Handle } from '../platform/db/database.ts'
+import type { Partition } from '../platform/queue/queue.ts'
+import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
+import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
+
+export interface TaskFilter {
+  readonly status?: TaskStatus | undefined
+  readonly kind?: string | undefined
+  readonly runId?: string | undefined
+  readonly priority?: number | undefined
+  /** Keyset: rows older than this one. */
+  readonly before?: { readonly createdAtMs: number; readonly id: string } | undefined
+  readonly limit: number
+}
+
+export interface DeadLetterFilter {
+  readonly status?: DeadLetterStatus | undefined
+  readonly kind?: string | undefined
+  readonly reason?: string | undefined
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
+export const makeTaskRepository = (handle: Handle) => {
+  const db = handle.withTables<TaskTables>()
+  const tasks = () => db.selectFrom('tasks').selectAll()
+  return {
+    /** For the executor, which has the id from a job. */
+    async byId(id: string): Promise<Task | undefined> {
+      const row = await tasks().where('id', '=', id).executeTakeFirst()
+      return row && toTask(row)
+    },
+
+    async find(tenantId: string, id: string): Promise<Task | undefined> {
+      const row = await tasks().where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirst()
+      return row && toTask(row)
+    },
+
+    async findByIdempotencyKey(tenantId: string, key: string): Promise<Task | undefined> {
+      const row = await tasks().where('tenant_id', '=', tenantId).where('idempotency_key', '=', key).executeTakeFirst()
+      return row && toTask(row)
+    },
+
+    async ofRun(runId: string): Promise<Task[]> {
+      return (await tasks().where('run_id', '=', runId).execute()).map(toTask)
+    },
+
+    /** Newest first. */
+    async list(tenantId: string, filter: TaskFilter): Promise<Task[]> {
+      let query = tasks().where('tenant_id', '=', tenantId)
+      if (filter.status) query = query.where('status', '=', filter.status)
+      if (filter.kind) query = query.where('kind', '=', filter.kind)
+      if (filter.runId) query = query.where('run_id', '=', filter.runId)
+      if (filter.priority) query = query.where('priority', '=', filter.priority)
+      const { before } = filter
+      if (before) {
+        query = query.where((eb) =>
+          eb.or([
+            eb('created_at', '<', before.createdAtMs),
+            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
+          ]),
+        )
+      }
+      const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
+      return rows.map(toTask)
+    },
+
+    /** The head of a partition's backlog: highest priority first, oldest first. */
+    async queued(partition: Partition, limit: number): Promise<Pick<Task, 'id' | 'tenantId' | 'priority'>[]> {
+      const rows = await db
+        .selectFrom('tasks')
+        .select(['id', 'tenant_id', 'priority'])
+        .where('status', '=', 'queued')
+        .where('partition_name', '=', partition)
+        .orderBy('priority')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map((row) => ({ id: row.id, tenantId: row.tenant_id, priority: row.priority as Task['priority'] }))
+    },
+
+    async due(nowMs: number, limit: number): Promise<Task[]> {
+      const rows = await tasks()
+        .where('status', '=', 'scheduled')
+        .where('run_at', '<=', nowMs)
+        .orderBy('run_at')
+        .limit(limit)
+        .execute()
+      return rows.map(toTask)
+    },
+
+    async nextRunAt(afterMs: number): Promise<number | undefined> {
+      const row = await db
+        .selectFrom('tasks')
+        .select('run_at')
+        .where('status', '=', 'scheduled')
+        .where('run_at', '>', afterMs)
+        .orderBy('run_at')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.run_at
+    },
+
+    async heldBy(workerIds: readonly string[]): Promise<Task[]> {
+      if (workerIds.length === 0) return []
+      const rows = await tasks().where('worker_id', 'in', workerIds).where('status', '=', 'running').execute()
+      return rows.map(toTask)
+    },
+
+    /** Newest first. */
+    async deadLetters(tenantId: string, filter: DeadLetterFilter): Promise<DeadLetter[]> {
+      let query = db.selectFrom('dead_letters').selectAll().where('tenant_id', '=', tenantId)
+      if (filter.status) query = query.where('status', '=', filter.status)
+      if (filter.kind) query = query.where('kind', '=', filter.kind)
+      if (filter.reason) query = query.where('reason', '=', filter.reason)
+      if (filter.before) query = query.where('id', '<', filter.before)
+      return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toDeadLetter)
+    },
+
+    async deadLetter(tenantId: string, id: string): Promise<DeadLetter | undefined> {
+      const query = db.selectFrom('dead_letters').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toDeadLetter(row)
+    },
+
+    async countByStatus(): Promise<Record<string, number>> {
+      const rows = await db
+        .selectFrom('tasks')
+        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
+        .groupBy('status')
+        .execute()
+      return Object.fromEntries(rows.map((row) => [row.status, Number(row.count)]))
+    },
+  }
+}
+
+export type TaskRepository = ReturnType<typeof makeTaskRepository>

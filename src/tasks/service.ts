@@ -1,0 +1,420 @@
+/** Tasks: made, planned for runs, ended from outside, tried again; the executor does them. */
+import {
+  type CompiledRetry,
+  compileRetry,
+  type ErrorRecord,
+  makeSweeper,
+  type PlannedTask,
+  type RetryPolicy,
+  type RunInbox,
+  type RunTaskSpec,
+  serialize,
+  type TaskPort,
+  toErrorRecord,
+  type Workers,
+} from '../engine/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import { isUniqueViolation } from '../platform/db/errors.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { Json } from '../platform/json.ts'
+import type { Log } from '../platform/log.ts'
+import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
+import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import { taskErrors } from './errors.ts'
+import { makeExecutor } from './executor.ts'
+import { completed, ended, lost, taskEvent } from './outcome.ts'
+import { makeTaskRepository } from './repository.ts'
+import { cancelTask, guardTask, insertTask, queueDueTask, resolveDeadLetter, restartTask } from './rows.ts'
+import type { DeadLetter, HandlerSource, Task, TaskStatus } from './types.ts'
+import { isOpenTask } from './types.ts'
+
+export interface TaskServiceOptions {
+  readonly db: Database
+  readonly queue: Queue
+  readonly clock: Clock
+  readonly log: Log
+  readonly makeId: MakeId
+  readonly workerId: string
+  readonly workers: Workers
+  readonly handlers: HandlerSource
+  readonly inbox: () => RunInbox
+  readonly concurrency: number
+  readonly windowSize: number
+  readonly defaultAttempts: number
+  readonly payloadLimitBytes: number
+}
+
+export interface NewTask {
+  readonly tenantId: string
+  readonly projectId: string | null
+  readonly kind: string
+  readonly input: Json
+  readonly priority: Priority
+  readonly runAtMs?: number | undefined
+  readonly deadlineAtMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+  readonly heartbeatMs?: number | undefined
+  readonly retry?: RetryPolicy | undefined
+  /** A second task with the same key of the same tenant is not made: the first is returned. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/** The partitions whose jobs are tasks. */
+const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
+const SWEEP_LIMIT = 500
+
+const partitionOf = (kind: string): (typeof TASK_PARTITIONS)[number] =>
+  kind.startsWith('notification:') ? 'notifications' : 'tasks'
+
+export const makeTaskService = (options: TaskServiceOptions) => {
+  const { db, queue, clock, log, makeId, workerId, handlers } = options
+  const tasks = makeTaskRepository(db.primary)
+  const defaultRetry: CompiledRetry = compileRetry(undefined, options.defaultAttempts)
+
+  const jobOf = (task: Pick<Task, 'id' | 'tenantId' | 'priority'>, partition: Partition): Job => ({
+    id: task.id,
+    partition,
+    tenantId: task.tenantId,
+    priority: task.priority,
+  })
+
+  const admissions = new Map<Partition, Admission>(
+    TASK_PARTITIONS.map((partition) => [
+      partition,
+      makeAdmission({
+        queue,
+        partition,
+        windowSize: options.windowSize,
+        readBacklog: async (_, limit, inside) => {
+          const rows = await tasks.queued(partition, limit + inside.size)
+          return rows
+            .filter((task) => !inside.has(task.id))
+            .slice(0, limit)
+            .map((task) => jobOf(task, partition))
+        },
+        onError: (error) => log.error({ err: error, partition }, 'the backlog of tasks could not be queued'),
+      }),
+    ]),
+  )
+  const admissionOf = (partition: Partition): Admission => admissions.get(partition) as Admission
+  const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition'>): void =>
+    admissionOf(task.partition).offer(jobOf(task, task.partition))
+
+  const sweeper = makeSweeper({
+    clock,
+    nextAt: (nowMs) => tasks.nextRunAt(nowMs),
+    onError: (error) => log.error({ err: error }, 'the sweep of due tasks failed'),
+    async sweep(nowMs) {
+      const due = await tasks.due(nowMs, SWEEP_LIMIT)
+      await Promise.all(
+        due.map(async (task) => {
+          await db.commit({ writes: [queueDueTask(task.id)] })
+          offer(task)
+        }),
+      )
+      if (due.length === SWEEP_LIMIT) sweeper.soon()
+      await Promise.all([...admissions.values()].map((admission) => admission.refill()))
+    },
+  })
+
+  const executor = makeExecutor({
+    ...options,
+    tasks,
+    admissionOf,
+    retryDue: () => sweeper.soon(),
+    partitions: TASK_PARTITIONS,
+  })
+
+  // ---- birth ----------------------------------------------------------------------------------------------------------------------
+
+  interface Draft {
+    readonly tenantId: string
+    readonly projectId: string | null
+    readonly runId: string | null
+    readonly stepKey: string | null
+    readonly kind: string
+    readonly input: Json
+    readonly priority: Priority
+    readonly settings: Task['settings']
+    readonly runAtMs: number | undefined
+    readonly deadlineAtMs: number | null
+    readonly idempotencyKey: string | null
+  }
+
+  /** A task that starts with its birth when the executor has a place to spare, and is queued or scheduled otherwise. */
+  const make = (draft: Draft, inputText: string): PlannedTask & { readonly task: Task } => {
+    const nowMs = clock.now()
+    const partition = partitionOf(draft.kind)
+    const isLater = draft.runAtMs !== undefined && draft.runAtMs > nowMs
+    const place = isLater ? undefined : executor.reserve(partition)
+    const isRunning = place !== undefined
+    const notRunning: TaskStatus = isLater ? 'scheduled' : 'queued'
+    const task: Task = {
+      ...draft,
+      id: makeId(),
+      partition,
+      status: isRunning ? 'running' : notRunning,
+      output: null,
+      error: null,
+      attempt: isRunning ? 1 : 0,
+      lost: 0,
+      workerId: isRunning ? workerId : null,
+      fence: 0,
+      runAtMs: draft.runAtMs ?? nowMs,
+      progress: null,
+      createdAtMs: nowMs,
+      startedAtMs: isRunning ? nowMs : null,
+      finishedAtMs: null,
+    }
+    const data = isRunning ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
+    return {
+      task,
+      id: task.id,
+      writes: [insertTask(task, inputText)],
+      events: [taskEvent(task, isRunning ? 'task.started' : `task.${task.status}`, data, nowMs)],
+      dispatch() {
+        if (place) executor.run(task, place)
+        else if (isLater) sweeper.soon()
+        else offer(task)
+      },
+      abandon: () => place?.(),
+    }
+  }
+
+  const plan = (spec: RunTaskSpec): PlannedTask => {
+    const { tenantId, projectId, runId, stepKey, kind, input, priority, retry, timeoutMs, heartbeatMs, waitForToken } =
+      spec
+    const settings = { retry, timeoutMs, heartbeatMs, waitForToken }
+    const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
+    const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
+    return make({ ...base, deadlineAtMs: null, idempotencyKey: null }, JSON.stringify(input))
+  }
+
+  const same = (task: Task, request: NewTask): Task => {
+    if (task.kind === request.kind && JSON.stringify(task.input) === JSON.stringify(request.input)) return task
+    throw taskErrors.idempotency_conflict(
+      `the idempotency key "${request.idempotencyKey}" belongs to the task ${task.id} (${task.kind}) with another kind or input; use a new key`,
+    )
+  }
+
+  const create = async (request: NewTask): Promise<{ task: Task; isNew: boolean }> => {
+    const { tenantId, projectId, kind, input, priority, runAtMs, idempotencyKey = null } = request
+    const inputText = serialize(input, options.payloadLimitBytes, 'the input of the task')
+    await handlers.find(tenantId, kind)
+    const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
+    if (known) return { task: same(known, request), isNew: false }
+    const retry = request.retry ? compileRetry(request.retry, options.defaultAttempts) : defaultRetry
+    const settings = { retry, timeoutMs: request.timeoutMs, heartbeatMs: request.heartbeatMs }
+    const deadlineAtMs = request.deadlineAtMs ?? null
+    const base = { tenantId, projectId, runId: null, stepKey: null, kind, input, priority, settings, runAtMs }
+    const made = make({ ...base, deadlineAtMs, idempotencyKey }, inputText)
+    try {
+      await db.commit({ writes: made.writes, events: made.events })
+    } catch (error) {
+      made.abandon()
+      const winner =
+        idempotencyKey && isUniqueViolation(error) && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
+      if (!winner) throw error
+      return { task: same(winner, request), isNew: false }
+    }
+    made.dispatch()
+    return { task: made.task, isNew: true }
+  }
+
+  // ---- from outside -----------------------------------------------------------------------------------------------------------------
+
+  const find = async (tenantId: string, id: string): Promise<Task> => {
+    const task = await tasks.find(tenantId, id)
+    if (!task) throw taskErrors.task_not_found(`there is no task ${id}`)
+    return task
+  }
+
+  const cancelled = (): ErrorRecord => toErrorRecord(taskErrors.task_cancelled('the task was cancelled'))
+
+  const planCancel: TaskPort['planCancel'] = (open) => {
+    const nowMs = clock.now()
+    const error = cancelled()
+    return {
+      writes: open.map((task) => cancelTask(task.id, error, nowMs)),
+      events: open.map(({ id: taskId, tenantId, projectId, runId, kind }) => ({
+        tenantId,
+        projectId,
+        runId,
+        taskId,
+        type: 'task.cancelled',
+        data: { kind },
+        atMs: nowMs,
+      })),
+      dispatch() {
+        for (const task of open) {
+          executor.abort(task.id, taskErrors.task_cancelled('the task was cancelled'))
+          void queue.remove(partitionOf(task.kind), task.id)
+        }
+      },
+    }
+  }
+
+  const cancel = async (tenantId: string, id: string): Promise<Task> => {
+    const task = await find(tenantId, id)
+    if (!isOpenTask(task.status))
+      throw taskErrors.task_not_open(`the task ${id} has ended already: it is ${task.status}`)
+    const error = cancelled()
+    const nowMs = clock.now()
+    executor.abort(id, taskErrors.task_cancelled('the task was cancelled'))
+    await executor.settle(task, {
+      writes: [cancelTask(id, error, nowMs)],
+      events: [taskEvent(task, 'task.cancelled', { error: error as unknown as Json }, nowMs)],
+      end: { outcome: 'error', value: error as unknown as Json },
+    })
+    void queue.remove(task.partition, id)
+    return find(tenantId, id)
+  }
+
+  /** Starts ended tasks again, from their first attempt; their dead letters count as redriven. */
+  const restart = async (task: Task, type: 'task.retried' | 'task.redriven'): Promise<void> => {
+    const nowMs = clock.now()
+    await db.commit({
+      guards: [guardTask(task)],
+      writes: [restartTask(task.id, nowMs), resolveDeadLetter(task.id, 'redriven', nowMs)],
+      events: [taskEvent(task, type, {}, nowMs)],
+    })
+    offer(task)
+  }
+
+  const retry = async (tenantId: string, id: string): Promise<Task> => {
+    const task = await find(tenantId, id)
+    const isStanding = task.runId === null
+    if (task.status === 'scheduled') {
+      await db.commit({
+        guards: [guardTask(task)],
+        writes: [queueDueTask(id)],
+        events: [taskEvent(task, 'task.retried', {}, clock.now())],
+      })
+      offer(task)
+    } else if (isStanding && (task.status === 'dead' || task.status === 'cancelled')) {
+      await restart(task, 'task.retried')
+    } else {
+      const why = isStanding ? `it is ${task.status}` : 'it is a step of a run, and its run has been told how it ended'
+      throw taskErrors.task_not_retryable(
+        `the task ${id} cannot be retried: ${why}; dead, cancelled and scheduled tasks can`,
+      )
+    }
+    return find(tenantId, id)
+  }
+
+  const deadLetter = async (tenantId: string, id: string): Promise<DeadLetter> => {
+    const letter = await tasks.deadLetter(tenantId, id)
+    if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
+    if (letter.status !== 'dead')
+      throw taskErrors.dead_letter_resolved(`the dead letter ${id} is ${letter.status} already`)
+    return letter
+  }
+
+  const redrive = async (tenantId: string, id: string): Promise<DeadLetter> => {
+    const letter = await deadLetter(tenantId, id)
+    await restart(await find(tenantId, letter.taskId), 'task.redriven')
+    return { ...letter, status: 'redriven', resolvedAtMs: clock.now() }
+  }
+
+  const discard = async (tenantId: string, id: string): Promise<DeadLetter> => {
+    const letter = await deadLetter(tenantId, id)
+    const task = await find(tenantId, letter.taskId)
+    const nowMs = clock.now()
+    await db.commit({
+      guards: [guardTask(task)],
+      writes: [resolveDeadLetter(task.id, 'discarded', nowMs)],
+      events: [taskEvent(task, 'task.discarded', {}, nowMs)],
+    })
+    return { ...letter, status: 'discarded', resolvedAtMs: nowMs }
+  }
+
+  /** Redrives all that fit, oldest last, and says how many. */
+  const redriveMany = async (
+    tenantId: string,
+    filter: { kind?: string | undefined; reason?: string | undefined },
+  ): Promise<number> => {
+    let count = 0
+    for (;;) {
+      const letters = await tasks.deadLetters(tenantId, { ...filter, status: 'dead', limit: SWEEP_LIMIT })
+      if (letters.length === 0) return count
+      const done = await Promise.allSettled(
+        letters.map(async (letter) => restart(await find(tenantId, letter.taskId), 'task.redriven')),
+      )
+      const moved = done.filter((result) => result.status === 'fulfilled').length
+      count += moved
+      if (moved === 0) throw (done[0] as PromiseRejectedResult).reason
+    }
+  }
+
+  /** Answers a task that waits for its token. */
+  const answer = async (
+    tenantId: string,
+    id: string,
+    result: { output: Json } | { error: ErrorRecord },
+  ): Promise<void> => {
+    const task = await find(tenantId, id)
+    if (task.status !== 'waiting') {
+      throw taskErrors.task_not_waiting(`the task ${id} does not wait for an answer: it is ${task.status}`)
+    }
+    const settings = { ...task.settings, waitForToken: false }
+    const tools = executor.tools()
+    const outcome =
+      'output' in result
+        ? completed(
+            { ...task, settings },
+            serialize(result.output, options.payloadLimitBytes, 'the output of the task'),
+            tools,
+          )
+        : ended(task, result.error, 'not_retryable', tools)
+    await executor.settle(task, outcome)
+  }
+
+  const takeOver = async (): Promise<void> => {
+    const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
+    const held = await tasks.heldBy(await options.workers.dead())
+    await Promise.all(held.map((task) => executor.settle(task, lost(task, error, executor.tools()))))
+  }
+
+  return {
+    tasks,
+    plan,
+    planCancel,
+    async ofRun(runId: string) {
+      const rows = await tasks.ofRun(runId)
+      return rows.map((task) => ({
+        taskId: task.id,
+        stepKey: task.stepKey as string,
+        kind: task.kind,
+        outcome: isOpenTask(task.status)
+          ? undefined
+          : task.status === 'completed'
+            ? ('ok' as const)
+            : ('error' as const),
+        value: task.status === 'completed' ? task.output : (task.error as unknown as Json),
+      }))
+    },
+    create,
+    find,
+    cancel,
+    retry,
+    redrive,
+    redriveMany,
+    discard,
+    answer,
+    /** Takes over what dead processes held. */
+    takeOver,
+    startExecutor: () => executor.start(),
+    /** Due tasks and the backlog. */
+    startSweeper: () => sweeper.start(),
+    async stop(graceMs: number) {
+      sweeper.stop()
+      await executor.stop(graceMs)
+    },
+    get active() {
+      return executor.active
+    },
+  }
+}
+
+export type TaskService = ReturnType<typeof makeTaskService>
