@@ -1,0 +1,187 @@
+/** The one way out: every call to a host that a tenant may name goes through here. */
+import type { Readable } from 'node:stream'
+import { Agent } from 'undici'
+import { type Clock, systemClock } from '../clock.ts'
+import { AppError, messageOf } from '../errors.ts'
+import type { Json } from '../json.ts'
+import { makeAsFetch } from './as-fetch.ts'
+import { ACCEPTED_ENCODINGS, readBody } from './body.ts'
+import { type Lookup, makeGuardedConnect, systemLookup } from './connect.ts'
+import { outboundErrors } from './errors.ts'
+import { checkHeaders, flattenHeaders, WITHOUT_BODY } from './headers.ts'
+import { makeOutboundPolicy } from './policy.ts'
+
+export interface OutboundOptions {
+  /** Hosts that may be called although they are not public; see `makeOutboundPolicy`. */
+  readonly allow: readonly string[]
+  /** For a whole call, from the look-up of the name to the last byte. */
+  readonly timeoutMs: number
+  /** Of a body, decoded. */
+  readonly maxResponseBytes: number
+  readonly lookup?: Lookup
+  readonly clock?: Clock
+}
+
+export interface OutboundRequest {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  readonly timeoutMs?: number
+  readonly maxResponseBytes?: number
+  readonly signal?: AbortSignal
+}
+
+interface Answer {
+  readonly status: number
+  /** Names in lower case; a header that came several times has its values joined by `, `. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface OutboundResponse extends Answer {
+  readonly body: Uint8Array
+  text(): string
+  /** Throws a `SyntaxError` when the body is no JSON. */
+  json(): Json
+}
+
+export type OutboundBody = AsyncIterableIterator<Uint8Array> & { return(): Promise<IteratorResult<Uint8Array>> }
+
+export interface OutboundStream extends Answer {
+  /** Must be read or left (`break`, `return()`): until then the connection is held. Rejects like `fetch`. */
+  readonly body: OutboundBody
+}
+
+export interface Outbound {
+  /**
+   * Any status is an answer, redirects among them: none is followed, since its target would be called in the tenant's name
+   * without having been asked for. Rejects with `outboundErrors`, or with the signal's reason.
+   */
+  fetch(url: string | URL, request?: OutboundRequest): Promise<OutboundResponse>
+  /** The same, for an answer that is read while it comes. The time-out is for the whole of it. */
+  stream(url: string | URL, request?: OutboundRequest): Promise<OutboundStream>
+  /** The same in the form of `fetch`, for libraries that take one. */
+  asFetch(limits?: Pick<OutboundRequest, 'timeoutMs' | 'maxResponseBytes'>): typeof fetch
+  /** Ends all connections; calls under way are rejected with `outbound_stopped`. */
+  stop(): Promise<void>
+}
+
+/** Connects to nothing yet. Throws when the allow-list has an entry that means nothing. */
+export const makeOutbound = (options: OutboundOptions): Outbound => {
+  const { timeoutMs, maxResponseBytes, lookup = systemLookup, clock = systemClock } = options
+  const policy = makeOutboundPolicy(options.allow)
+  const agent = new Agent({
+    connect: makeGuardedConnect(policy, lookup, timeoutMs),
+    allowH2: false,
+    // The time-out of the whole call is stricter than undici's own.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  let stopped = false
+
+  const stream: Outbound['stream'] = async (url, request = {}) => {
+    const target = checkUrl(url)
+    const headers = checkHeaders(request.headers)
+    request.signal?.throwIfAborted()
+    if (stopped) throw outboundErrors.outbound_stopped('outbound calls are stopped')
+    const method = (request.method ?? 'GET').toUpperCase()
+    const limitMs = request.timeoutMs ?? timeoutMs
+    const abort = new AbortController()
+    const onAbort = (): void => abort.abort(request.signal?.reason)
+    request.signal?.addEventListener('abort', onAbort, { once: true })
+    const cancelTimer = clock.after(limitMs, () => {
+      abort.abort(outboundErrors.outbound_timeout(`${target.host} did not answer within ${limitMs} ms`))
+    })
+    const end = (): void => {
+      cancelTimer()
+      request.signal?.removeEventListener('abort', onAbort)
+    }
+    const asError = (error: unknown): unknown => {
+      if (abort.signal.aborted) return abort.signal.reason
+      return stopped ? outboundErrors.outbound_stopped('outbound calls are stopped') : failureOf(error, target)
+    }
+    try {
+      const answer = await agent.request({
+        origin: target.origin,
+        path: target.pathname + target.search,
+        method: method as 'GET',
+        headers: { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'aidos', ...headers },
+        body: request.body ?? null,
+        signal: abort.signal,
+      })
+      // Whoever reads the body is told of its errors; nobody may be reading yet.
+      answer.body.on('error', () => {})
+      const headersOfAnswer = flattenHeaders(answer.headers)
+      const isEmpty =
+        method === 'HEAD' || WITHOUT_BODY.has(answer.statusCode) || headersOfAnswer['content-length'] === '0'
+      const encoding = isEmpty ? '' : (headersOfAnswer['content-encoding'] ?? '')
+      const read = async function* (): AsyncGenerator<Uint8Array, void> {
+        try {
+          yield* readBody(answer.body as Readable, encoding, request.maxResponseBytes ?? maxResponseBytes)
+        } catch (error) {
+          throw asError(error)
+        } finally {
+          end()
+        }
+      }
+      const body = leavable(read(), () => {
+        answer.body.destroy()
+        end()
+      })
+      return { status: answer.statusCode, headers: headersOfAnswer, body }
+    } catch (error) {
+      end()
+      throw asError(error)
+    }
+  }
+
+  const fetch: Outbound['fetch'] = async (url, request) => {
+    const { status, headers, body } = await stream(url, request)
+    const bytes = Buffer.concat(await Array.fromAsync(body))
+    const text = (): string => bytes.toString('utf8')
+    return { status, headers, body: bytes, text, json: () => JSON.parse(text()) as Json }
+  }
+
+  return {
+    fetch,
+    stream,
+    asFetch: (limits = {}) => makeAsFetch((url, request) => stream(url, { ...limits, ...request })),
+    async stop() {
+      stopped = true
+      await agent.destroy()
+    },
+  }
+}
+
+/** A generator that was never started runs nothing when it is left, not even its `finally`. */
+const leavable = (body: AsyncGenerator<Uint8Array, void>, leave: () => void): OutboundBody => ({
+  next: () => body.next(),
+  return() {
+    leave()
+    return body.return()
+  },
+  [Symbol.asyncIterator]() {
+    return this
+  },
+})
+
+const checkUrl = (url: string | URL): URL => {
+  const target = URL.parse(String(url))
+  if (!target) throw outboundErrors.outbound_invalid(`${JSON.stringify(String(url).slice(0, 200))} is not a URL`)
+  if (target.protocol !== 'http:' && target.protocol !== 'https:')
+    throw outboundErrors.outbound_invalid(`only http and https can be called, not ${target.protocol}`)
+  if (target.username !== '' || target.password !== '')
+    throw outboundErrors.outbound_invalid('a URL must not carry a user name or a password: use a header')
+  return target
+}
+
+const failureOf = (error: unknown, target: URL): AppError => {
+  if (error instanceof AppError) return error
+  const code = String((error as { code?: unknown }).code ?? '')
+  const options = { cause: error, details: { host: target.host, reason: code } }
+  if (code === 'UND_ERR_INVALID_ARG') return outboundErrors.outbound_invalid(messageOf(error), options)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT')
+    return outboundErrors.outbound_timeout(`${target.host} could not be connected to in time`, options)
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return outboundErrors.outbound_too_large(`the headers of ${target.host} are too large`, options)
+  return outboundErrors.outbound_failed(`the call to ${target.host} failed: ${code || messageOf(error)}`, options)
+}
