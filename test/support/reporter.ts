@@ -51,7 +51,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
 
   /** The answer of one test; a suite counts by its tests, unless a hook of its own failed. */
   const countTest = (data: Of<'test:complete'>): void => {
-    const state = stateOf(data.file ?? '')
+    const state = stateOf(entryOf(data))
     const { error, type } = data.details
     if (type !== 'suite') state.tests++
     if (data.skip !== undefined) state.skipped++
@@ -80,6 +80,10 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   if (failed.length > 0) yield `\nfailed:\n${failed.map((line) => `  ✖ ${line}\n`).join('')}`
   yield `\n${closing.join('')}`
 }
+
+/** The test file that ran the test; `file` is where it is written, which for a shared suite is another one. */
+const entryOf = (data: Of<'test:complete'>): string =>
+  'entryFile' in data && typeof data.entryFile === 'string' ? data.entryFile : (data.file ?? '')
 
 /** An assertion that wrote its own message has said in it all that its properties hold. */
 const describe = (error: unknown): string => {

@@ -38,6 +38,15 @@ test('the test command shows a failure in full and fails', async (t) => {
   assert.match(run.output(), /✖ sum \(.*bad\.test\.ts:2\)\n\s+Error: two[\s\S]*a clue[\s\S]*^# fail 1$/m)
 })
 
+test('the test command counts the tests of a shared suite for the file that ran it', async (t) => {
+  const place = await makeTempFolder(t)
+  const suite = path.join(place, 'suite.ts')
+  writeFileSync(suite, `import { test } from 'node:test'\nexport const suite = () => test('shared', () => { throw 1 })`)
+  const run = await startRun(t, { 'a.test.ts': `import { suite } from ${JSON.stringify(suite)}; suite(); test.name` })
+  assert.equal((await run.exited).code, 1)
+  assert.match(run.output(), /✖ .*a\.test\.ts \(1 tests.*\n {2}✖ shared \(.*suite\.ts:2\)/)
+})
+
 test('the test command fails on a file that holds no test', async (t) => {
   const run = await startRun(t, { 'empty.test.ts': 'test.name' })
   assert.equal((await run.exited).code, 1)
