@@ -1,6 +1,17 @@
-/** The part of node:test's contexts that the other files here need: somewhere to hang the clean-up. */
+/** Where the other files here hang their clean-up: on a test, or on the whole file. */
+import { after } from 'node:test'
 
-/** A `TestContext`, or node:test's own `{ after }` for what a whole file shares. */
+/** Any `TestContext` is one. */
 export interface Cleanup {
   after(fn: () => void | Promise<void>): void
 }
+
+const ofFile: (() => void | Promise<void>)[] = []
+
+// On import, for there is no later moment: `after` called while a test runs, or a `before` for it, ends with that test.
+after(async () => {
+  for (const clean of ofFile.reverse()) await clean()
+})
+
+/** Cleans up after the last test of the file, in reverse order: what was made first goes last. */
+export const wholeFile: Cleanup = { after: (fn) => void ofFile.push(fn) }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import pg from 'pg'
 import { makeTestDatabase, withPostgresDatabase } from './postgres.ts'
 
@@ -25,6 +25,21 @@ test('withPostgresDatabase() gives each caller an empty database of its own', as
   )
   assert.equal((await two.query('select * from items')).rowCount, 0)
   await Promise.all([one.end(), two.end()])
+})
+
+let ofFile = ''
+before(async () => {
+  ofFile = await withPostgresDatabase()
+})
+
+test('withPostgresDatabase() drops the database when the test ends, and that of a file not before', async (t) => {
+  let url = ''
+  await t.test('uses one', async (inner) => {
+    url = await withPostgresDatabase(inner)
+    await (await connect(url)).end()
+  })
+  await assert.rejects(connect(url), { code: '3D000' })
+  await (await connect(ofFile)).end()
 })
 
 test('drop() removes the database even under an open connection', async () => {

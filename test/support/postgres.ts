@@ -1,7 +1,7 @@
 /** Gives a test a PostgreSQL database of its own in the server that `npm test` has started. */
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-import type { Cleanup } from './cleanup.ts'
+import { type Cleanup, wholeFile } from './cleanup.ts'
 
 /** The administrator's URL of the run's server. */
 const serverUrl = (): string => {
@@ -40,8 +40,8 @@ export const makeTestDatabase = async (): Promise<TestDatabase> => {
   return { url: url.href, drop: () => onServer(server, `drop database if exists ${name} with (force)`) }
 }
 
-/** The URL of a fresh database that is dropped when the test ends; pass node:test's `{ after }` to keep it for the file. */
-export const withPostgresDatabase = async (t: Cleanup): Promise<string> => {
+/** The URL of a fresh database, which is dropped when the test ends, or the file where no test is given. */
+export const withPostgresDatabase = async (t: Cleanup = wholeFile): Promise<string> => {
   const database = await makeTestDatabase()
   t.after(() => database.drop())
   return database.url
