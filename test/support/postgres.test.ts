@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import pg from 'pg'
-import { makeTestDatabase, withPostgresDatabase } from './postgres.ts'
+import { makeTestDatabase, makeTestDatabaseUrl } from './postgres.ts'
 
 const connect = async (url: string): Promise<pg.Client> => {
   const client = new pg.Client({ connectionString: url })
@@ -11,8 +11,8 @@ const connect = async (url: string): Promise<pg.Client> => {
   return client
 }
 
-test('withPostgresDatabase() gives each caller an empty database of its own', async (t) => {
-  const [first, second] = await Promise.all([withPostgresDatabase(t), withPostgresDatabase(t)])
+test('makeTestDatabaseUrl() gives each caller an empty database of its own', async (t) => {
+  const [first, second] = await Promise.all([makeTestDatabaseUrl(t), makeTestDatabaseUrl(t)])
   const one = await connect(first)
   const two = await connect(second)
   await one.query('create table items (name text)')
@@ -29,13 +29,13 @@ test('withPostgresDatabase() gives each caller an empty database of its own', as
 
 let ofFile = ''
 before(async () => {
-  ofFile = await withPostgresDatabase()
+  ofFile = await makeTestDatabaseUrl()
 })
 
-test('withPostgresDatabase() drops the database when the test ends, and that of a file not before', async (t) => {
+test('makeTestDatabaseUrl() drops the database when the test ends, and that of a file not before', async (t) => {
   let url = ''
   await t.test('uses one', async (inner) => {
-    url = await withPostgresDatabase(inner)
+    url = await makeTestDatabaseUrl(inner)
     await (await connect(url)).end()
   })
   await assert.rejects(connect(url), { code: '3D000' })

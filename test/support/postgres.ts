@@ -41,7 +41,7 @@ export const makeTestDatabase = async (): Promise<TestDatabase> => {
 }
 
 /** The URL of a fresh database, which is dropped when the test ends, or the file where no test is given. */
-export const withPostgresDatabase = async (t: Cleanup = wholeFile): Promise<string> => {
+export const makeTestDatabaseUrl = async (t: Cleanup = wholeFile): Promise<string> => {
   const database = await makeTestDatabase()
   t.after(() => database.drop())
   return database.url
