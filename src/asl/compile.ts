@@ -12,6 +12,7 @@ import type { CompileContext, Execute, Machine, State, StateType } from './state
 import { compileTask } from './states/task.ts'
 import { compileWait } from './states/wait.ts'
 import { validate } from './validate/validate.ts'
+import { pointerPart } from './values.ts'
 
 /** A definition, ready to run any number of times. */
 export interface Program {
@@ -59,7 +60,7 @@ const compileMachine = (
 ): Machine => {
   const states = new Map<string, State>()
   for (const [name, state] of Object.entries(definition.States as Record<string, JsonObject>)) {
-    states.set(name, compileState(name, state, language, `${pointer}/States/${escapePointer(name)}`, processors))
+    states.set(name, compileState(name, state, language, `${pointer}/States/${pointerPart(name)}`, processors))
   }
   return { start: definition.StartAt as string, states }
 }
@@ -99,5 +100,3 @@ const mayAskForContext = (state: Json): boolean => {
   const text = JSON.stringify(state)
   return text.includes('$$') || text.includes('$states')
 }
-
-export const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')

@@ -1,18 +1,20 @@
 /** What validation found: where, and what is wrong. */
 
 export type FindingCode =
+  /** The text is neither JSON nor YAML, or not an object. */
   | 'INVALID_JSON_DESCRIPTION'
-  | 'SCHEMA_VALIDATION_FAILED'
   | 'MISSING_FIELD'
   | 'UNKNOWN_FIELD'
-  | 'INVALID_VALUE'
-  | 'INVALID_EXPRESSION'
-  | 'INVALID_PATH'
-  | 'MISSING_TARGET'
-  | 'UNREACHABLE_STATE'
-  | 'NO_END'
-  | 'DUPLICATE_NAME'
+  /** A field that does not go with another one, with the state's type or with its query language. */
   | 'NOT_ALLOWED'
+  | 'INVALID_VALUE'
+  | 'INVALID_PATH'
+  | 'INVALID_EXPRESSION'
+  /** `Next`, `Default` or `StartAt` names a state that is not there. */
+  | 'MISSING_TRANSITION_TARGET'
+  | 'UNREACHABLE_STATE'
+  | 'MISSING_END_STATE'
+  | 'DUPLICATE_STATE_NAME'
   | 'UNASSIGNED_VARIABLE'
 
 export interface Finding {

@@ -19,4 +19,5 @@ export type {
 export { defaultRunLimits, type RunLimits } from './limits.ts'
 export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
 export { type RunItemsOptions, runItems } from './run-items.ts'
-export { type Validation, validate } from './validate/validate.ts'
+export { type ValidateOptions, type Validation, validate } from './validate/validate.ts'
+export { variableReferences } from './validate/variables.ts'

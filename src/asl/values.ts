@@ -45,3 +45,6 @@ export const canonical = (value: Json): string => {
 
 /** Encodes a state's name for use inside a key, so that no two places of a definition share one. */
 export const keyPart = (name: string): string => name.replace(/[%/#:[\]]/g, (ch) => `%${ch.charCodeAt(0).toString(16)}`)
+
+/** Encodes a key for a JSON Pointer (RFC 6901). */
+export const pointerPart = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')

@@ -28,6 +28,8 @@ export interface CompiledJsonata {
   readonly source: string
   /** Names of the variables that the expression reads; `$` and `$$` are not among them, built-in functions may be. */
   readonly variables: ReadonlySet<string>
+  /** Those that it neither binds itself nor calls as functions. */
+  readonly freeVariables: ReadonlySet<string>
   /**
    * Resolves with plain JSON; rejects with one of `jsonataErrors`. Uses nothing but promises, so it ends within the
    * microtasks of its call. What is handed in must not be changed afterwards: sizes are remembered.
@@ -47,9 +49,11 @@ export const compileJsonata = (source: string): CompiledJsonata => {
   const expression = parse(source)
   watchSteps(expression)
   replaceFunctions(expression, findBuiltIns(jsonata('$')))
+  const { read, free } = collectVariables(expression.ast())
   return {
     source,
-    variables: collectVariables(expression.ast()),
+    variables: read,
+    freeVariables: free,
     async evaluate(input, bindings, options = {}) {
       const limits = { ...defaultLimits, ...options.limits }
       const budget: Budget = makeBudget(limits, options.now ?? Date.now, options.random ?? Math.random)

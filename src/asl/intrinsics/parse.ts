@@ -28,6 +28,10 @@ export const parseIntrinsic = (source: string): Call => {
   return call
 }
 
+/** All paths among the arguments, of inner calls too. */
+export const pathsOf = (call: Call): ParsedPath[] =>
+  call.args.flatMap((arg) => (arg.kind === 'path' ? [arg.path] : arg.kind === 'call' ? pathsOf(arg.call) : []))
+
 const readCall = (reader: Reader, depth: number): Call => {
   if (depth > DEEPEST_NESTING) throw reader.error(`more than ${DEEPEST_NESTING} calls within one another`)
   reader.expect('States.')

@@ -15,8 +15,6 @@ export interface Reader {
   error(message: string): Error
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f' }
-
 export const makeReader = (source: string): Reader => {
   let at = 0
   const error = (message: string): Error => new Error(`${message} at character ${at + 1} of '${source}'`)
@@ -55,8 +53,7 @@ export const makeReader = (source: string): Reader => {
         if (at >= source.length) throw error('a quoted text does not end')
         const ch = source[at++]!
         if (ch === quote) return text
-        if (ch !== '\\') text += ch
-        else text += readEscape()
+        text += ch === '\\' ? readEscape(quote) : ch
       }
     },
     integer() {
@@ -67,13 +64,10 @@ export const makeReader = (source: string): Reader => {
     },
   }
 
-  function readEscape(): string {
+  /** Only the quote and the backslash itself can be escaped; before anything else a backslash is a character. */
+  function readEscape(quote: string): string {
     const ch = source[at++]
     if (ch === undefined) throw error('a quoted text does not end')
-    if (ch === 'u' && /^[0-9a-fA-F]{4}$/.test(source.slice(at, at + 4))) {
-      at += 4
-      return String.fromCharCode(Number.parseInt(source.slice(at - 4, at), 16))
-    }
-    return ESCAPES[ch] ?? ch
+    return ch === quote || ch === '\\' ? ch : `\\${ch}`
   }
 }

@@ -80,8 +80,9 @@ export const compileNumber = (
     const find = compilePath(path)
     return (visit, effective) => {
       const found = find(visit.focus(effective))
-      if (typeof found !== 'number' || (whole && !Number.isInteger(found))) throw notANumber(name, path, found, whole)
-      return within(found, name, most)
+      const number = asNumber(found)
+      if (number === undefined || (whole && !Number.isInteger(number))) throw notANumber(name, path, found, whole)
+      return within(number, name, most)
     }
   }
   if (value === undefined) return () => undefined
@@ -93,6 +94,12 @@ export const compileNumber = (
       throw queryError(`The ${name} field must be an integer: ${found}`, { field: name })
     return within(found, name, most)
   }
+}
+
+/** The service also takes a number that is written as a text. */
+const asNumber = (value: Json): number | undefined => {
+  if (typeof value === 'number') return value
+  return typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : undefined
 }
 
 const notANumber = (name: string, path: string, found: Json, whole: boolean): Error => {

@@ -1,9 +1,108 @@
-/** Checks a definition before it is stored or run. */
+/** Checks a definition before it is stored or run: every finding says where, and what is wrong. */
+import type { Json, JsonObject } from '../../platform/json.ts'
 import type { Finding } from '../finding.ts'
+import type { QueryLanguage } from '../query/focus.ts'
+import { isObject } from '../values.ts'
+import { checkGraph } from './graph.ts'
+import { makePlace, type Place, statePlace } from './report.ts'
+import { checkLanguage, checkState } from './state.ts'
+import { checkNumber } from './values.ts'
+import { checkVariables } from './variables.ts'
 
 export interface Validation {
+  /** No finding is an error. */
   readonly ok: boolean
   readonly findings: readonly Finding[]
 }
 
-export const validate = (_definition: unknown): Validation => ({ ok: true, findings: [] })
+export interface ValidateOptions {
+  /** Express runs cannot wait for callbacks, nested runs or activities. */
+  readonly type?: 'STANDARD' | 'EXPRESS'
+}
+
+/** Machines within machines: no sensible definition is deeper, and checking is recursive. */
+const DEEPEST_NESTING = 50
+
+/** Never throws, whatever is handed to it. */
+export const validate = (definition: unknown, options: ValidateOptions = {}): Validation => {
+  const findings: Finding[] = []
+  const place = makePlace(findings)
+  if (!isObject(definition)) place.error('INVALID_JSON_DESCRIPTION', 'a definition must be an object')
+  else checkDefinition(definition, { findings, isExpress: options.type === 'EXPRESS', names: new Map() }, place)
+  if (isObject(definition) && !hasErrors(findings)) checkVariables(definition, findings)
+  return { ok: !hasErrors(findings), findings }
+}
+
+const hasErrors = (findings: readonly Finding[]): boolean => findings.some((finding) => finding.severity === 'error')
+
+interface Check {
+  readonly findings: Finding[]
+  readonly isExpress: boolean
+  /** Where each state's name was seen first. */
+  readonly names: Map<string, string>
+}
+
+const TOP_FIELDS = ['Comment', 'StartAt', 'States', 'TimeoutSeconds', 'Version', 'QueryLanguage']
+const INNER_FIELDS = ['Comment', 'StartAt', 'States', 'ProcessorConfig', 'QueryLanguage']
+
+const checkDefinition = (definition: JsonObject, check: Check, place: Place): void => {
+  const { Version, TimeoutSeconds } = definition
+  refuseUnknown(definition, TOP_FIELDS, place)
+  if (Version !== undefined && Version !== '1.0') place.at('Version').error('INVALID_VALUE', "must be '1.0'")
+  if (TimeoutSeconds !== undefined) {
+    checkNumber(TimeoutSeconds, { least: 1, most: 99_999_999, whole: true }, 'JSONPath', place.at('TimeoutSeconds'))
+  }
+  const language = checkLanguage(definition.QueryLanguage, 'JSONPath', place)
+  checkMachine(definition, language, check, place, 0)
+}
+
+const refuseUnknown = (object: JsonObject, known: readonly string[], place: Place): void => {
+  for (const key of Object.keys(object)) {
+    if (!known.includes(key)) place.at(key).error('UNKNOWN_FIELD', `the field '${key}' is not supported here`)
+  }
+}
+
+const checkMachine = (machine: Json, language: QueryLanguage, check: Check, place: Place, depth: number) => {
+  if (!isObject(machine)) return place.error('INVALID_VALUE', 'must be an object with StartAt and States')
+  if (depth > DEEPEST_NESTING)
+    return place.error('NOT_ALLOWED', `more than ${DEEPEST_NESTING} machines within one another`)
+  if (machine.StartAt === undefined) place.error('MISSING_FIELD', "the field 'StartAt' is required")
+  else if (typeof machine.StartAt !== 'string')
+    place.at('StartAt').error('INVALID_VALUE', 'must be the name of a state')
+  const { States: states } = machine
+  if (states === undefined) return place.error('MISSING_FIELD', "the field 'States' is required")
+  if (!isObject(states) || Object.keys(states).length === 0) {
+    return place.at('States').error('INVALID_VALUE', 'must be an object with at least one state')
+  }
+  const placeOf = (name: string): Place => statePlace(check.findings, place, name)
+  for (const [name, state] of Object.entries(states)) {
+    const at = placeOf(name)
+    const before = check.names.get(name)
+    if (before === undefined) check.names.set(name, at.pointer)
+    else
+      at.warn(
+        'DUPLICATE_STATE_NAME',
+        `the name '${name}' is also used at ${before}, which makes timelines hard to read`,
+      )
+    const own = checkState(name, state, { language, isExpress: check.isExpress }, at)
+    if (own && isObject(state)) checkInner(state, own, check, at, depth + 1)
+  }
+  checkGraph(machine, states, place, placeOf)
+}
+
+/** The machines inside a Parallel or a Map. */
+const checkInner = (state: JsonObject, language: QueryLanguage, check: Check, place: Place, depth: number): void => {
+  const inner: [Json, Place][] = []
+  if (state.Type === 'Parallel' && Array.isArray(state.Branches)) {
+    state.Branches.forEach((branch, i) => {
+      inner.push([branch, place.at('Branches').at(i)])
+    })
+  }
+  for (const field of state.Type === 'Map' ? ['ItemProcessor', 'Iterator'] : []) {
+    if (state[field] !== undefined) inner.push([state[field], place.at(field)])
+  }
+  for (const [machine, at] of inner) {
+    if (isObject(machine)) refuseUnknown(machine, INNER_FIELDS, at)
+    checkMachine(machine, language, check, at, depth)
+  }
+}

@@ -1,0 +1,72 @@
+/** Checks everything that is evaluated: paths, intrinsic functions, payload templates and JSONata. Nothing here throws. */
+import type { Json } from '../../platform/json.ts'
+import { compileIntrinsic } from '../intrinsics/compile.ts'
+import { isIntrinsic } from '../intrinsics/parse.ts'
+import { parsePath } from '../json-path/parse.ts'
+import { parseReferencePath } from '../json-path/reference-path.ts'
+import type { QueryLanguage } from '../query/focus.ts'
+import { compileExpression, isExpression } from '../query/jsonata.ts'
+import { isObject, kindOf } from '../values.ts'
+import type { Place } from './report.ts'
+
+const tryTo = (work: () => unknown): string | undefined => {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+export const checkPath = (value: Json, place: Place) => {
+  if (typeof value !== 'string') return place.error('INVALID_VALUE', `must be a path as a string, not ${kindOf(value)}`)
+  const problem = tryTo(() => parsePath(value))
+  if (problem !== undefined) place.error('INVALID_PATH', `'${value}' is not a JSONPath: ${problem}`)
+}
+
+export const checkReferencePath = (value: Json, place: Place) => {
+  if (typeof value !== 'string') return place.error('INVALID_VALUE', `must be a path as a string, not ${kindOf(value)}`)
+  const problem = tryTo(() => parseReferencePath(value))
+  if (problem !== undefined) place.error('INVALID_PATH', `'${value}' must name one place in the data: ${problem}`)
+}
+
+/** A path or an intrinsic function. */
+export const checkDynamicText = (value: Json, place: Place) => {
+  if (typeof value !== 'string' || !isIntrinsic(value)) return checkPath(value, place)
+  const problem = tryTo(() => compileIntrinsic(value))
+  if (problem !== undefined) place.error('INVALID_EXPRESSION', problem)
+}
+
+/** A text of the form `{% … %}`. */
+export const checkExpression = (value: string, place: Place): void => {
+  const problem = tryTo(() => compileExpression(value, ''))
+  if (problem !== undefined) place.error('INVALID_EXPRESSION', `the JSONata expression does not parse: ${problem}`)
+}
+
+export const checkTemplate = (value: Json, language: QueryLanguage, place: Place): void => {
+  if (language === 'JSONata') checkJsonataTemplate(value, place)
+  else checkPathTemplate(value, place)
+}
+
+const checkPathTemplate = (value: Json, place: Place): void => {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) checkPathTemplate(value[i]!, place.at(i))
+    return
+  }
+  if (!isObject(value)) return
+  for (const [key, inner] of Object.entries(value)) {
+    if (!key.endsWith('.$')) checkPathTemplate(inner, place.at(key))
+    else if (Object.hasOwn(value, key.slice(0, -2))) {
+      place.at(key).error('NOT_ALLOWED', `'${key}' and '${key.slice(0, -2)}' would be the same field`)
+    } else checkDynamicText(inner, place.at(key))
+  }
+}
+
+const checkJsonataTemplate = (value: Json, place: Place) => {
+  if (isExpression(value)) return checkExpression(value, place)
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) checkJsonataTemplate(value[i]!, place.at(i))
+  } else if (isObject(value)) {
+    for (const [key, inner] of Object.entries(value)) checkJsonataTemplate(inner, place.at(key))
+  }
+}

@@ -1,0 +1,42 @@
+/** Collects findings, each with the place it belongs to. */
+import type { Finding, FindingCode } from '../finding.ts'
+import { pointerPart } from '../values.ts'
+
+/** A place in the definition. */
+export interface Place {
+  readonly pointer: string
+  readonly state: string | undefined
+  /** The place of a field or list element below this one. */
+  at(key: string | number): Place
+  error(code: FindingCode, message: string): void
+  warn(code: FindingCode, message: string): void
+}
+
+/** More findings than this help nobody. */
+const MOST_FINDINGS = 200
+
+export const makePlace = (findings: Finding[], pointer = '', state?: string): Place => {
+  const add = (severity: 'error' | 'warning', code: FindingCode, message: string): void => {
+    if (findings.length >= MOST_FINDINGS) return
+    const field = state === undefined ? undefined : pointer.split('/').pop()
+    findings.push({
+      severity,
+      code,
+      location: pointer,
+      ...(state === undefined ? {} : { state }),
+      ...(field === undefined || field === pointerPart(state ?? '') ? {} : { field }),
+      message,
+    })
+  }
+  return {
+    pointer,
+    state,
+    at: (key) => makePlace(findings, `${pointer}/${pointerPart(String(key))}`, state),
+    error: (code, message) => add('error', code, message),
+    warn: (code, message) => add('warning', code, message),
+  }
+}
+
+/** The place of a state; findings below it name it. */
+export const statePlace = (findings: Finding[], outer: Place, name: string): Place =>
+  makePlace(findings, `${outer.pointer}/States/${pointerPart(name)}`, name)
