@@ -16,6 +16,7 @@ import type { RunHistory } from './replay.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
 import {
   claimRun,
+  endRun,
   insertRun,
   insertSignal,
   leaveNews,
@@ -27,7 +28,7 @@ import {
 } from './rows.ts'
 import { makeSweeper } from './sweeper.ts'
 import type { RunInbox, TaskPort } from './task-port.ts'
-import { isFinal, type Run, type RunKind } from './types.ts'
+import { isFinal, type Run, type RunKind, type WorkflowFunction } from './types.ts'
 import type { Workers } from './workers.ts'
 
 export interface EngineOptions {
@@ -90,6 +91,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const live = new Map<string, LiveRun>()
   const idle = new Set<string>()
   const loading = new Set<string>()
+  /** Runs that something was left for while they were being loaded: what was read may be too old. */
+  const missed = new Set<string>()
   /** Places of the consumers taken by runs at work. */
   const places = new Map<string, () => void>()
   const waiters = new Map<string, Set<(run: Run) => void>>()
@@ -200,10 +203,19 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
   }
 
-  const begin = (run: Run, program: Parameters<typeof makeLiveRun>[1], history?: RunHistory): void => {
+  const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
     const made = makeLiveRun(run, program, history, env)
     live.set(run.id, made)
     made.start()
+  }
+
+  /** The end of loading a run: it is in memory now, or somebody else's. */
+  const loaded = (runId: string): void => {
+    loading.delete(runId)
+    if (!missed.delete(runId)) return
+    live.get(runId)?.drop()
+    forget(runId)
+    wakeRow(runId)
   }
 
   /** Starts a run that was born in this process with a place of its own. */
@@ -212,10 +224,12 @@ export const makeEngine = (options: EngineOptions): Engine => {
       offer(run)
       return
     }
-    programs.load(run).then(
-      (program) => (program ? begin(run, program) : stopRun(run)),
-      (error: unknown) => env.lost(run, error),
-    )
+    loading.add(run.id)
+    programs
+      .load(run)
+      .then((program) => (program ? begin(run, program) : stopRun(run)))
+      .catch((error: unknown) => env.lost(run, error))
+      .finally(() => loaded(run.id))
   }
 
   const stopRun = async (run: Run): Promise<void> => {
@@ -261,15 +275,19 @@ export const makeEngine = (options: EngineOptions): Engine => {
     }
   }
 
-  /** Takes a queued run and brings it to life. Resolves when it gives its place back. */
-  const activate = async (runId: string): Promise<void> => {
-    if (live.has(runId) || loading.has(runId) || isStopping) return
+  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
+  const activate = async (runId: string, taken: () => void): Promise<void> => {
+    if (live.has(runId) || loading.has(runId) || isStopping) {
+      taken()
+      return
+    }
     loading.add(runId)
     try {
       const queued = await runs.byId(runId)
       if (queued?.status !== 'queued') return
       const guards = [{ table: 'runs' as const, id: runId, fence: queued.fence }]
       await db.commit({ guards, writes: [claimRun(queued, workerId, clock.now())] })
+      taken()
       const { run, history } = await readHistory(runId)
       const program = await programs.load(run)
       if (!program) return stopRun(run)
@@ -280,7 +298,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
       clock.after(LOST_RETRY_MS, () => wakeRow(runId))
       return
     } finally {
-      loading.delete(runId)
+      taken()
+      loaded(runId)
     }
     if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
   }
@@ -288,9 +307,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
   /** A run's row changed while the run is not in memory: it wants an owner. */
   const wakeRow = (runId: string): void => {
     const wake = async (): Promise<void> => {
-      if (live.has(runId) || isStopping) return
+      if (loading.has(runId)) missed.add(runId)
+      if (loading.has(runId) || isStopping) return
       const run = await runs.byId(runId)
-      if (!run || isFinal(run.status) || run.status === 'stopped' || live.has(runId)) return
+      if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
+      const here = live.get(runId)
+      if (here?.seenNews === run.news) return
+      // News that were never pushed to it: it is read again.
+      here?.drop()
+      if (here) forget(runId)
       if (run.status !== 'queued') await requeue(run)
       offer(run)
     }
@@ -500,14 +525,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     async sweep(nowMs) {
       const due = await runs.due(nowMs, SWEEP_LIMIT)
       for (const run of due) {
-        const here = live.get(run.id)
-        if (here && here.seenNews === run.news) continue
-        // News that were never pushed: the run is read again.
-        if (here) {
-          here.drop()
-          forget(run.id)
-        }
-        if (!loading.has(run.id)) wakeRow(run.id)
+        if (live.get(run.id)?.seenNews !== run.news) wakeRow(run.id)
       }
       await Promise.all([...admissions.values()].map((admission) => admission.refill()))
     },
@@ -527,10 +545,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     queue.consume({
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
-      handle: async (job) => {
-        admissions.get(kind)?.left(job)
-        await activate(job.id)
-      },
+      handle: (job) => activate(job.id, () => admissions.get(kind)?.left(job)),
     })
 
   return {

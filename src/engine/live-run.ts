@@ -106,6 +106,8 @@ export const makeLiveRun = (
   const random = makeSeededRandom(run.id)
   const inbox: News[] = []
   const signals: SignalRow[] = []
+  /** Tasks that ended while the journal was being replayed. */
+  const early: FinishedTask[] = []
   let events: NewEvent[] = []
   let replaying = history !== undefined
   let position = 0
@@ -202,6 +204,7 @@ export const makeLiveRun = (
     if (problem) return stop(problem)
     replaying = false
     event('run.resumed', { position })
+    for (const task of early.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
     if (run.cancelRequestedAtMs !== null && !cancelled) inbox.push(CANCEL)
   }
 
@@ -225,7 +228,7 @@ export const makeLiveRun = (
       found.ref = child.id
       if (child.finishedAtMs !== null) offer(childNews(child), found)
     }
-    signals.push(...known.signals.filter((signal) => !told.has(signal.id)))
+    signals.unshift(...known.signals.filter((signal) => !told.has(signal.id)))
     return undefined
   }
 
@@ -254,6 +257,21 @@ export const makeLiveRun = (
     if (over || found.answered) return
     found.answered = true
     inbox.push(news)
+  }
+
+  const notWaitedFor = (task: FinishedTask): Error => new Error(`the run does not wait for the task ${task.taskId}`)
+
+  const taskFinished = (task: FinishedTask): boolean => {
+    if (over) return false
+    if (replaying) {
+      early.push(task)
+      return true
+    }
+    const found = pending.get(task.stepKey)
+    if (found?.ref !== task.taskId) return false
+    offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value, task), found)
+    turn()
+    return true
   }
 
   const executeStep = (found: Pending): void => {
@@ -493,10 +511,11 @@ export const makeLiveRun = (
     setIdle(false)
     do {
       await takeTurn()
-      if (!over) collectDue()
-    } while (!over && (inbox.length > 0 || outcome !== undefined || pending.hasNew()))
+      if (over) return
+      collectDue()
+      matchSignals()
+    } while (inbox.length > 0 || outcome !== undefined || pending.hasNew() || writtenWakeMs === undefined)
     turning = false
-    if (over) return
     if (quiet && !isExecuting()) quiet()
     armWake()
     armAnnounce()
@@ -556,6 +575,7 @@ export const makeLiveRun = (
   const drop = (): void => {
     over = true
     quiet?.()
+    for (const task of early.splice(0)) task.failed(notWaitedFor(task))
     disarmWake?.()
     disarmAnnounce?.()
     for (const found of pending.values()) found.abort?.()
@@ -588,13 +608,7 @@ export const makeLiveRun = (
       turning = true
       start().catch(crashed)
     },
-    taskFinished(task) {
-      const found = pending.get(task.stepKey)
-      if (over || found?.ref !== task.taskId) return false
-      offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value, task), found)
-      turn()
-      return true
-    },
+    taskFinished,
     childEnded(child) {
       seenNews++
       writtenWakeMs = undefined

@@ -144,7 +144,9 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     })
     active.set(task.id, attempt)
     const outcome = await outcomeOf(task, attempt)
-    if (active.get(task.id) === attempt) active.delete(task.id)
+    // Not here any more: it was ended from outside, and that end is committed.
+    if (active.get(task.id) !== attempt) return
+    active.delete(task.id)
     track(settle(task, outcome))
   }
 

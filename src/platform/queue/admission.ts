@@ -50,13 +50,17 @@ export const makeAdmission = ({ queue, partition, windowSize, readBacklog, onErr
     else perTenant.delete(job.tenantId)
   }
 
+  const hasHalfRoom = (): boolean => inside.size <= windowSize / 2
+
   const readAndEnter = async (): Promise<void> => {
-    const room = windowSize - inside.size
-    if (room <= 0) return
-    backlog = false
-    const jobs = await readBacklog(partition, room, inside)
-    for (const job of jobs) enter(job)
-    if (jobs.length >= room) backlog = true
+    do {
+      const room = windowSize - inside.size
+      if (room <= 0) return
+      const jobs = await readBacklog(partition, room, inside)
+      backlog = jobs.length >= room
+      for (const job of jobs) enter(job)
+      // Jobs that were handled while they entered have made room already.
+    } while (backlog && hasHalfRoom())
   }
 
   const refill = (): Promise<void> => {
@@ -80,7 +84,7 @@ export const makeAdmission = ({ queue, partition, windowSize, readBacklog, onErr
     },
     left(job) {
       leave(job)
-      if (backlog && inside.size <= windowSize / 2) void refill()
+      if (backlog && hasHalfRoom()) void refill()
     },
     refill,
   }

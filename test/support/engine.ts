@@ -1,0 +1,139 @@
+/** An engine with its tasks over a real database, for suites; `crash()` lets go of everything as a killed process would. */
+import { randomUUID } from 'node:crypto'
+import {
+  type Engine,
+  engineErrors,
+  makeEngine,
+  makeWorkers,
+  type Run,
+  type WorkflowFunction,
+} from '../../src/engine/index.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import type { Database } from '../../src/platform/db/database.ts'
+import { makeIdGenerator } from '../../src/platform/ids.ts'
+import type { Json } from '../../src/platform/json.ts'
+import { makeLog } from '../../src/platform/log.ts'
+import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
+import { makeTaskService, type TaskHandler, type TaskService, taskErrors } from '../../src/tasks/index.ts'
+
+export interface TestEngine {
+  readonly engine: Engine
+  readonly tasks: TaskService
+  readonly tenantId: string
+  run(target: string, input?: Json, more?: { idempotencyKey?: string; timeoutMs?: number }): Promise<Run>
+  /** Starts a run and waits for its end. */
+  result(target: string, input?: Json, more?: { timeoutMs?: number }): Promise<Run>
+  wait(runId: string, timeoutMs?: number): Promise<Run>
+  /** The timeline of a run, as types. */
+  stop(): Promise<void>
+  /** Nothing more is committed by this engine, and a new one over the same database takes over. */
+  crash(): Promise<void>
+}
+
+export interface TestEngineOptions {
+  readonly db: Database
+  readonly workflows: Record<string, WorkflowFunction>
+  readonly handlers?: Record<string, TaskHandler>
+  readonly tenantId?: string
+  readonly liveMax?: number
+  readonly concurrency?: number
+  readonly windowSize?: number
+}
+
+export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
+  const { workflows, handlers = {}, tenantId = randomUUID() } = options
+  const makeId = makeIdGenerator()
+  const workerId = makeId()
+  const log = makeLog(process.env.TEST_LOG ?? 'silent')
+  let dead = false
+  // A crashed process commits nothing any more: its promises never settle.
+  const db: Database = { ...options.db, commit: (unit) => (dead ? new Promise(() => {}) : options.db.commit(unit)) }
+  // On a shared database the test says who is dead; a lease of no length has always run out.
+  const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
+  const queue = makeLocalQueue({ clock: systemClock, onError: (error) => log.error({ err: error }, 'a job broke') })
+  const holder: { engine?: Engine } = {}
+  const tasks = makeTaskService({
+    db,
+    queue,
+    clock: systemClock,
+    log,
+    makeId,
+    workerId,
+    workers,
+    handlers: {
+      async find(_, kind) {
+        const handler = handlers[kind]
+        if (!handler) throw taskErrors.unknown_kind(`nothing does ${kind}`)
+        return handler
+      },
+    },
+    inbox: () => (holder.engine as Engine).inbox,
+    concurrency: options.concurrency ?? 10,
+    windowSize: options.windowSize ?? 1000,
+    defaultAttempts: 3,
+    payloadLimitBytes: 262_144,
+  })
+  const engine = makeEngine({
+    db,
+    queue,
+    clock: systemClock,
+    log,
+    makeId,
+    workerId,
+    workers,
+    tasks,
+    programs: {
+      async locate({ target }) {
+        if (!workflows[target]) throw engineErrors.program_not_loaded(`there is no workflow "${target}"`)
+        return { version: 1 }
+      },
+      load: async (run) => workflows[run.target],
+    },
+    payloadLimitBytes: 262_144,
+    defaultAttempts: 1,
+    liveMax: options.liveMax ?? 100,
+    windowSize: options.windowSize ?? 1000,
+  })
+  holder.engine = engine
+  await workers.join()
+  await tasks.takeOver()
+  await engine.start()
+  await workers.forget(await workers.dead())
+  tasks.startExecutor()
+  await tasks.startSweeper()
+
+  const run: TestEngine['run'] = async (target, input = null, more = {}) => {
+    const created = await engine.create({
+      tenantId,
+      projectId: null,
+      kind: 'workflow',
+      target,
+      input,
+      priority: 3,
+      ...more,
+    })
+    return created.run
+  }
+  const wait: TestEngine['wait'] = (runId, timeoutMs = 10_000) => engine.wait(tenantId, runId, timeoutMs)
+  const stop = async (graceMs = 1000): Promise<void> => {
+    await engine.stop(graceMs)
+    await tasks.stop(graceMs)
+    await queue.stop()
+  }
+  return {
+    engine,
+    tasks,
+    tenantId,
+    run,
+    wait,
+    async result(target, input, more) {
+      return wait((await run(target, input, more)).id)
+    },
+    stop: () => stop(),
+    async crash() {
+      dead = true
+      void stop(0)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    },
+  }
+}
