@@ -1,0 +1,105 @@
+/** Errors on the wire: RFC 9457 problem details, the same form for every route. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { AppError, type Finding } from '../errors.ts'
+
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly requestId: string
+  readonly findings?: readonly Finding[]
+  readonly details?: unknown
+}
+
+/** Each code has a stable type. */
+export const problemType = (code: string): string => `urn:aidos:error:${code}`
+
+const titleOf = (code: string): string => {
+  const words = code.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+interface ZodIssue {
+  readonly code: string
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+  readonly input?: unknown
+  readonly keys?: readonly string[]
+}
+
+const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key as string], root)
+
+/** What a reader can use: the given value, cut when it is long. */
+const shown = (value: unknown): unknown => {
+  const text = JSON.stringify(value)
+  return text !== undefined && text.length > 200 ? `${text.slice(0, 200)}…` : value
+}
+
+const findingsOf = (error: FastifyError, request: FastifyRequest): Finding[] => {
+  const part = error.validationContext as 'body' | 'querystring' | 'params' | undefined
+  const root = part === 'querystring' ? request.query : part === 'params' ? request.params : request.body
+  return (error.validation ?? []).map((entry) => {
+    const issue = (entry.params as { issue?: ZodIssue } | undefined)?.issue
+    const path = issue?.path ?? []
+    return {
+      path: [part ?? 'body', ...path.map(String)].join('.'),
+      message: issue?.message ?? entry.message ?? 'is not valid',
+      given: shown(valueAt(root, path)) ?? null,
+      ...(issue?.code ? { code: issue.code } : {}),
+    }
+  })
+}
+
+const FASTIFY_CODES: Readonly<Record<string, { code: string; detail?: string }>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'media_type_unsupported', detail: 'send the body as application/json' },
+  FST_ERR_CTP_INVALID_JSON_BODY: { code: 'json_malformed' },
+  FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'json_malformed', detail: 'the body is empty; send a JSON object' },
+  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body_too_large', detail: 'the body is larger than BODY_LIMIT_BYTES allows' },
+}
+
+/** The problem that an error stands for. Details of faults of our own stay in the log. */
+export const toProblem = (error: unknown, request: FastifyRequest): Problem => {
+  const requestId = request.id
+  const problem = (status: number, code: string, detail: string, more: Partial<Problem> = {}): Problem => ({
+    type: problemType(code),
+    title: titleOf(code),
+    status,
+    code,
+    detail,
+    requestId,
+    ...more,
+  })
+  if (error instanceof AppError && error.status < 500) {
+    const more = {
+      ...(error.findings ? { findings: error.findings } : {}),
+      ...(error.details ? { details: error.details } : {}),
+    }
+    return problem(error.status, error.code, error.message, more)
+  }
+  if (error instanceof AppError && error.retryable) return problem(error.status, error.code, error.message)
+  const fastify = error as FastifyError
+  if (fastify.validation) {
+    const findings = findingsOf(fastify, request)
+    const detail = findings.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
+    return problem(400, 'request_invalid', detail, { findings })
+  }
+  const known = FASTIFY_CODES[fastify.code]
+  if (known) return problem(fastify.statusCode ?? 400, known.code, known.detail ?? fastify.message)
+  if (error instanceof SyntaxError && fastify.statusCode === 400) return problem(400, 'json_malformed', error.message)
+  if (fastify.statusCode && fastify.statusCode < 500)
+    return problem(fastify.statusCode, 'request_refused', fastify.message)
+  return problem(500, 'internal_error', 'something went wrong on our side; the log has it under this request id')
+}
+
+export const sendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const problem = toProblem(error, request)
+  if (problem.status >= 500) request.log.error({ err: error }, 'a request failed')
+  if (error instanceof AppError && error.retryAfterMs !== undefined) {
+    reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
+  }
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+}

@@ -1,0 +1,111 @@
+/** The HTTP server: validation, documentation, authentication and errors, the same for every route that a domain adds. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
+import { AppError, defineErrors } from '../errors.ts'
+import type { MakeId } from '../ids.ts'
+import { mayNot, type Principal } from './principal.ts'
+import { sendProblem } from './problem.ts'
+
+export type HttpServer = FastifyInstance<
+  import('node:http').Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+/** What a domain adds to the server. */
+export type Routes = (server: HttpServer) => void
+
+export interface HttpServerOptions {
+  readonly log: FastifyBaseLogger
+  readonly makeId: MakeId
+  readonly bodyLimitBytes: number
+  readonly version: string
+  /** Who the caller is; throws `unauthenticated`. */
+  authenticate(authorization: string | undefined): Principal | Promise<Principal>
+  readonly routes: readonly Routes[]
+}
+
+const httpErrors = defineErrors({ route_not_found: { status: 404 } })
+
+const DESCRIPTION = `Runs AI agents, durable workflows, schedules and notifications.
+
+Every call carries \`Authorization: Bearer KEY\`. Errors are RFC 9457 problem details with a stable \`code\`. Lists are paged: pass
+\`nextCursor\` of one page as \`cursor\` of the next.`
+
+const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['authenticate']): void => {
+  server.addHook('onRoute', (route) => {
+    const isClosed = route.config?.public === true || route.config?.permission !== undefined
+    const isOurs = !route.url.startsWith('/docs') && route.url !== '*'
+    if (!isClosed && isOurs) throw new Error(`the route ${String(route.method)} ${route.url} names no permission`)
+  })
+  server.decorateRequest('principal', null as unknown as Principal)
+  const identify = async (request: FastifyRequest): Promise<void> => {
+    request.principal = await authenticate(request.headers.authorization)
+    const { permission } = request.routeOptions.config
+    if (permission && !request.principal.permissions.has(permission)) throw mayNot(permission)
+  }
+  server.addHook('onRequest', (request, _reply, done) => {
+    const { config, url } = request.routeOptions
+    if (config.public || url?.startsWith('/docs')) return done()
+    identify(request).then(
+      () => done(),
+      (error: Error) => done(error),
+    )
+  })
+}
+
+/** A server that listens nowhere yet. Every route must name its permission, or say that it is public. */
+export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
+  const plain = Fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    bodyLimit: options.bodyLimitBytes,
+    genReqId: () => options.makeId(),
+    requestIdHeader: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 500 },
+  })
+  const server: HttpServer = plain.withTypeProvider<ZodTypeProvider>()
+  server.setValidatorCompiler(validatorCompiler)
+  // Answers are made by our own code from known types: checking them again would cost more than all the rest.
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply))
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      httpErrors.route_not_found(`there is no route ${request.method} ${request.url.split('?')[0]}; see /docs`),
+      request,
+      reply,
+    ),
+  )
+  server.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  checkAccess(plain, options.authenticate)
+  const { default: swagger } = await import('@fastify/swagger')
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'AIDOS', version: options.version, description: DESCRIPTION },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      security: [{ key: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  server.get('/openapi.json', { config: { public: true }, schema: { hide: true } }, () => server.swagger())
+  const { default: swaggerUi } = await import('@fastify/swagger-ui')
+  await server.register(swaggerUi, { routePrefix: '/docs', logLevel: 'silent' })
+  for (const routes of options.routes) routes(server)
+  return server
+}
+
+/** Whether an error is one that the caller made. */
+export const isCallerError = (error: unknown): boolean => error instanceof AppError && error.status < 500
