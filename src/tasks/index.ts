@@ -1,6 +1,7 @@
 /** Tasks: what other domains may use. */
 export { taskErrors } from './errors.ts'
 export type { DeadLetterFilter, TaskFilter } from './repository.ts'
+export { makeTaskRoutes, retrySchema } from './routes.ts'
 export { makeTaskService, type NewTask, type TaskService } from './service.ts'
 export {
   type DeadLetter,

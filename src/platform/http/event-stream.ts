@@ -28,6 +28,8 @@ export interface StreamOptions {
   readonly log: EventLog
   readonly hub: EventHub
   readonly filter: EventFilter & { readonly tenantId: string }
+  /** Where the log keeps them, when the events of a task lie with those of its run. */
+  readonly readRunId?: string | null
   /** The stream ends after an event for which this holds. */
   readonly isLast?: (event: Event) => boolean
 }
@@ -53,6 +55,7 @@ export const streamEvents = async (
   options: StreamOptions,
 ): Promise<void> => {
   const { log, hub, filter, isLast = () => false } = options
+  const inRun = options.readRunId ? { runId: options.readRunId } : {}
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
@@ -89,7 +92,7 @@ export const streamEvents = async (
 
   try {
     for (;;) {
-      const events = await log.read({ ...filter, afterId: sentId, limit: PAGE })
+      const events = await log.read({ ...filter, ...inRun, afterId: sentId, limit: PAGE })
       for (const event of events) send(event)
       if (events.length < PAGE || !isOpen) break
     }

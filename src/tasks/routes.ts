@@ -1,0 +1,326 @@
+/** HTTP routes of tasks and dead letters. */
+import { z } from 'zod'
+import { parseDuration } from '../engine/index.ts'
+import type { EventHub } from '../platform/events/hub.ts'
+import type { EventLog } from '../platform/events/log.ts'
+import { eventSchema, eventView, streamEvents } from '../platform/http/event-stream.ts'
+import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { HttpServer, Routes } from '../platform/http/server.ts'
+import {
+  durationSchema,
+  errorSchema,
+  idSchema,
+  jsonSchema,
+  priorityName,
+  priorityOf,
+  prioritySchema,
+  timeSchema,
+  toTime,
+  toTimeOrNull,
+} from '../platform/http/views.ts'
+import type { TaskService } from './service.ts'
+import { type DeadLetter, isOpenTask, TASK_STATUSES, type Task } from './types.ts'
+
+const taskSchema = z.object({
+  id: idSchema,
+  kind: z.string(),
+  status: z.enum(TASK_STATUSES),
+  priority: prioritySchema,
+  runId: z.string().nullable(),
+  step: z.string().nullable(),
+  projectId: z.string().nullable(),
+  input: jsonSchema,
+  output: jsonSchema,
+  error: errorSchema.nullable(),
+  attempt: z.number(),
+  maxAttempts: z.number(),
+  progress: jsonSchema,
+  runAt: z.string(),
+  deadline: z.string().nullable(),
+  createdAt: z.string(),
+  startedAt: z.string().nullable(),
+  finishedAt: z.string().nullable(),
+})
+
+const taskView = (task: Task) => ({
+  id: task.id,
+  kind: task.kind,
+  status: task.status,
+  priority: priorityName(task.priority),
+  runId: task.runId,
+  step: task.stepKey,
+  projectId: task.projectId,
+  input: task.input,
+  output: task.output,
+  error: task.error,
+  attempt: task.attempt,
+  maxAttempts: task.settings.retry.attempts,
+  progress: task.progress,
+  runAt: toTime(task.runAtMs),
+  deadline: toTimeOrNull(task.deadlineAtMs),
+  createdAt: toTime(task.createdAtMs),
+  startedAt: toTimeOrNull(task.startedAtMs),
+  finishedAt: toTimeOrNull(task.finishedAtMs),
+})
+
+const deadLetterView = (letter: DeadLetter) => ({
+  id: letter.id,
+  taskId: letter.taskId,
+  kind: letter.kind,
+  status: letter.status,
+  reason: letter.reason,
+  error: letter.error,
+  attempts: letter.attempts,
+  createdAt: toTime(letter.createdAtMs),
+  resolvedAt: toTimeOrNull(letter.resolvedAtMs),
+})
+
+export const retrySchema = z.strictObject({
+  attempts: z.number().int().min(1).max(100).optional(),
+  backoff: z.enum(['constant', 'linear', 'exponential']).optional(),
+  delay: durationSchema.optional(),
+  maxDelay: durationSchema.optional(),
+  jitter: z.number().min(0).max(1).optional(),
+  nonRetryable: z.array(z.string()).max(50).optional(),
+})
+
+const newTask = z
+  .strictObject({
+    kind: z.string().min(1).max(300).describe('`skill:NAME/TOOL`, or the name of a task handler.'),
+    input: jsonSchema.default(null),
+    priority: prioritySchema.optional(),
+    delay: durationSchema.optional(),
+    runAt: timeSchema.optional(),
+    deadline: timeSchema.optional().describe('After this moment the task is dead, attempts or not.'),
+    timeout: durationSchema.optional().describe('Limit of one attempt.'),
+    heartbeatTimeout: durationSchema.optional(),
+    retry: retrySchema.optional(),
+    idempotencyKey: z.string().min(1).max(200).optional(),
+  })
+  .refine((body) => body.delay === undefined || body.runAt === undefined, {
+    error: 'give delay or runAt, not both',
+    path: ['delay'],
+  })
+
+const listQuery = z.strictObject({
+  ...pageQuery,
+  status: z.enum(TASK_STATUSES).optional(),
+  kind: z.string().max(300).optional(),
+  runId: idSchema.optional(),
+  priority: prioritySchema.optional(),
+})
+
+const deadQuery = z.strictObject({
+  ...pageQuery,
+  status: z.enum(['dead', 'redriven', 'discarded']).optional(),
+  kind: z.string().max(300).optional(),
+  reason: z.enum(['attempts_used_up', 'not_retryable', 'deadline_passed', 'worker_lost']).optional(),
+})
+
+const byId = z.object({ id: idSchema })
+const optionalMs = (duration: number | string | undefined): number | undefined =>
+  duration === undefined ? undefined : parseDuration(duration)
+
+export interface TaskRoutesOptions {
+  readonly tasks: TaskService
+  readonly log: EventLog
+  readonly hub: EventHub
+  readonly now: () => number
+}
+
+const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions): void => {
+  const filterOf = (task: Task) =>
+    task.runId === null
+      ? { tenantId: task.tenantId, taskId: task.id }
+      : { tenantId: task.tenantId, runId: task.runId, taskId: task.id }
+  const read = { permission: 'tasks:read' as const }
+
+  server.get(
+    '/v1/tasks/:id/events',
+    {
+      config: read,
+      schema: {
+        tags: ['tasks'],
+        summary: 'Timeline of a task',
+        params: byId,
+        querystring: z.strictObject({ after: z.coerce.number().int().min(0).default(0), limit: pageQuery.limit }),
+        response: { 200: z.object({ items: z.array(eventSchema), nextCursor: z.number().nullable() }) },
+      },
+    },
+    async (request, reply) => {
+      const task = await tasks.find(request.principal.tenantId, request.params.id)
+      const { after, limit } = request.query
+      const events = await log.read({ ...filterOf(task), afterId: after, limit })
+      return reply.send({
+        items: events.map(eventView),
+        nextCursor: events.length === limit ? (events.at(-1)?.id ?? null) : null,
+      })
+    },
+  )
+
+  server.get(
+    '/v1/tasks/:id/stream',
+    {
+      config: read,
+      schema: { tags: ['tasks'], summary: 'Timeline of a task, live (server-sent events)', params: byId },
+    },
+    async (request, reply) => {
+      const task = await tasks.find(request.principal.tenantId, request.params.id)
+      const isLast = (event: { taskId: string | null; type: string }): boolean =>
+        event.taskId === task.id &&
+        ['task.completed', 'task.failed', 'task.dead', 'task.cancelled'].includes(event.type)
+      await streamEvents(request, reply, {
+        log,
+        hub,
+        filter: { tenantId: task.tenantId, taskId: task.id },
+        ...(isOpenTask(task.status) ? { isLast } : {}),
+        readRunId: task.runId,
+      })
+    },
+  )
+}
+
+const addDeadLetters = (server: HttpServer, { tasks }: TaskRoutesOptions): void => {
+  const tags = ['dead letters']
+  server.get(
+    '/v1/dead-letters',
+    {
+      config: { permission: 'tasks:read' },
+      schema: { tags, summary: 'List dead letters, newest first', querystring: deadQuery },
+    },
+    async (request) => {
+      const { limit, cursor, status, kind, reason } = request.query
+      const before = readCursor(cursor)?.id
+      const letters = await tasks.tasks.deadLetters(request.principal.tenantId, {
+        status,
+        kind,
+        reason,
+        before,
+        limit: limit + 1,
+      })
+      return toPage(letters, limit, deadLetterView)
+    },
+  )
+
+  server.post(
+    '/v1/dead-letters/:id/redrive',
+    { config: { permission: 'tasks:write' }, schema: { tags, summary: 'Start a dead task again', params: byId } },
+    async (request) => deadLetterView(await tasks.redrive(request.principal.tenantId, request.params.id)),
+  )
+
+  server.post(
+    '/v1/dead-letters/redrive',
+    {
+      config: { permission: 'tasks:write' },
+      schema: {
+        tags,
+        summary: 'Start all dead tasks again that fit',
+        body: z.strictObject({ kind: z.string().max(300).optional(), reason: deadQuery.shape.reason }),
+        response: { 200: z.object({ count: z.number() }) },
+      },
+    },
+    async (request, reply) => reply.send({ count: await tasks.redriveMany(request.principal.tenantId, request.body) }),
+  )
+
+  server.delete(
+    '/v1/dead-letters/:id',
+    {
+      config: { permission: 'tasks:write' },
+      schema: { tags, summary: 'Discard a dead letter; its task stays dead', params: byId },
+    },
+    async (request) => deadLetterView(await tasks.discard(request.principal.tenantId, request.params.id)),
+  )
+}
+
+export const makeTaskRoutes =
+  (options: TaskRoutesOptions): Routes =>
+  (server) => {
+    const { tasks, now } = options
+    const tags = ['tasks']
+
+    server.post(
+      '/v1/tasks',
+      {
+        config: { permission: 'tasks:write' },
+        schema: {
+          tags,
+          summary: 'Make a task',
+          description:
+            'Answered after the commit: an accepted task is never lost. 200 when the idempotency key was known.',
+          body: newTask,
+          response: { 201: taskSchema, 200: taskSchema },
+        },
+      },
+      async (request, reply) => {
+        const { body, principal } = request
+        const delayMs = optionalMs(body.delay)
+        const { task, isNew } = await tasks.create({
+          tenantId: principal.tenantId,
+          projectId: principal.projectId,
+          kind: body.kind,
+          input: body.input,
+          priority: priorityOf(body.priority),
+          runAtMs: body.runAt === undefined ? delayMs && now() + delayMs : Date.parse(body.runAt),
+          deadlineAtMs: body.deadline === undefined ? undefined : Date.parse(body.deadline),
+          timeoutMs: optionalMs(body.timeout),
+          heartbeatMs: optionalMs(body.heartbeatTimeout),
+          retry: body.retry,
+          idempotencyKey: body.idempotencyKey,
+        })
+        return reply.code(isNew ? 201 : 200).send(taskView(task))
+      },
+    )
+
+    server.get(
+      '/v1/tasks',
+      {
+        config: { permission: 'tasks:read' },
+        schema: {
+          tags,
+          summary: 'List tasks, newest first',
+          querystring: listQuery,
+          response: { 200: pageOf(taskSchema) },
+        },
+      },
+      async (request, reply) => {
+        const { limit, cursor, status, kind, runId, priority } = request.query
+        const filter = {
+          status,
+          kind,
+          runId,
+          priority: priority && priorityOf(priority),
+          before: readCursor(cursor),
+          limit: limit + 1,
+        }
+        const rows = await tasks.tasks.list(request.principal.tenantId, filter)
+        return reply.send(toPage(rows, limit, taskView))
+      },
+    )
+
+    server.get(
+      '/v1/tasks/:id',
+      {
+        config: { permission: 'tasks:read' },
+        schema: { tags, summary: 'Get a task', params: byId, response: { 200: taskSchema } },
+      },
+      async (request, reply) => reply.send(taskView(await tasks.find(request.principal.tenantId, request.params.id))),
+    )
+
+    for (const [verb, summary] of [
+      ['cancel', 'Cancel an open task'],
+      ['retry', 'Try a dead, cancelled or scheduled task again, now'],
+    ] as const) {
+      server.post(
+        `/v1/tasks/:id/${verb}`,
+        {
+          config: { permission: 'tasks:write' },
+          schema: { tags, summary, params: byId, response: { 200: taskSchema } },
+        },
+        async (request, reply) =>
+          reply.send(taskView(await tasks[verb](request.principal.tenantId, request.params.id))),
+      )
+    }
+
+    addTimeline(server, options)
+    addDeadLetters(server, options)
+  }
