@@ -34,10 +34,8 @@ export const compileCatchers = (field: Json | undefined, language: QueryLanguage
 export const findCatcher = (catchers: readonly Catcher[], error: AslError): Catcher | undefined =>
   catchers.find((catcher) => catcher.errorEquals.some((name) => nameCovers(name, error)))
 
-/** What a catcher sees of an error. A part that the error does not have is left out. */
-export const errorOutput = (error: AslError): JsonObject => {
-  const output: JsonObject = {}
-  if (error.error !== undefined) output.Error = error.error
-  if (error.causeText !== undefined) output.Cause = error.causeText
-  return output
-}
+/** What a catcher sees of an error. A part that the error does not have is `null`. */
+export const errorOutput = (error: AslError): JsonObject => ({
+  Error: error.error ?? null,
+  Cause: error.causeText ?? null,
+})

@@ -8,7 +8,8 @@ import type { Json, JsonObject } from '../platform/json.ts'
 export interface AslHost {
   /**
    * Does one task and resolves with its JSON output; rejects with an `AslError`. The host enforces `timeoutMs` and
-   * `heartbeatMs` (it alone sees heartbeats) by rejecting with `States.Timeout` or `States.HeartbeatTimeout`.
+   * `heartbeatMs` (it alone sees heartbeats) by rejecting with `States.Timeout` or `States.HeartbeatTimeout`. It may throw
+   * at once, say an `EngineError` named `States.Runtime`, for a resource that does not exist: nothing was scheduled then.
    */
   task(request: TaskRequest): Promise<Json>
   /** Resolves when the host's clock has reached that time. May reject or stay pending once the signal is aborted. */
@@ -126,7 +127,7 @@ export type TransitionType =
   | `Parallel${'StateStarted' | 'StateSucceeded' | 'StateFailed' | 'StateAborted'}`
   | `Map${'StateStarted' | 'StateSucceeded' | 'StateFailed' | 'StateAborted'}`
   | `MapIteration${'Started' | 'Succeeded' | 'Failed' | 'Aborted'}`
-  | `MapRun${'Started' | 'Succeeded' | 'Failed'}`
+  | `MapRun${'Started' | 'Progress' | 'Succeeded' | 'Failed'}`
   | `Execution${'Started' | 'Succeeded' | 'Failed' | 'TimedOut'}`
   | 'EvaluationFailed'
   | 'RetryScheduled'
@@ -147,6 +148,9 @@ export interface Transition {
   readonly credentials?: Json
   readonly index?: number
   readonly length?: number
+  /** For `MapRunProgress`: children that have ended so far. */
+  readonly succeeded?: number
+  readonly failed?: number
   readonly error?: string
   readonly cause?: string
   readonly field?: string

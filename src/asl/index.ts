@@ -1,7 +1,7 @@
 /** The States Language as a library: read, check and compile a definition, then run it over a host. */
 export { compile, type Program } from './compile.ts'
 export { type ParsedDefinition, parseDefinition } from './definition.ts'
-export { AslError, STATES } from './errors.ts'
+export { AslError, EngineError, STATES } from './errors.ts'
 export { type Finding, type FindingCode, InvalidDefinition } from './finding.ts'
 export type {
   AslHost,
@@ -16,8 +16,17 @@ export type {
   Transition,
   TransitionType,
 } from './host.ts'
+export { type ItemParser, makeItemParser, parseItems } from './items/item-parser.ts'
 export { defaultRunLimits, type RunLimits } from './limits.ts'
 export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
 export { type RunItemsOptions, runItems } from './run-items.ts'
+export type {
+  StateConfiguration,
+  StateMock,
+  StateTest,
+  StateTestResult,
+  StateTestStatus,
+} from './test-state/request.ts'
+export { testState } from './test-state/test-state.ts'
 export { type ValidateOptions, type Validation, validate } from './validate/validate.ts'
 export { variableReferences } from './validate/variables.ts'

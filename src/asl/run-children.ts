@@ -25,7 +25,9 @@ export interface RunChildrenOptions {
 
 /** Resolves with one outcome for each item that was started, in the order of the items. */
 export const runChildren = async (options: RunChildrenOptions): Promise<ChildOutcome[]> => {
-  const { run, machine, items, key, concurrency, toleratedFailures, parent } = options
+  const { machine, items, key, concurrency, toleratedFailures, parent } = options
+  // What happens inside a child is not part of the outer run's timeline: there may be very many.
+  const run: RunState = { ...options.run, emit: () => 0 }
   const outcomes: ChildOutcome[] = []
   let failed = 0
   await runBranches({

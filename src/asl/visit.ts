@@ -22,6 +22,8 @@ export type Stage =
   | 'toleratedFailurePercentage'
 
 export interface Visit extends Surroundings {
+  /** Replaced by a test of one state. */
+  context(): JsonObject
   readonly run: RunState
   readonly scope: Scope
   readonly state: string
@@ -36,6 +38,8 @@ export interface Visit extends Surroundings {
   enteredEventId: number
   /** Set by a test of one state. */
   readonly inspect: ((stage: Stage, value: Json) => void) | undefined
+  /** Set by a test of one state: stands for all that a Map or Parallel would run. */
+  readonly substitute: (() => { result: Json; failures: number }) | undefined
   /** A focus on some data; in JSONata the data is the result. */
   focus(data: Json, more?: { result?: Json; errorOutput?: Json }): Focus
 }
@@ -49,7 +53,8 @@ export interface VisitOptions {
   readonly retries: boolean
   /** Whether an expression of the state may ask when it was entered. */
   readonly needsEnteredTime: boolean
-  readonly inspect?: ((stage: Stage, value: Json) => void) | undefined
+  readonly inspect?: Visit['inspect']
+  readonly substitute?: Visit['substitute']
 }
 
 export const makeVisit = (options: VisitOptions): Visit => {
@@ -66,6 +71,7 @@ export const makeVisit = (options: VisitOptions): Visit => {
     mapContext: undefined,
     enteredEventId: 0,
     inspect: options.inspect,
+    substitute: options.substitute,
     limits: run.limits.jsonata,
     variable: (name) => scope.variable(name),
     context() {

@@ -10,7 +10,7 @@ import type { Visit } from '../visit.ts'
 import { compileFeed } from './map-feed.ts'
 import { compileNumber } from './map-fields.ts'
 import { compileResults } from './map-results.ts'
-import { compileTolerance } from './map-tolerance.ts'
+import { compileTolerance, type FailureAccount } from './map-tolerance.ts'
 import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
 
 export const compileDistributedMap = (
@@ -28,25 +28,30 @@ export const compileDistributedMap = (
   const flow = compileDataFlow({ ...state, Parameters: undefined } as unknown as JsonObject, language)
   const toConcurrency = compileNumber(state, { name: 'MaxConcurrency', whole: true }, language)
   const toTolerance = compileTolerance(state, language)
-  const openFeed = compileFeed(state, language)
+  const planFeed = compileFeed(state, language)
   const openResults = compileResults(state, language)
   const next = nextOf(state)
 
   const runAll = async (visit: Visit, effective: Json, key: string): Promise<Json> => {
     const { run, scope } = visit
     const { host, limits } = run
-    const wanted = (await toConcurrency(visit, effective)) ?? 0
-    const most = Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, limits.distributedConcurrency)
-    const tolerance = await toTolerance(visit, effective)
     const about = { scope: scope.path, state: name }
-    const feed = await openFeed(visit, effective, key)
-    run.emit({ type: 'MapStateStarted', ...about, ...(feed.count === undefined ? {} : { length: feed.count }) })
+    const plan = await planFeed(visit, effective)
+    const length = plan.inputLength
+    run.emit({ type: 'MapStateStarted', ...about, ...(length === undefined ? {} : { length }) })
+    const wanted = (await toConcurrency(visit, effective)) ?? 0
+    visit.inspect?.('maxConcurrency', wanted)
+    const tolerance = await toTolerance(visit, effective)
+    if (visit.substitute) return substituted(visit.substitute(), tolerance(length))
     run.emit({ type: 'MapRunStarted', ...about, key })
+    const feed = await plan.open(key)
     const results = await openResults(visit, effective, key)
+    const account = tolerance(feed.count)
+    const progress = makeProgress(feed.count, (ended) => run.emit({ type: 'MapRunProgress', ...about, key, ...ended }))
     // Elsewhere, children go in groups: one journal entry of this run for each group, not for each child.
+    const most = Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, limits.distributedConcurrency)
     const groupSize = host.childRun ? limits.itemsPerChildRun : 1
     const concurrency = Math.min(most, groupSize)
-    const account = tolerance(feed.count)
     const runGroup = (items: readonly ChildItem[], signal: AbortSignal): Promise<ChildOutcome[]> => {
       const toleratedFailures = account.left()
       if (!host.childRun)
@@ -66,11 +71,20 @@ export const compileDistributedMap = (
         const outcomes = await runGroup(items, signal)
         for (const outcome of outcomes) account.count(outcome)
         await results.add(items, outcomes)
+        progress(outcomes)
         return true
       },
     })
     account.finish()
     return results.close()
+  }
+
+  /** A count of failures alone says nothing unless the definition tolerates some. */
+  const substituted = ({ result, failures }: { result: Json; failures: number }, account: FailureAccount): Json => {
+    if (state.ToleratedFailureCount !== undefined || state.ToleratedFailurePercentage !== undefined) {
+      for (let i = 0; i < failures; i++) account.count({ status: 'FAILED' })
+    }
+    return result
   }
 
   return async (visit) => {
@@ -92,7 +106,23 @@ export const compileDistributedMap = (
     }
     run.emit({ type: 'MapRunSucceeded', ...about })
     run.emit({ type: 'MapStateSucceeded', ...about })
-    visit.inspect?.('result', result)
     return { ...(await flow.finish(visit, result)), next }
+  }
+}
+
+/** Reports how far the Map has come, about a hundred times in all. */
+const makeProgress = (
+  total: number | undefined,
+  report: (ended: { succeeded: number; failed: number }) => void,
+): ((outcomes: readonly ChildOutcome[]) => void) => {
+  const every = Math.max(1, Math.ceil((total ?? 10_000) / 100))
+  let succeeded = 0
+  let failed = 0
+  let next = every
+  return (outcomes) => {
+    for (const { status } of outcomes) status === 'SUCCEEDED' ? succeeded++ : failed++
+    if (succeeded + failed < next) return
+    next = succeeded + failed + every
+    report({ succeeded, failed })
   }
 }

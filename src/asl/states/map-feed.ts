@@ -16,44 +16,59 @@ export interface Feed {
   next(most: number): Promise<ChildItem[]>
 }
 
-export type OpenFeed = (visit: Visit, effective: Json, key: string) => Promise<Feed>
+/** The items of the input are looked at before the Map starts; a reader is opened when it runs. */
+export interface FeedPlan {
+  readonly inputLength: number | undefined
+  open(key: string): Promise<Feed>
+}
+
+export type PlanFeed = (visit: Visit, effective: Json) => Promise<FeedPlan>
 
 /** Items that are fetched from a source at a time. */
 const ITEMS_PER_PAGE = 1_000
 
-export const compileFeed = (state: JsonObject, language: QueryLanguage): OpenFeed => {
-  const openSource = isObject(state.ItemReader)
+export const compileFeed = (state: JsonObject, language: QueryLanguage): PlanFeed => {
+  const planSource = isObject(state.ItemReader)
     ? compileReader(state.ItemReader, language)
     : compileInputSource(state, language)
   const selector = compileItemSelector(state, language)
   const toBatcher = compileBatcher(state, language)
-  return async (visit, effective, key) => {
-    const source = await openSource(visit, effective, key)
-    const batcher = await toBatcher(visit, effective)
-    const items = readItems(source, async (index, value) => {
-      return (await selectItem(selector, visit, effective, { index, value })).input
-    })
-    const children = batcher ? batcher(items) : items
-    let index = 0
-    let last: Promise<unknown> = Promise.resolve()
-    const pull = async (most: number): Promise<ChildItem[]> => {
-      const group: ChildItem[] = []
-      while (group.length < most) {
-        const { value, done } = await children.next()
-        if (done) break
-        group.push({ index: index++, input: value })
-      }
-      return group
-    }
+  return async (visit, effective) => {
+    const plan = await planSource(visit, effective)
     return {
-      count: batcher ? undefined : source.count,
-      next(most) {
-        // One after the other: an overlapping call waits for its turn, and a failure reaches every caller.
-        const result = last.then(() => pull(most))
-        last = result
-        return result
+      inputLength: plan.inputLength,
+      async open(key) {
+        const source = await plan.open(key)
+        const batcher = await toBatcher(visit, effective)
+        const items = readItems(source, async (index, value) => {
+          return (await selectItem(selector, visit, effective, { index, value })).input
+        })
+        return makeFeed(batcher ? batcher(items) : items, batcher ? undefined : source.count)
       },
     }
+  }
+}
+
+const makeFeed = (inputs: AsyncGenerator<Json, void, undefined>, count: number | undefined): Feed => {
+  let index = 0
+  let last: Promise<unknown> = Promise.resolve()
+  const pull = async (most: number): Promise<ChildItem[]> => {
+    const group: ChildItem[] = []
+    while (group.length < most) {
+      const { value, done } = await inputs.next()
+      if (done) break
+      group.push({ index: index++, input: value })
+    }
+    return group
+  }
+  return {
+    count,
+    next(most) {
+      // One after the other: an overlapping call waits for its turn, and a failure reaches every caller.
+      const result = last.then(() => pull(most))
+      last = result
+      return result
+    },
   }
 }
 
@@ -69,9 +84,14 @@ async function* readItems(
   }
 }
 
-type OpenSource = (visit: Visit, effective: Json, key: string) => Promise<ItemSource>
+interface SourcePlan {
+  readonly inputLength: number | undefined
+  open(key: string): Promise<ItemSource>
+}
 
-const compileInputSource = (state: JsonObject, language: QueryLanguage): OpenSource => {
+type PlanSource = (visit: Visit, effective: Json) => Promise<SourcePlan>
+
+const compileInputSource = (state: JsonObject, language: QueryLanguage): PlanSource => {
   const toItems = compileItems(state, language)
   return async (visit, effective) => {
     const found = await toItems(visit, effective)
@@ -79,16 +99,20 @@ const compileInputSource = (state: JsonObject, language: QueryLanguage): OpenSou
     const items = isObject(found)
       ? Object.entries(found).map(([Key, Value]): Json => ({ Key, Value }))
       : asItems(found, state, language)
-    return { count: items.length, page: async (offset, limit) => items.slice(offset, offset + limit) }
+    const source = {
+      count: items.length,
+      page: async (offset: number, limit: number) => items.slice(offset, offset + limit),
+    }
+    return { inputLength: items.length, open: async () => source }
   }
 }
 
-const compileReader = (reader: JsonObject, language: QueryLanguage): OpenSource => {
+const compileReader = (reader: JsonObject, language: QueryLanguage): PlanSource => {
   const field = language === 'JSONata' ? 'Arguments' : 'Parameters'
   const toParameters = compileOptional(reader[field], `ItemReader/${field}`, language)
   const config = (reader.ReaderConfig ?? {}) as JsonObject
   const toMaxItems = compileNumber(config, { name: 'MaxItems', whole: true }, language)
-  return async (visit, effective, key) => {
+  const open = async (visit: Visit, effective: Json, key: string): Promise<ItemSource> => {
     const { host } = visit.run
     const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
     const maxItems = await toMaxItems(visit, effective)
@@ -104,6 +128,7 @@ const compileReader = (reader: JsonObject, language: QueryLanguage): OpenSource 
     })
     return maxItems === undefined || maxItems === 0 ? source : cutAt(source, maxItems)
   }
+  return async (visit, effective) => ({ inputLength: undefined, open: (key) => open(visit, effective, key) })
 }
 
 const cutAt = (source: ItemSource, most: number): ItemSource => ({

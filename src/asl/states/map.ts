@@ -35,6 +35,10 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
     const effective = flow.effectiveInput(visit)
     const wanted = (await toConcurrency(visit, effective)) ?? 0
     const items = asItems(await toItems(visit, effective), state, language)
+    if (visit.substitute) {
+      visit.inspect?.('maxConcurrency', wanted)
+      return { ...(await flow.finish(visit, visit.substitute().result)), next }
+    }
     const results: Json[] = new Array(items.length).fill(null)
     run.emit({ type: 'MapStateStarted', ...about, length: items.length })
     try {
@@ -53,7 +57,6 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
       throw thrown
     }
     run.emit({ type: 'MapStateSucceeded', ...about })
-    visit.inspect?.('result', results)
     return { ...(await flow.finish(visit, results)), next }
   }
 }

@@ -18,6 +18,7 @@ export const compileParallel = (state: JsonObject, context: CompileContext): Exe
     const about = { scope: scope.path, state: name }
     const key = scope.nextKey(name)
     const input = await flow.payload(visit, flow.effectiveInput(visit))
+    if (visit.substitute) return { ...(await flow.finish(visit, visit.substitute().result)), next }
     const results: Json[] = new Array(branches.length).fill(null)
     run.emit({ type: 'ParallelStateStarted', ...about })
     try {
@@ -35,7 +36,6 @@ export const compileParallel = (state: JsonObject, context: CompileContext): Exe
       throw thrown
     }
     run.emit({ type: 'ParallelStateSucceeded', ...about })
-    visit.inspect?.('result', results)
     return { ...(await flow.finish(visit, results)), next }
   }
 }

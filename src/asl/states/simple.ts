@@ -1,6 +1,6 @@
 /** Pass, Succeed and Fail: states that need nobody. */
 import type { Json, JsonObject } from '../../platform/json.ts'
-import { compileDataFlow, compileOptional } from '../data-flow.ts'
+import { compileDataFlow, compileOptional, type Outcome } from '../data-flow.ts'
 import { AslError, runtimeError } from '../errors.ts'
 import { compileIntrinsic } from '../intrinsics/compile.ts'
 import { isIntrinsic } from '../intrinsics/parse.ts'
@@ -15,11 +15,10 @@ export const compilePass = (state: JsonObject, { language }: CompileContext): Ex
   const result = state.Result
   if (language === 'JSONata') return async (visit) => ({ ...(await flow.finish(visit, visit.input)), next })
   return (visit) => {
-    const payload = flow.payload(visit, flow.effectiveInput(visit)) as Json
-    const { output, assigned } = flow.finish(visit, result ?? (result === null ? null : payload)) as {
-      output: Json
-      assigned: JsonObject | undefined
-    }
+    // With a result of its own the state does not look at its input at all.
+    const given = result === undefined ? (flow.payload(visit, flow.effectiveInput(visit)) as Json) : result
+    if (result !== undefined) visit.inspect?.('result', result)
+    const { output, assigned } = flow.finish(visit, given) as Outcome
     return { output, assigned, next }
   }
 }
@@ -33,6 +32,7 @@ export const compileFail = (state: JsonObject, { language }: CompileContext): Ex
   const toError = compileText(state, 'Error', language === 'JSONata')
   const toCause = compileText(state, 'Cause', language === 'JSONata')
   return async (visit) => {
+    if (language === 'JSONPath') visit.inspect?.('afterInputPath', visit.input)
     const focus = visit.focus(visit.input)
     const error = toError && ((await toError(focus)) as string)
     throw new AslError(error, toCause && ((await toCause(focus)) as string))

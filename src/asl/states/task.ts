@@ -55,6 +55,8 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
   const { run, scope } = visit
   const { key, state, resource, input, timeoutMs, heartbeatMs, credentials } = request
   const about = { scope: scope.path, state, resource, key }
+  // A host that throws at once has refused the task: then nothing was scheduled.
+  const pending = run.host.task(request)
   run.emit({
     type: 'TaskScheduled',
     ...about,
@@ -64,7 +66,7 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
     ...(credentials === undefined ? {} : { credentials }),
   })
   try {
-    const output = await run.host.task(request)
+    const output = await pending
     run.checkPayload(output, `The state/task '${resource}'`)
     run.emit({ type: 'TaskSucceeded', ...about, output })
     return output

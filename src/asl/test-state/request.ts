@@ -1,0 +1,96 @@
+/** What a test of one state asks for and answers, and the requests that are refused before anything runs. */
+import type { Json, JsonObject } from '../../platform/json.ts'
+import type { AslHost } from '../host.ts'
+import { isObject } from '../values.ts'
+
+export interface StateTest {
+  /** A state by itself, or a whole definition of which `stateName` is tried. */
+  readonly definition: JsonObject
+  readonly stateName?: string
+  readonly input?: Json
+  /** `INFO` answers only the result, the others also what each stage of the data flow gave. */
+  readonly inspectionLevel?: 'INFO' | 'DEBUG' | 'TRACE'
+  /** Stands for the outside world: what the task, or all branches or iterations, would give. */
+  readonly mock?: StateMock
+  /** The context object; without it one is made up. */
+  readonly context?: JsonObject
+  readonly variables?: JsonObject
+  readonly stateConfiguration?: StateConfiguration
+  /** Does the task when there is no mock, and tells the time. */
+  readonly host?: Partial<AslHost>
+}
+
+export interface StateMock {
+  readonly result?: Json
+  readonly errorOutput?: { readonly error?: string; readonly cause?: string }
+  /** Accepted, and without effect: there are no models of other services to check a mock against. */
+  readonly fieldValidationMode?: string
+}
+
+export interface StateConfiguration {
+  /** How often the retrier that covers the error was used before. */
+  readonly retrierRetryCount?: number
+  /** How many iterations of a Map have failed. */
+  readonly mapIterationFailureCount?: number
+  /** The state within a Map or Parallel that the mocked error comes from. */
+  readonly errorCausedByState?: string
+  /** The text that the Map's `ItemReader` would read. */
+  readonly mapItemReaderData?: string
+}
+
+export type StateTestStatus = 'SUCCEEDED' | 'FAILED' | 'RETRIABLE' | 'CAUGHT_ERROR' | 'REJECTED'
+
+export interface StateTestResult {
+  /** `REJECTED`: the request made no sense; `error` is then `ValidationException` or `InvalidDefinition`. */
+  readonly status: StateTestStatus
+  readonly output?: Json
+  readonly error?: string
+  readonly cause?: string
+  readonly nextState?: string
+  readonly inspectionData?: JsonObject
+}
+
+export const rejected = (error: 'ValidationException' | 'InvalidDefinition', cause: string): StateTestResult => ({
+  status: 'REJECTED',
+  error,
+  cause,
+})
+
+const MOCKABLE = ['Task', 'Map', 'Parallel']
+const CONTEXT_FIELDS = ['Execution', 'State', 'StateMachine', 'Task', 'Map']
+
+/** `undefined` when the request is in order. */
+export const checkRequest = (state: JsonObject, test: StateTest): StateTestResult | undefined => {
+  const type = String(state.Type)
+  const problem = checkMock(state, type, test.mock) ?? checkContext(test.context)
+  if (problem !== undefined) return rejected('ValidationException', problem)
+  if (!test.mock && (type === 'Map' || type === 'Parallel')) {
+    return rejected('InvalidDefinition', `A ${type} state can only be tried with a mock of what runs inside it.`)
+  }
+  return undefined
+}
+
+const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined): string | undefined => {
+  if (!mock) return undefined
+  if (!MOCKABLE.includes(type)) return `State type '${type}' is not supported when a mock is specified`
+  if (mock.result !== undefined && mock.errorOutput !== undefined) {
+    return 'A test mock should have only one of the following fields: [result, errorOutput].'
+  }
+  if (mock.result === undefined) return undefined
+  if (type === 'Parallel') {
+    if (!Array.isArray(mock.result)) return 'Mocked result must be an array.'
+    const branches = (state.Branches as Json[]).length
+    if (mock.result.length !== branches) {
+      return 'Mocked result must contain the same number of items as number of Parallel branches.'
+    }
+  }
+  if (type === 'Map' && isObject(state.ResultWriter) && state.ResultWriter.Resource !== undefined) {
+    return isObject(mock.result) ? undefined : 'Mocked result must be a JSON object.'
+  }
+  return type === 'Map' && !Array.isArray(mock.result) ? 'Mocked result must be an array.' : undefined
+}
+
+const checkContext = (context: JsonObject | undefined): string | undefined => {
+  const foreign = Object.keys(context ?? {}).find((key) => !CONTEXT_FIELDS.includes(key))
+  return foreign === undefined ? undefined : `Invalid Context object provided: Field '${foreign}' is not allowed`
+}

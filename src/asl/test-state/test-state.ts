@@ -1,0 +1,209 @@
+/** Tries one state with a given input, and tells what each stage of its data flow gave. */
+import type { Json, JsonObject } from '../../platform/json.ts'
+import { errorOutput, findCatcher } from '../catch.ts'
+import { compileState } from '../compile.ts'
+import { AslError, asAslError, EngineError, nameCovers, STATES } from '../errors.ts'
+import type { AslHost } from '../host.ts'
+import { parseItems } from '../items/item-parser.ts'
+import { defaultRunLimits } from '../limits.ts'
+import { nameAndCause } from '../name-and-cause.ts'
+import type { QueryLanguage } from '../query/focus.ts'
+import { plainDelayMs } from '../retry.ts'
+import { makeRunState } from '../run-state.ts'
+import { makeScope } from '../scope.ts'
+import type { Exit, State } from '../states/state.ts'
+import { validate } from '../validate/validate.ts'
+import { isObject } from '../values.ts'
+import { makeVisit, type Stage, timestamp, type Visit } from '../visit.ts'
+import { checkRequest, rejected, type StateMock, type StateTest, type StateTestResult } from './request.ts'
+
+/** The name that a state has in its context object when it came without one. */
+const NAMELESS = 'StateName'
+
+/** Never rejects: what is wrong with the request or the state is in the answer. */
+export const testState = async (test: StateTest): Promise<StateTestResult> => {
+  const found = findState(test)
+  if ('status' in found) return found
+  const { name, definition, language } = found
+  const refusal = checkDefinition(name, definition, language) ?? checkRequest(definition, test)
+  if (refusal) return refusal
+  const state = compileState(name, definition, language, '')
+  const stages: JsonObject = { input: test.input ?? {} }
+  const visit = makeTestVisit(state, definition, test, stages)
+  const answer = await tryState(state, visit, test)
+  const { assigned, errorDetails, ...result } = answer
+  if ((test.inspectionLevel ?? 'INFO') === 'INFO') return result
+  if (errorDetails) stages.errorDetails = errorDetails
+  if (test.variables || assigned) stages.variables = { ...test.variables, ...assigned }
+  return { ...result, inspectionData: stages }
+}
+
+interface FoundState {
+  readonly name: string
+  readonly definition: JsonObject
+  readonly language: QueryLanguage
+}
+
+const findState = ({ definition, stateName }: StateTest): FoundState | StateTestResult => {
+  if (stateName === undefined) return { name: NAMELESS, definition, language: 'JSONPath' }
+  const { ok, findings } = validate(definition)
+  if (!ok) return invalid(findings[0]!)
+  const state = searchState(
+    definition,
+    stateName,
+    (definition.QueryLanguage as QueryLanguage | undefined) ?? 'JSONPath',
+  )
+  return state ?? rejected('ValidationException', 'State not found in definition')
+}
+
+/** The state may be inside a branch or an item processor. */
+const searchState = (machine: JsonObject, name: string, outer: QueryLanguage): FoundState | undefined => {
+  const states = machine.States as Record<string, JsonObject>
+  if (Object.hasOwn(states, name)) return { name, definition: states[name]!, language: outer }
+  for (const state of Object.values(states)) {
+    const language = (state.QueryLanguage as QueryLanguage | undefined) ?? outer
+    const inner = [...((state.Branches ?? []) as JsonObject[]), state.ItemProcessor, state.Iterator].filter(isObject)
+    for (const machine of inner) {
+      const found = searchState(machine, name, language)
+      if (found) return found
+    }
+  }
+  return undefined
+}
+
+const invalid = (finding: {
+  readonly code: string
+  readonly message: string
+  readonly location: string
+}): StateTestResult =>
+  rejected(
+    'InvalidDefinition',
+    `Invalid State Machine Definition: '${finding.code}: ${finding.message} at ${finding.location}'`,
+  )
+
+/** A state by itself is checked as if it were a machine: where it leads to is not looked at. */
+const checkDefinition = (name: string, state: JsonObject, language: QueryLanguage): StateTestResult | undefined => {
+  const { findings } = validate({ StartAt: name, QueryLanguage: language, States: { [name]: state } })
+  const problem = findings.find(({ severity, code }) => {
+    return severity === 'error' && code !== 'MISSING_TRANSITION_TARGET' && code !== 'MISSING_END_STATE'
+  })
+  return problem && invalid(problem)
+}
+
+const makeTestVisit = (state: State, definition: JsonObject, test: StateTest, stages: JsonObject): Visit => {
+  const host = makeTestHost(test)
+  const input = test.input ?? {}
+  const run = makeRunState({
+    host,
+    limits: defaultRunLimits,
+    context: test.context ?? makeContext(state.name, input, host),
+  })
+  const scope = makeScope({ path: '' })
+  if (test.variables) scope.assign(test.variables)
+  const visit = makeVisit({
+    ...{ run, scope, state: state.name, input, needsEnteredTime: false },
+    retries: state.type === 'Task' || state.type === 'Parallel' || state.type === 'Map',
+    inspect: (stage, value) => {
+      if (isShown(stage, state, definition)) stages[stage] = value
+    },
+    ...(test.mock ? { substitute: () => takeMock(test.mock!, state, test) } : {}),
+  })
+  visit.retryCount = test.stateConfiguration?.retrierRetryCount ?? 0
+  if (test.context) visit.context = () => test.context!
+  return visit
+}
+
+/** The service leaves out the stages that a state does not go through by itself. */
+const isShown = (stage: Stage, state: State, definition: JsonObject): boolean => {
+  if (state.type === 'Task') return true
+  if (stage === 'result') return definition.Result !== undefined
+  if (state.type === 'Parallel') return stage === 'afterResultSelector' || stage === 'afterResultPath'
+  if (state.type === 'Pass' || state.type === 'Map') return stage !== 'afterParameters' || state.type === 'Pass'
+  return stage === 'afterInputPath'
+}
+
+const makeTestHost = (test: StateTest): AslHost => {
+  const { host, mock, stateConfiguration, context } = test
+  const token = isObject(context?.Task) ? context.Task.Token : undefined
+  return {
+    now: () => host?.now?.() ?? 0,
+    random: () => host?.random?.() ?? 0,
+    uuid: () => host?.uuid?.() ?? '00000000-0000-4000-8000-000000000000',
+    // A wait is tried for its data, not for its length.
+    sleepUntil: async () => undefined,
+    ...(typeof token === 'string' ? { taskToken: () => token } : {}),
+    async task(request) {
+      if (mock) return mocked(mock)
+      if (host?.task) return host.task(request)
+      throw new AslError(STATES.taskFailed, 'Nothing here can do the task: give a mock.')
+    },
+    async openItems({ config }) {
+      const items = parseItems(stateConfiguration?.mapItemReaderData ?? '[]', config)
+      return { count: items.length, page: async (offset, limit) => items.slice(offset, offset + limit) }
+    },
+  }
+}
+
+const mocked = (mock: StateMock): Json => {
+  if (mock.errorOutput) throw new AslError(mock.errorOutput.error, mock.errorOutput.cause)
+  return mock.result ?? {}
+}
+
+/** What a Map or Parallel gives when everything inside it is mocked. */
+const takeMock = (mock: StateMock, state: State, test: StateTest): { result: Json; failures: number } => {
+  const result = mocked(mock)
+  const failures = state.type === 'Map' ? (test.stateConfiguration?.mapIterationFailureCount ?? 0) : 0
+  return { result, failures }
+}
+
+const makeContext = (name: string, input: Json, host: AslHost): JsonObject => ({
+  Execution: {
+    Id: `run:${host.uuid()}`,
+    Input: input,
+    Name: host.uuid(),
+    RoleArn: 'role:none',
+    StartTime: timestamp(host.now()),
+  },
+  StateMachine: { Id: `workflow:${name}`, Name: name },
+})
+
+type Answer = StateTestResult & { readonly assigned?: JsonObject | undefined; readonly errorDetails?: JsonObject }
+
+const tryState = async (state: State, visit: Visit, test: StateTest): Promise<Answer> => {
+  try {
+    return succeeded(await state.execute(visit), 'SUCCEEDED')
+  } catch (thrown) {
+    const raw = asAslError(thrown)
+    const error = raw instanceof EngineError ? raw.at(state.name, 0) : raw
+    return settle(state, visit, error, test.stateConfiguration?.retrierRetryCount ?? 0)
+  }
+}
+
+const succeeded = ({ output, assigned, next }: Exit, status: 'SUCCEEDED' | 'CAUGHT_ERROR'): Answer => ({
+  status,
+  output,
+  assigned,
+  ...(next === undefined ? {} : { nextState: next }),
+})
+
+const settle = async (state: State, visit: Visit, error: AslError, retries: number): Promise<Answer> => {
+  const about = nameAndCause(error)
+  const retryIndex = state.retriers.findIndex((one) => one.errorEquals.some((name) => nameCovers(name, error)))
+  const retrier = state.retriers[retryIndex]
+  if (retrier && retries < retrier.maxAttempts) {
+    const retryBackoffIntervalSeconds = plainDelayMs(retrier, retries + 1) / 1000
+    return { status: 'RETRIABLE', ...about, errorDetails: { retryBackoffIntervalSeconds, retryIndex } }
+  }
+  const catcher = findCatcher(state.catchers, error)
+  if (!catcher) return { status: 'FAILED', ...about, ...(retrier ? { errorDetails: { retryIndex } } : {}) }
+  const catchIndex = state.catchers.indexOf(catcher)
+  try {
+    return {
+      ...succeeded(await catcher.exit(visit, errorOutput(error)), 'CAUGHT_ERROR'),
+      ...about,
+      errorDetails: { catchIndex },
+    }
+  } catch (thrown) {
+    return { status: 'FAILED', ...nameAndCause(asAslError(thrown)), errorDetails: { catchIndex } }
+  }
+}
