@@ -34,8 +34,8 @@ export const compileCatchers = (field: Json | undefined, language: QueryLanguage
 export const findCatcher = (catchers: readonly Catcher[], error: AslError): Catcher | undefined =>
   catchers.find((catcher) => catcher.errorEquals.some((name) => nameCovers(name, error)))
 
-/** What a catcher sees of an error. A part that the error does not have is `null`. */
-export const errorOutput = (error: AslError): JsonObject => ({
-  Error: error.error ?? null,
-  Cause: error.causeText ?? null,
+/** What a catcher sees of an error. One without a cause (a time-out) shows an empty text, one without anything shows `null`. */
+export const errorOutput = ({ error, causeText }: AslError): JsonObject => ({
+  Error: error ?? null,
+  Cause: causeText ?? (error === undefined ? null : ''),
 })

@@ -28,7 +28,7 @@ export interface CompiledJsonata {
   readonly source: string
   /** Names of the variables that the expression reads; `$` and `$$` are not among them, built-in functions may be. */
   readonly variables: ReadonlySet<string>
-  /** Those that it neither binds itself nor calls as functions. */
+  /** Those that it neither binds itself nor calls, and that are no built-in functions. */
   readonly freeVariables: ReadonlySet<string>
   /**
    * Resolves with plain JSON; rejects with one of `jsonataErrors`. Uses nothing but promises, so it ends within the
@@ -48,12 +48,13 @@ const LONGEST_SOURCE = 65_536
 export const compileJsonata = (source: string): CompiledJsonata => {
   const expression = parse(source)
   watchSteps(expression)
-  replaceFunctions(expression, findBuiltIns(jsonata('$')))
+  const builtIns = findBuiltIns(jsonata('$'))
+  replaceFunctions(expression, builtIns)
   const { read, free } = collectVariables(expression.ast())
   return {
     source,
     variables: read,
-    freeVariables: free,
+    freeVariables: new Set([...free].filter((name) => builtIns[name] === undefined)),
     async evaluate(input, bindings, options = {}) {
       const limits = { ...defaultLimits, ...options.limits }
       const budget: Budget = makeBudget(limits, options.now ?? Date.now, options.random ?? Math.random)

@@ -67,9 +67,19 @@ export const makePlayback = (oneCase: Case, matcher: Matcher, clock: VirtualCloc
         return new Promise(() => undefined)
       },
       async openItems(request) {
-        const body = findObject(oneCase, request.parameters as JsonObject)
-        const items = parseItems(body, request.config)
+        const parameters = request.parameters as JsonObject
+        const items = request.resource.endsWith(':listObjectsV2')
+          ? listObjects(oneCase, parameters)
+          : parseItems(findObject(oneCase, parameters), request.config)
         return { count: items.length, page: async (offset, limit) => items.slice(offset, offset + limit) }
+      },
+      async openResults({ parameters }) {
+        const { Bucket, Prefix } = parameters as JsonObject
+        const details = { Bucket: Bucket ?? null, Key: `${String(Prefix ?? '')}/run/manifest.json` }
+        return {
+          write: async () => undefined,
+          close: async () => ({ MapRunArn: 'arn:aws:states:::mapRun:run', ResultWriterDetails: details }),
+        }
       },
     },
   }
@@ -97,3 +107,16 @@ const findObject = (oneCase: Case, { Bucket, Key }: JsonObject): string => {
   if (typeof found?.body === 'string') return found.body
   throw new AslError('States.ItemReaderFailed', `there is no object ${String(Key)} in ${String(Bucket)}`)
 }
+
+const listObjects = (oneCase: Case, { Bucket, Prefix }: JsonObject): Json[] =>
+  (oneCase.setup ?? [])
+    .filter(
+      (step) => step.op === 'put_object' && step.bucket === Bucket && String(step.key).startsWith(String(Prefix ?? '')),
+    )
+    .map(({ key, body }) => ({
+      Etag: `"${createHash('md5').update(String(body)).digest('hex')}"`,
+      Key: key ?? null,
+      LastModified: Date.parse('2024-01-01T00:00:00Z') / 1000,
+      Size: Buffer.byteLength(String(body)),
+      StorageClass: 'STANDARD',
+    }))

@@ -42,7 +42,11 @@ export const compileDistributedMap = (
     const wanted = (await toConcurrency(visit, effective)) ?? 0
     visit.inspect?.('maxConcurrency', wanted)
     const tolerance = await toTolerance(visit, effective)
-    if (visit.substitute) return substituted(visit.substitute(), tolerance(length))
+    if (visit.substitute) {
+      const feed = await plan.open(key)
+      for (let more = true; more; ) more = (await feed.next(1_000)).length > 0
+      return substituted(visit.substitute(), tolerance(length))
+    }
     run.emit({ type: 'MapRunStarted', ...about, key })
     const feed = await plan.open(key)
     const results = await openResults(visit, effective, key)

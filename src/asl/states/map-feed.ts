@@ -5,7 +5,7 @@ import { AslError, STATES } from '../errors.ts'
 import type { ChildItem, ItemSource } from '../host.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
-import type { Visit } from '../visit.ts'
+import type { Stage, Visit } from '../visit.ts'
 import { compileBatcher } from './map-batcher.ts'
 import { asItems, compileItemSelector, compileItems, compileNumber, selectItem } from './map-fields.ts'
 
@@ -40,16 +40,34 @@ export const compileFeed = (state: JsonObject, language: QueryLanguage): PlanFee
       async open(key) {
         const source = await plan.open(key)
         const batcher = await toBatcher(visit, effective)
-        const items = readItems(source, async (index, value) => {
+        const selected = readItems(source, async (index, value) => {
           return (await selectItem(selector, visit, effective, { index, value })).input
         })
-        return makeFeed(batcher ? batcher(items) : items, batcher ? undefined : source.count)
+        const items = selector ? shown(visit, 'afterItemSelector', selected) : selected
+        const children = batcher ? shown(visit, 'afterItemBatcher', batcher(items)) : items
+        return makeFeed(children, batcher ? undefined : source.count)
       },
     }
   }
 }
 
-const makeFeed = (inputs: AsyncGenerator<Json, void, undefined>, count: number | undefined): Feed => {
+type Inputs = AsyncGenerator<Json, void, undefined>
+
+/** In a test of one state, tells at the end what has come through. */
+const shown = (visit: Visit, stage: Stage, inputs: Inputs): Inputs => {
+  const { inspect } = visit
+  if (!inspect) return inputs
+  return (async function* () {
+    const all: Json[] = []
+    for await (const input of inputs) {
+      all.push(input)
+      yield input
+    }
+    inspect(stage, all)
+  })()
+}
+
+const makeFeed = (inputs: Inputs, count: number | undefined): Feed => {
   let index = 0
   let last: Promise<unknown> = Promise.resolve()
   const pull = async (most: number): Promise<ChildItem[]> => {

@@ -5,6 +5,7 @@ import { compileDataFlow } from '../data-flow.ts'
 import { asAslError, BranchStopped } from '../errors.ts'
 import { runMachine } from '../machine.ts'
 import { nameAndCause } from '../name-and-cause.ts'
+import type { Evaluate } from '../query/focus.ts'
 import { makeScope } from '../scope.ts'
 import type { Visit } from '../visit.ts'
 import { compileDistributedMap } from './distributed-map.ts'
@@ -37,6 +38,7 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
     const items = asItems(await toItems(visit, effective), state, language)
     if (visit.substitute) {
       visit.inspect?.('maxConcurrency', wanted)
+      if (selector) visit.inspect?.('afterItemSelector', await selectAll(selector, visit, effective, items))
       return { ...(await flow.finish(visit, visit.substitute().result)), next }
     }
     const results: Json[] = new Array(items.length).fill(null)
@@ -59,6 +61,19 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
     run.emit({ type: 'MapStateSucceeded', ...about })
     return { ...(await flow.finish(visit, results)), next }
   }
+}
+
+const selectAll = async (
+  selector: Evaluate,
+  visit: Visit,
+  effective: Json,
+  items: readonly Json[],
+): Promise<Json[]> => {
+  const inputs: Json[] = []
+  for (let index = 0; index < items.length; index++) {
+    inputs.push((await selectItem(selector, visit, effective, { index, value: items[index]! })).input)
+  }
+  return inputs
 }
 
 /** Tells the timeline when an iteration begins and how it ends. */

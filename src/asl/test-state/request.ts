@@ -91,6 +91,7 @@ const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined)
 }
 
 const checkContext = (context: JsonObject | undefined): string | undefined => {
+  if (context !== undefined && !isObject(context)) return 'Invalid Context object provided: it must be an object'
   const foreign = Object.keys(context ?? {}).find((key) => !CONTEXT_FIELDS.includes(key))
   return foreign === undefined ? undefined : `Invalid Context object provided: Field '${foreign}' is not allowed`
 }

@@ -6,6 +6,7 @@ import { isIntrinsic, parseIntrinsic, pathsOf } from '../intrinsics/parse.ts'
 import { parsePath } from '../json-path/parse.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { expressionText, isExpression } from '../query/jsonata.ts'
+import { addedFunctions } from '../query/jsonata-functions.ts'
 import { isObject } from '../values.ts'
 import { makePlace, type Place, statePlace } from './report.ts'
 
@@ -123,7 +124,9 @@ const readBy = (state: JsonObject, language: QueryLanguage, found: (variable: st
 
 const readByExpressions = (value: Json, found: (variable: string) => void): void => {
   if (isExpression(value)) {
-    for (const name of compileJsonata(expressionText(value)).freeVariables) if (name !== 'states') found(name)
+    for (const name of compileJsonata(expressionText(value)).freeVariables) {
+      if (name !== 'states' && !Object.hasOwn(addedFunctions, name)) found(name)
+    }
   } else if (typeof value === 'object' && value !== null) {
     for (const inner of Object.values(value)) readByExpressions(inner, found)
   }
