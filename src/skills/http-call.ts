@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import { defineErrors } from '../platform/errors.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import type { Outbound, OutboundResponse } from '../platform/outbound/outbound.ts'
+import { parseRetryAfter } from '../platform/outbound/retry-after.ts'
 import type { ToolCall } from './tool.ts'
 
 export const httpErrors = defineErrors({
@@ -68,13 +69,6 @@ const statusError = (method: string, url: string, response: OutboundResponse, cl
   if (status >= 500 || RETRYABLE_STATUSES.has(status))
     return httpErrors.http_unavailable(message, { details, ...(retryAfterMs !== undefined && { retryAfterMs }) })
   return httpErrors.http_refused(message, { details })
-}
-
-/** RFC 9110: seconds, or a date. Bounded to a day, so that a service cannot put a task off for ever. */
-export const parseRetryAfter = (value: string | undefined, nowMs: number): number | undefined => {
-  if (value === undefined) return undefined
-  const waitMs = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), 86_400_000)
 }
 
 const bodyOf = (response: OutboundResponse, url: string): Json => {
