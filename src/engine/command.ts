@@ -64,6 +64,8 @@ export interface CommandSink {
   now(): number
   random(): number
   log(type: string, data: Record<string, Json | undefined>): void
+  /** Lets other work of the process go first; nothing is told to the run meanwhile. */
+  pause(): Promise<void>
   /** Attempts of a task that names none. */
   readonly defaultAttempts: number
 }

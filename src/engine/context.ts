@@ -31,6 +31,11 @@ const splitTarget = (kind: string): { scheme: string; name: string; version: num
   return { scheme: match[1]!, name: match[2]!, version: match[3] === undefined ? undefined : Number(match[3]) }
 }
 
+const sinks = new WeakMap<WorkflowContext, CommandSink>()
+
+/** For interpreters: the commands beneath a context, with keys of their own choice. */
+export const commandsOf = (ctx: WorkflowContext): CommandSink => sinks.get(ctx) as CommandSink
+
 export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): WorkflowContext => {
   const inBranch = (signal: AbortSignal): WorkflowContext => makeContext(sink, signal)
   const concurrencyOf = (options: BranchOptions | undefined, count: number): number =>
@@ -143,5 +148,6 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
     log: (message, data) =>
       sink.log('run.log', { message, data: data === undefined ? undefined : toJson(data, 'the data') }),
   }
+  sinks.set(ctx, sink)
   return ctx
 }

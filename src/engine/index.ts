@@ -1,8 +1,11 @@
 /** The durable engine: what the domains above it may use. */
+export type { Command, CommandSink } from './command.ts'
+export { commandsOf } from './context.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type Engine, type EngineOptions, makeEngine, type NewRun } from './engine.ts'
 export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
 export type { ProgramRequest, ProgramSource } from './program.ts'
+export { uuidFrom } from './random.ts'
 export type { RunFilter, RunRepository } from './repository.ts'
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
 export { leaveNews } from './rows.ts'

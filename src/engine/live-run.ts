@@ -90,8 +90,7 @@ interface Turn {
 /** A step that runs longer than this is told of in the timeline before it ends. */
 const ANNOUNCE_AFTER_MS = 25
 
-/** Until the function and all it woke have gone as far as they can: microtasks only, since it does no I/O of its own. */
-const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const nextTurnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export const makeLiveRun = (
   initial: Run,
@@ -130,6 +129,14 @@ export const makeLiveRun = (
   /** Set when no further step may start; called when none is under way. */
   let quiet: (() => void) | undefined
 
+  let pausing = 0
+
+  /** Until the function and all it woke have gone as far as they can: microtasks only, since it does no I/O of its own. */
+  const drained = async (): Promise<void> => {
+    do await nextTurnOfLoop()
+    while (pausing > 0)
+  }
+
   const event = (type: string, data: Record<string, Json | undefined> = {}): void => {
     if (replaying) return
     const { id: runId, tenantId, projectId } = run
@@ -151,6 +158,11 @@ export const makeLiveRun = (
     now: () => nowMs,
     random,
     log: event,
+    async pause() {
+      pausing++
+      await nextTurnOfLoop()
+      pausing--
+    },
   }
 
   const begin = (): void => {

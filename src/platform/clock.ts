@@ -44,7 +44,9 @@ export const makeFakeClock = (startMs = Date.UTC(2026, 0, 1)): FakeClock => {
     advance(byMs) {
       const untilMs = nowMs + byMs
       for (;;) {
-        const due = [...timers].filter(([, t]) => t.dueMs <= untilMs).sort((a, b) => a[1].dueMs - b[1].dueMs || a[0] - b[0])[0]
+        const due = [...timers]
+          .filter(([, t]) => t.dueMs <= untilMs)
+          .sort((a, b) => a[1].dueMs - b[1].dueMs || a[0] - b[0])[0]
         if (!due) break
         timers.delete(due[0])
         nowMs = Math.max(nowMs, due[1].dueMs)

@@ -10,7 +10,7 @@ export const pageQuery = {
 }
 
 export interface Page<T> {
-  readonly items: readonly T[]
+  readonly items: T[]
   readonly nextCursor: string | null
 }
 

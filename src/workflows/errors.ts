@@ -1,0 +1,12 @@
+/** Errors of workflows. */
+import { defineErrors } from '../platform/errors.ts'
+
+export const workflowErrors = defineErrors({
+  workflow_not_found: { status: 404 },
+  workflow_archived: { status: 409 },
+  workflow_version_not_found: { status: 404 },
+  workflow_is_code: { status: 409 },
+  definition_invalid: { status: 422 },
+  input_invalid: { status: 422 },
+  run_target_missing: { status: 400 },
+})

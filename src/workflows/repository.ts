@@ -1,0 +1,87 @@
+/** Reads and writes of workflows and their versions. */
+import type { Handle } from '../platform/db/database.ts'
+import type { JsonObject } from '../platform/json.ts'
+import type { WorkflowTables } from './schema.ts'
+import type { Workflow, WorkflowKind } from './types.ts'
+
+const toWorkflow = (row: WorkflowTables['workflows']): Workflow => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  projectId: row.project_id,
+  name: row.name,
+  kind: row.kind as WorkflowKind,
+  status: row.status as Workflow['status'],
+  version: row.version,
+  createdAtMs: row.created_at,
+  updatedAtMs: row.updated_at,
+})
+
+export interface WorkflowFilter {
+  readonly status?: Workflow['status'] | undefined
+  readonly before?: { readonly createdAtMs: number; readonly id: string } | undefined
+  readonly limit: number
+}
+
+export const makeWorkflowRepository = (handle: Handle) => {
+  const db = handle.withTables<WorkflowTables>()
+  return {
+    async find(tenantId: string, name: string): Promise<Workflow | undefined> {
+      const query = db.selectFrom('workflows').selectAll().where('tenant_id', '=', tenantId).where('name', '=', name)
+      const row = await query.executeTakeFirst()
+      return row && toWorkflow(row)
+    },
+    async list(tenantId: string, { status, before, limit }: WorkflowFilter): Promise<Workflow[]> {
+      let query = db.selectFrom('workflows').selectAll().where('tenant_id', '=', tenantId)
+      if (status) query = query.where('status', '=', status)
+      if (before) query = query.where('id', '<', before.id)
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toWorkflow)
+    },
+    async definition(tenantId: string, workflowId: string, version: number): Promise<JsonObject | undefined> {
+      const row = await db
+        .selectFrom('workflow_versions')
+        .select('definition')
+        .where('tenant_id', '=', tenantId)
+        .where('workflow_id', '=', workflowId)
+        .where('version', '=', version)
+        .executeTakeFirst()
+      return row && (JSON.parse(row.definition) as JsonObject)
+    },
+    async add(workflow: Workflow): Promise<void> {
+      await db
+        .insertInto('workflows')
+        .values({
+          id: workflow.id,
+          tenant_id: workflow.tenantId,
+          project_id: workflow.projectId,
+          name: workflow.name,
+          kind: workflow.kind,
+          status: workflow.status,
+          version: workflow.version,
+          created_at: workflow.createdAtMs,
+          updated_at: workflow.updatedAtMs,
+        })
+        .execute()
+    },
+    async update(workflow: Workflow): Promise<void> {
+      const { tenantId, id, status, version, updatedAtMs } = workflow
+      await db
+        .updateTable('workflows')
+        .set({ status, version, updated_at: updatedAtMs })
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .execute()
+    },
+    async addVersion(workflow: Workflow, definition: JsonObject): Promise<void> {
+      await db
+        .insertInto('workflow_versions')
+        .values({
+          workflow_id: workflow.id,
+          version: workflow.version,
+          tenant_id: workflow.tenantId,
+          definition: JSON.stringify(definition),
+          created_at: workflow.updatedAtMs,
+        })
+        .execute()
+    },
+  }
+}

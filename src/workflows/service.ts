@@ -1,0 +1,269 @@
+/** Workflows: created, versioned, archived; and the function of a run's version, for the engine. */
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { LRUCache } from 'lru-cache'
+import { type Finding as AslFinding, compile, type Program, parseDefinition, validate } from '../asl/index.ts'
+import type { ProgramRequest, Run, WorkflowFunction } from '../engine/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import { isUniqueViolation } from '../platform/db/errors.ts'
+import type { Finding } from '../platform/errors.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { Json, JsonObject } from '../platform/json.ts'
+import { makeAslFunction } from './asl-program.ts'
+import { workflowErrors } from './errors.ts'
+import { makeWorkflowRepository, type WorkflowFilter } from './repository.ts'
+import { RESOURCE_FORMS, unknownResources } from './resources.ts'
+import type { CodeWorkflow, NewWorkflow, Workflow } from './types.ts'
+
+export interface WorkflowServiceOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly makeId: MakeId
+  /** How long the current version of a name is believed without asking the database. */
+  readonly cacheMs: number
+  readonly cacheMax: number
+}
+
+interface Check {
+  readonly definition: JsonObject | undefined
+  readonly errors: readonly Finding[]
+  readonly warnings: readonly Finding[]
+}
+
+const toFinding = (finding: AslFinding): Finding => ({
+  path: finding.location || '/',
+  message: finding.state === undefined ? finding.message : `state "${finding.state}": ${finding.message}`,
+  code: finding.code,
+})
+
+/** Everything that is wrong with a definition, and what is advised. */
+export const checkDefinition = (source: JsonObject | string, format?: 'json' | 'yaml'): Check => {
+  const parsed = parseDefinition(source, format)
+  if (!parsed.ok) return { definition: undefined, errors: parsed.findings.map(toFinding), warnings: [] }
+  const { findings } = validate(parsed.definition)
+  const unknown = unknownResources(parsed.definition).map(({ state, location, resource }) => ({
+    path: location,
+    message: `state "${state}": Resource "${resource}" is nothing that AIDOS has`,
+    given: resource,
+    expected: RESOURCE_FORMS,
+    code: 'UNKNOWN_RESOURCE',
+  }))
+  return {
+    definition: parsed.definition,
+    errors: [...findings.filter((finding) => finding.severity === 'error').map(toFinding), ...unknown],
+    warnings: findings.filter((finding) => finding.severity === 'warning').map(toFinding),
+  }
+}
+
+interface CodeVersion {
+  readonly workflow: CodeWorkflow
+  readonly validate: ValidateFunction | undefined
+}
+
+export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: WorkflowServiceOptions) => {
+  const workflows = makeWorkflowRepository(db.primary)
+  const code = new Map<string, Map<number, CodeVersion>>()
+  const ajv = new Ajv2020({ allErrors: true, strict: false })
+  const current = new LRUCache<string, Workflow>({ max: cacheMax, ttl: Math.max(cacheMs, 1) })
+  // A version never changes: its compiled form is kept as long as there is room.
+  const programs = new LRUCache<string, Program>({ max: cacheMax })
+
+  const latestCode = (name: string): CodeVersion | undefined => {
+    const versions = code.get(name)
+    return versions && [...versions.values()].reduce((a, b) => (b.workflow.version > a.workflow.version ? b : a))
+  }
+
+  const findCurrent = async (tenantId: string, name: string): Promise<Workflow | undefined> => {
+    const key = `${tenantId}/${name}`
+    const known = cacheMs > 0 ? current.get(key) : undefined
+    if (known) return known
+    const found = await workflows.find(tenantId, name)
+    if (found) current.set(key, found)
+    return found
+  }
+
+  const notFound = (name: string): Error => workflowErrors.workflow_not_found(`there is no workflow "${name}"`)
+
+  const find = async (tenantId: string, name: string): Promise<Workflow> => {
+    const found = await workflows.find(tenantId, name)
+    if (!found) throw notFound(name)
+    return found
+  }
+
+  const store = async (tenantId: string, { workflow, definition, type }: Stored): Promise<Workflow> => {
+    await db.transaction(async (tx) => {
+      const repository = makeWorkflowRepository(tx)
+      if (type === 'workflow.created') await repository.add(workflow)
+      else await repository.update(workflow)
+      if (definition) await repository.addVersion(workflow, definition)
+      const data = { name: workflow.name, version: workflow.version }
+      const { projectId } = workflow
+      await writeEvent(tx, { tenantId, projectId, runId: null, taskId: null, type, data, atMs: workflow.updatedAtMs })
+    })
+    current.delete(`${tenantId}/${workflow.name}`)
+    return workflow
+  }
+
+  const next = (found: Workflow): Workflow => ({
+    ...found,
+    status: 'active',
+    version: found.version + 1,
+    updatedAtMs: clock.now(),
+  })
+
+  const first = ({ tenantId, projectId, name }: NewWorkflow): Workflow => {
+    const nowMs = clock.now()
+    const base = { id: makeId(), tenantId, projectId, name, createdAtMs: nowMs, updatedAtMs: nowMs }
+    return { ...base, kind: 'asl', status: 'active', version: 1 }
+  }
+
+  /** Makes the workflow, or its next version when the definition differs from the current one. */
+  const put = async (
+    request: NewWorkflow,
+  ): Promise<{ workflow: Workflow; isNew: boolean; warnings: readonly Finding[] }> => {
+    const { tenantId, name } = request
+    const { definition, errors, warnings } = checkDefinition(request.definition, request.format)
+    if (errors.length > 0 || !definition) {
+      const detail = errors.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
+      throw workflowErrors.definition_invalid(`the definition of "${name}" is not valid: ${detail}`, {
+        findings: errors,
+      })
+    }
+    if (code.has(name)) {
+      throw workflowErrors.workflow_is_code(`the name "${name}" belongs to a workflow written in code; choose another`)
+    }
+    const found = await workflows.find(tenantId, name)
+    const known = found && (await workflows.definition(tenantId, found.id, found.version))
+    if (found?.status === 'active' && JSON.stringify(known) === JSON.stringify(definition)) {
+      return { workflow: found, isNew: false, warnings }
+    }
+    const workflow = found ? next(found) : first(request)
+    const type = found ? ('workflow.versioned' as const) : ('workflow.created' as const)
+    try {
+      await store(tenantId, { workflow, definition, type })
+    } catch (error) {
+      // Somebody else put the same name at the same moment: look again.
+      if (isUniqueViolation(error)) return put(request)
+      throw error
+    }
+    return { workflow, isNew: true, warnings }
+  }
+
+  const compiled = async (run: Run): Promise<Program | undefined> => {
+    const key = `${run.tenantId}/${run.target}/${run.version}`
+    const known = programs.get(key)
+    if (known) return known
+    const workflow = await workflows.find(run.tenantId, run.target)
+    const definition = workflow && (await workflows.definition(run.tenantId, workflow.id, run.version))
+    if (!definition) return undefined
+    const program = compile(definition)
+    programs.set(key, program)
+    return program
+  }
+
+  const checkInput = (version: CodeVersion, input: Json): void => {
+    if (!version.validate || version.validate(input)) return
+    const findings = (version.validate.errors ?? []).map((error) => ({
+      path: `input${error.instancePath.replaceAll('/', '.')}`,
+      message: error.message ?? 'is not valid',
+      ...(error.params ? { expected: JSON.stringify(error.params) } : {}),
+    }))
+    const detail = findings.map((finding) => `${finding.path} ${finding.message}`).join('; ')
+    throw workflowErrors.input_invalid(`the input does not fit "${version.workflow.name}": ${detail}`, { findings })
+  }
+
+  const noVersion = (name: string, version: number, latest: number): Error =>
+    workflowErrors.workflow_version_not_found(
+      `the workflow "${name}" has no version ${version}; the latest is ${latest}`,
+    )
+
+  return {
+    put,
+    find,
+
+    /** A workflow with one version's definition; null for code. Throws `workflow_not_found`. */
+    async show(
+      tenantId: string,
+      name: string,
+      version?: number,
+    ): Promise<{ workflow: Workflow; definition: JsonObject | null }> {
+      const byCode = latestCode(name)
+      if (byCode) return { workflow: codeView(byCode.workflow, tenantId), definition: null }
+      const workflow = await find(tenantId, name)
+      const definition = await workflows.definition(tenantId, workflow.id, version ?? workflow.version)
+      if (!definition) throw noVersion(name, version ?? workflow.version, workflow.version)
+      return { workflow: { ...workflow, version: version ?? workflow.version }, definition }
+    },
+
+    /** Stored workflows, newest first. */
+    list: (tenantId: string, filter: WorkflowFilter) => workflows.list(tenantId, filter),
+    /** Workflows written in code, by name. */
+    listCode: (tenantId: string): Workflow[] =>
+      [...code.keys()].toSorted().flatMap((name) => {
+        const latest = latestCode(name)
+        return latest ? [codeView(latest.workflow, tenantId)] : []
+      }),
+
+    async archive(tenantId: string, name: string): Promise<Workflow> {
+      if (code.has(name))
+        throw workflowErrors.workflow_is_code(`"${name}" is written in code; remove it from its folder`)
+      const found = await find(tenantId, name)
+      if (found.status === 'archived') return found
+      const workflow: Workflow = { ...found, status: 'archived', updatedAtMs: clock.now() }
+      return store(tenantId, { workflow, definition: undefined, type: 'workflow.archived' })
+    },
+
+    /** Takes a workflow written in code; the same name and version again replaces the function for runs to come. */
+    register(workflow: CodeWorkflow): void {
+      const versions = code.get(workflow.name) ?? new Map<number, CodeVersion>()
+      code.set(workflow.name, versions)
+      versions.set(workflow.version, { workflow, validate: workflow.input && ajv.compile(workflow.input) })
+    },
+
+    /** The version that a new run takes. Throws when there is none, or the input does not fit. */
+    async locate({ tenantId, target, version, input }: ProgramRequest): Promise<{ version: number }> {
+      const latest = latestCode(target)
+      if (latest) {
+        const wanted = code.get(target)?.get(version ?? latest.workflow.version)
+        if (!wanted) throw noVersion(target, version as number, latest.workflow.version)
+        checkInput(wanted, input)
+        return { version: wanted.workflow.version }
+      }
+      const found = await findCurrent(tenantId, target)
+      if (!found) throw notFound(target)
+      if (found.status === 'archived')
+        throw workflowErrors.workflow_archived(`the workflow "${target}" is archived: it takes no new runs`)
+      if (version !== undefined && (version < 1 || version > found.version))
+        throw noVersion(target, version, found.version)
+      return { version: version ?? found.version }
+    },
+
+    async load(run: Run): Promise<WorkflowFunction | undefined> {
+      const byCode = code.get(run.target)?.get(run.version)
+      if (byCode) return byCode.workflow.fn
+      const program = await compiled(run)
+      return program && makeAslFunction(program, run)
+    },
+  }
+}
+
+interface Stored {
+  readonly workflow: Workflow
+  readonly definition: JsonObject | undefined
+  readonly type: 'workflow.created' | 'workflow.versioned' | 'workflow.archived'
+}
+
+const codeView = (workflow: CodeWorkflow, tenantId: string): Workflow => ({
+  id: workflow.name,
+  tenantId,
+  projectId: null,
+  name: workflow.name,
+  kind: 'typescript',
+  status: 'active',
+  version: workflow.version,
+  createdAtMs: 0,
+  updatedAtMs: 0,
+})
+
+export type WorkflowService = ReturnType<typeof makeWorkflowService>
