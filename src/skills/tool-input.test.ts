@@ -66,5 +66,22 @@ test('a schema check stops a catastrophic pattern', () => {
   const check = makeSchemaCompiler()({ type: 'string', pattern: '^(a+)+$' })
   assert.deepEqual(check('aaaa'), [])
   assert.equal(check('b')[0]?.expected, 'match pattern "^(a+)+$"')
-  assert.match(check(`${'a'.repeat(40)}b`)[0]?.message ?? '', /takes too long/)
+  assert.match(check(`${'a'.repeat(40)}b`)[0]?.message ?? '', /cannot be checked.*timed out/)
+})
+
+test('a schema check stops a schema that branches without end', () => {
+  const step = (next: number) => ({ allOf: [{ $ref: `#/$defs/d${next}` }, { $ref: `#/$defs/d${next}` }] })
+  const $defs = Object.fromEntries(
+    Array.from({ length: 40 }, (_, i) => [`d${i}`, i === 39 ? { type: 'string' } : step(i + 1)]),
+  )
+  const check = makeSchemaCompiler()({ $defs, $ref: '#/$defs/d0' })
+  assert.match(check('x')[0]?.message ?? '', /cannot be checked/)
+  const circular = makeSchemaCompiler()({ $defs: { a: { allOf: [{ $ref: '#/$defs/a' }] } }, $ref: '#/$defs/a' })
+  assert.match(circular('x')[0]?.message ?? '', /cannot be checked/)
+})
+
+test('the schema compiler goes on after a schema that was no good', () => {
+  const compile = makeSchemaCompiler()
+  assert.throws(() => compile({ type: 'nothing' }))
+  assert.equal(compile({ type: 'string' })(1).length, 1)
 })

@@ -2,17 +2,22 @@ import assert from 'node:assert/strict'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test, { after, afterEach, describe } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { AppError } from '../../platform/errors.ts'
-import type { Json } from '../../platform/json.ts'
+import type { Json, JsonSchema } from '../../platform/json.ts'
 import { makeOutbound } from '../../platform/outbound/outbound.ts'
-import { makeSchemaCompiler } from '../../skills/tool-input.ts'
 import type { StandInScriptInput } from '../stand-in/script.ts'
 import { type ModelStandIn, makeModelStandIn } from '../stand-in/stand-in.ts'
 import { makeModelClient } from './client.ts'
 import type { Message, ModelRequest, ModelTurn } from './types.ts'
 
 const outbound = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 5000, maxResponseBytes: 1_000_000 })
-const client = makeModelClient({ fetch: outbound.asFetch(), compileSchema: makeSchemaCompiler() })
+const compileSchema = (schema: JsonSchema) => {
+  const validate = new Ajv2020().compile(schema)
+  return (value: Json) =>
+    validate(value) ? [] : validate.errors!.map((e) => ({ path: e.instancePath, message: e.message ?? '' }))
+}
+const client = makeModelClient({ fetch: outbound.asFetch(), compileSchema })
 after(() => outbound.stop())
 
 let standIn: ModelStandIn | undefined
@@ -202,7 +207,7 @@ describe('a model turn with a schema', () => {
       ],
     })
     const wrong = await turn({ ...more, output })
-    assert.match(wrong.outputInvalid ?? '', /\/n must be integer, was "three"/)
+    assert.match(wrong.outputInvalid ?? '', /\/n must be integer/)
     assert.ok(wrong.output === undefined && wrong.usage.totalTokens > 0)
     assert.match((await turn({ ...more, output })).outputInvalid ?? '', /no JSON/)
     assert.match((await turn({ ...more, output })).outputInvalid ?? '', /cut at the limit/)

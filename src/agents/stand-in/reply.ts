@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** Marks every answer as made by the stand-in. */
-export const FINGERPRINT = 'stand-in'
+const FINGERPRINT = 'stand-in'
 
 export const makeAnswer = async (reply: StandInReply, conversation: Conversation): Promise<Answer> => {
   const text = await fill(reply.text ?? null, conversation)

@@ -2,7 +2,7 @@
 import { type Clock, systemClock } from '../../platform/clock.ts'
 import type { Outbound } from '../../platform/outbound/outbound.ts'
 import type { BuiltinSkill } from '../tool.ts'
-import { type CompileSchema, makeSchemaCompiler, withInputCheck } from '../tool-input.ts'
+import { makeSchemaCompiler, withInputCheck } from '../tool-input.ts'
 import { makeCoreSkill } from './core.ts'
 import { makeDataSkill } from './data.ts'
 import { type FilesRoot, makeFilesSkill } from './files.ts'
@@ -14,12 +14,12 @@ export interface BuiltinOptions {
   readonly filesRoot: FilesRoot
   readonly outbound: Outbound
   readonly clock?: Clock
-  readonly compileSchema?: CompileSchema
 }
 
 /** Every tool checks its input first, and rejects with `tool_input_invalid`. */
 export const makeBuiltinSkills = (options: BuiltinOptions): BuiltinSkill[] => {
-  const { filesRoot, outbound, clock = systemClock, compileSchema = makeSchemaCompiler() } = options
+  const { filesRoot, outbound, clock = systemClock } = options
+  const compileSchema = makeSchemaCompiler({ trusted: true })
   const skills = [
     makeCoreSkill(clock),
     makeDataSkill(),
