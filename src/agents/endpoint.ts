@@ -1,0 +1,23 @@
+/** Where an agent's model is, and which key goes there. */
+import type { AgentConfig } from './config.ts'
+import { agentErrors } from './errors.ts'
+
+export interface DefaultModel {
+  readonly baseUrl: string
+  readonly apiKey: string | undefined
+  readonly model: string
+}
+
+/** The operator's key is for the operator's address: an agent that names another one calls it without. */
+export const endpointOf = ({ model }: AgentConfig, defaultModel: DefaultModel | undefined): DefaultModel => {
+  if (model.baseUrl !== undefined && model.name !== undefined)
+    return {
+      baseUrl: model.baseUrl,
+      apiKey: model.baseUrl === defaultModel?.baseUrl ? defaultModel.apiKey : undefined,
+      model: model.name,
+    }
+  if (defaultModel) return { ...defaultModel, model: model.name ?? defaultModel.model }
+  throw agentErrors.agent_model_missing(
+    'the agent names no model and there is no default one: set model.baseUrl and model.name of the agent, or MODEL_BASE_URL',
+  )
+}

@@ -1,0 +1,87 @@
+/** HTTP routes of agents. */
+import { z } from 'zod'
+import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { Routes } from '../platform/http/server.ts'
+import { nameSchema, toTime } from '../platform/http/views.ts'
+import { agentConfigSchema } from './config.ts'
+import { AGENT_STATUSES, type AgentMove, MOVES } from './life-cycle.ts'
+import type { AgentService } from './service.ts'
+import type { Agent, AgentSummary } from './types.ts'
+
+const summaryView = (agent: AgentSummary) => ({
+  id: agent.id,
+  name: agent.name,
+  type: agent.type,
+  projectId: agent.projectId,
+  status: agent.status,
+  latestVersion: agent.latestVersion,
+  createdAt: toTime(agent.createdAtMs),
+  updatedAt: toTime(agent.updatedAtMs),
+})
+
+const agentView = (agent: Agent) => ({ ...summaryView(agent), version: agent.version, config: agent.config })
+
+const tags = ['agents']
+const params = z.object({ name: nameSchema })
+const typeSchema = nameSchema.describe('What you sort your agents by.')
+const newAgent = z.strictObject({ name: nameSchema, type: typeSchema.optional(), config: agentConfigSchema })
+const newVersion = z.strictObject({ config: agentConfigSchema })
+const listQuery = z.strictObject({
+  status: z.enum(AGENT_STATUSES).optional(),
+  type: typeSchema.optional(),
+  ...pageQuery,
+})
+const findQuery = z.strictObject({
+  version: z.coerce.number().int().min(1).optional().describe('Default: the latest.'),
+})
+
+export const makeAgentRoutes =
+  (agents: AgentService): Routes =>
+  (server) => {
+    const read = { config: { permission: 'agents:read' } } as const
+    const write = { config: { permission: 'agents:write' } } as const
+
+    server.get(
+      '/v1/agents',
+      { ...read, schema: { tags, summary: 'List agents, newest first', querystring: listQuery } },
+      async (request) => {
+        const { status, type, limit, cursor } = request.query
+        const filter = { status, type, before: readCursor(cursor), limit: limit + 1 }
+        return toPage(await agents.list(request.principal.tenantId, filter), limit, summaryView)
+      },
+    )
+
+    server.post(
+      '/v1/agents',
+      { ...write, schema: { tags, summary: 'Make an agent: a draft, version 1', body: newAgent } },
+      async (request, reply) => {
+        const { tenantId, projectId } = request.principal
+        return reply.code(201).send(agentView(await agents.create(tenantId, projectId, request.body)))
+      },
+    )
+
+    server.get(
+      '/v1/agents/:name',
+      {
+        ...read,
+        schema: { tags, summary: 'One agent, as one of its versions has it', params, querystring: findQuery },
+      },
+      async (request) =>
+        agentView(await agents.find(request.principal.tenantId, request.params.name, request.query.version)),
+    )
+
+    server.put(
+      '/v1/agents/:name',
+      { ...write, schema: { tags, summary: 'Add the next version; new runs take it', params, body: newVersion } },
+      async (request) =>
+        agentView(await agents.addVersion(request.principal.tenantId, request.params.name, request.body.config)),
+    )
+
+    for (const move of Object.keys(MOVES) as AgentMove[]) {
+      server.post(
+        `/v1/agents/:name/${move}`,
+        { ...write, schema: { tags, summary: MOVES[move].summary, params } },
+        async (request) => agentView(await agents[move](request.principal.tenantId, request.params.name)),
+      )
+    }
+  }

@@ -1,0 +1,89 @@
+/**
+ * One turn of an agent: asks its model, and settles what follows from the answer. All of that is the result of one journaled step,
+ * so that a replay goes the same way even where a tool or a check has changed since.
+ */
+import type { StepCall } from '../engine/index.ts'
+import type { Finding } from '../platform/errors.ts'
+import type { Json, JsonSchema } from '../platform/json.ts'
+import type { AgentConfig } from './config.ts'
+import { type DefaultModel, endpointOf } from './endpoint.ts'
+import type { ModelClient } from './model/client.ts'
+import type { CompileSchema } from './model/output.ts'
+import type { Message, ModelToolCall, ModelTurn } from './model/types.ts'
+import type { SkillTools, ToolInfo } from './types.ts'
+
+/** A call of a tool: with the task that does it, or with `invalid`, the reason why it cannot be made. */
+export type AgentCall = ModelToolCall & { kind?: string }
+export type AgentTurn = Omit<ModelTurn, 'toolCalls'> & { toolCalls: AgentCall[] }
+
+export interface TurnOptions {
+  readonly config: AgentConfig
+  readonly skills: SkillTools
+  readonly model: ModelClient
+  readonly defaultModel: DefaultModel | undefined
+  readonly compileSchema: CompileSchema
+}
+
+export type TakeTurn = (tenantId: string, messages: readonly Message[], call: StepCall) => Promise<AgentTurn>
+
+type CheckValue = (value: Json) => readonly Finding[]
+
+const OUTPUT_NAME = 'answer'
+
+export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }: TurnOptions): TakeTurn => {
+  const { temperature, maxOutputTokens } = config.model
+  // Compiling costs more than all the rest of a turn here; the skills hand out the same schema as long as it holds.
+  const checks = new WeakMap<JsonSchema, CheckValue>()
+  const findingsOf = (schema: JsonSchema, value: Json): readonly Finding[] => {
+    const check = checks.get(schema) ?? compileSchema(schema)
+    checks.set(schema, check)
+    return check(value)
+  }
+
+  const planCall = (call: ModelToolCall, tools: readonly ToolInfo[]): AgentCall => {
+    if (call.invalid !== undefined) return call
+    const tool = tools.find(({ name }) => name === call.name)
+    if (!tool) return { ...call, invalid: `there is no tool named ${JSON.stringify(call.name)}` }
+    const findings = findingsOf(tool.inputSchema, call.input)
+    if (findings.length === 0) return { ...call, kind: tool.kind }
+    return { ...call, invalid: `the input does not fit: ${show(findings, 'the input')}` }
+  }
+
+  /** The client may have been made without a check of schemas: what an agent promises of its output is kept here. */
+  const checkOutput = ({ output }: ModelTurn): Partial<ModelTurn> => {
+    if (config.output === undefined || output === undefined) return {}
+    const findings = findingsOf(config.output, output)
+    if (findings.length === 0) return {}
+    return {
+      output: undefined,
+      outputInvalid: `the answer does not follow the schema: ${show(findings, 'the answer')}`,
+    }
+  }
+
+  return async (tenantId, messages, { signal, idempotencyKey }) => {
+    const { baseUrl, apiKey, model: modelName } = endpointOf(config, defaultModel)
+    const tools = config.skills.length > 0 ? await skills.toolsFor(tenantId, config.skills) : []
+    const turn = await model.turn({
+      baseUrl,
+      model: modelName,
+      system: config.instructions,
+      messages,
+      tools,
+      signal,
+      idempotencyKey,
+      ...(apiKey !== undefined && { apiKey }),
+      ...(config.output && { output: { name: OUTPUT_NAME, schema: config.output } }),
+      ...(temperature !== undefined && { temperature }),
+      ...(maxOutputTokens !== undefined && { maxOutputTokens }),
+    })
+    return { ...turn, ...checkOutput(turn), toolCalls: turn.toolCalls.map((call) => planCall(call, tools)) }
+  }
+}
+
+const MOST_SHOWN = 5
+
+const show = (findings: readonly Finding[], whole: string): string =>
+  findings
+    .slice(0, MOST_SHOWN)
+    .map(({ path, message }) => `${path === '' ? whole : path} ${message}`)
+    .join('; ')
