@@ -24,7 +24,7 @@ export const makeFunctionTool = (
     name: spec.name,
     description: spec.description,
     inputSchema: spec.inputSchema ?? { type: 'object' },
-    run: (input, { signal, heartbeat }) =>
+    run: (input, call) =>
       sandbox.call({
         source,
         entry: entryOf(spec),
@@ -32,8 +32,8 @@ export const makeFunctionTool = (
         timeoutMs: limits.timeoutMs ?? DEFAULT_LIMITS.timeoutMs,
         memoryBytes: limits.memoryBytes ?? DEFAULT_LIMITS.memoryBytes,
         maxOutputBytes,
-        signal,
-        onConsole: (lines) => heartbeat({ console: lines.map(({ level, text }): Json => ({ level, text })) }),
+        signal: call.signal,
+        onConsole: (lines) => call.heartbeat({ console: lines.map(({ level, text }): Json => ({ level, text })) }),
       }),
   }
   return withInputCheck(tool, compileSchema)

@@ -1,4 +1,5 @@
 /** The words of skills. */
+import type { CreatedCursor } from '../platform/http/page.ts'
 import type { JsonSchema } from '../platform/json.ts'
 import type { HttpToolSpec } from './http-tool.ts'
 
@@ -100,4 +101,23 @@ export interface SkillRecord {
 export interface SkillContent {
   readonly description: string
   readonly definition: SkillDefinition
+}
+
+export interface SkillVersionRequest {
+  /** As before if left out; none for a new skill. */
+  readonly description?: string | undefined
+  /** A `SkillDefinition`; it is checked, whatever it is. */
+  readonly definition: unknown
+}
+
+export interface NewSkill extends SkillVersionRequest {
+  readonly name: string
+  readonly kind: OwnKind
+}
+
+export interface SkillListFilter {
+  readonly kind?: SkillKind | undefined
+  readonly status?: SkillStatus | undefined
+  readonly after?: CreatedCursor | undefined
+  readonly limit: number
 }
