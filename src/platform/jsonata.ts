@@ -6,10 +6,18 @@ import jsonata from 'jsonata'
 import { AppError, messageOf } from './errors.ts'
 import type { Json } from './json.ts'
 import { BUDGET, replaceFunctions } from './jsonata/functions.ts'
-import { type Budget, defaultLimits, type JsonataLimits, jsonataErrors, makeBudget } from './jsonata/limits.ts'
+import {
+  type Budget,
+  defaultLimits,
+  type JsonataLimits,
+  jsonataErrors,
+  limitReached,
+  makeBudget,
+} from './jsonata/limits.ts'
+import { makeRegexEngine } from './jsonata/regex.ts'
 import { toJson } from './jsonata/result.ts'
 import { collectVariables } from './jsonata/variables.ts'
-import { findBuiltIns, watchSteps } from './jsonata/watch.ts'
+import { findBuiltIns, type RegexMeter, watchSteps } from './jsonata/watch.ts'
 
 export { defaultLimits, type JsonataLimits, jsonataErrors } from './jsonata/limits.ts'
 
@@ -46,8 +54,9 @@ const LONGEST_SOURCE = 65_536
 
 /** Throws `jsonata_syntax` when the text is not an expression. */
 export const compileJsonata = (source: string): CompiledJsonata => {
-  const expression = parse(source)
-  watchSteps(expression)
+  const meter: RegexMeter = { steps: 0 }
+  const expression = parse(source, meter)
+  watchSteps(expression, meter)
   const builtIns = findBuiltIns(jsonata('$'))
   replaceFunctions(expression, builtIns)
   const { read, free } = collectVariables(expression.ast())
@@ -59,7 +68,7 @@ export const compileJsonata = (source: string): CompiledJsonata => {
       const limits = { ...defaultLimits, ...options.limits }
       const budget: Budget = makeBudget(limits, options.now ?? Date.now, options.random ?? Math.random)
       try {
-        return toJson(await expression.evaluate(input, { ...bindings, [BUDGET]: budget }))
+        return toJson(await expression.evaluate(input, { ...bindings, [BUDGET]: budget }), budget)
       } catch (error) {
         throw asJsonataError(error)
       }
@@ -67,16 +76,26 @@ export const compileJsonata = (source: string): CompiledJsonata => {
   }
 }
 
-const parse = (source: string): jsonata.Expression => {
+const parse = (source: string, meter: RegexMeter): jsonata.Expression => {
   if (source.length > LONGEST_SOURCE) {
     throw jsonataErrors.jsonata_syntax(`the expression is longer than ${LONGEST_SOURCE} characters`)
   }
   try {
-    return jsonata(source, { RegexEngine: RegExp })
+    return jsonata(source, { RegexEngine: makeRegexEngine((steps) => countRegexSteps(meter, steps)) })
   } catch (error) {
     const { code, position } = describe(error)
     throw jsonataErrors.jsonata_syntax(textOf(error), { details: { jsonataCode: code, position }, cause: error })
   }
+}
+
+/** Between two looks at the meter a single match may run on: it ends here. */
+const MOST_REGEX_STEPS = 4_000_000
+
+const countRegexSteps = (meter: RegexMeter, steps: number): void => {
+  meter.steps += steps
+  if (meter.steps <= MOST_REGEX_STEPS) return
+  meter.steps = 0
+  throw limitReached('steps', defaultLimits.steps)
 }
 
 /** The code of one of `jsonataErrors`, for callers that treat some of them in their own way. */
@@ -94,10 +113,13 @@ interface Described {
 const describe = (error: unknown): Described =>
   typeof error === 'object' && error !== null ? (error as Described) : {}
 
+/** Expressions can throw texts of their own. */
+const LONGEST_MESSAGE = 2_000
+
 /** `T1006: Attempted to invoke a non-function` */
 const textOf = (error: unknown): string => {
   const { code, message } = describe(error)
-  const text = typeof message === 'string' ? message : messageOf(error)
+  const text = (typeof message === 'string' ? message : messageOf(error)).slice(0, LONGEST_MESSAGE)
   return typeof code === 'string' ? `${code}: ${text}` : text
 }
 

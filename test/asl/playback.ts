@@ -1,4 +1,5 @@
 /** A host that plays back what the outside world answered when a case was recorded. */
+import { createHash } from 'node:crypto'
 import {
   AslError,
   type AslHost,

@@ -1,6 +1,7 @@
 /** Built-in functions that are replaced: those that read the clock or draw numbers, that can blow up, or that run other code. */
 import type jsonata from 'jsonata'
 import { type Budget, jsonataErrors } from './limits.ts'
+import { makeMeasure } from './measure.ts'
 
 /** A function as JSONata keeps it. */
 export interface NativeFunction {
@@ -77,6 +78,13 @@ export const replaceFunctions = (expression: jsonata.Expression, builtIns: Built
     budgetOf(this).allow(count * ((separator as string | undefined) ?? '').length)
     return original(texts, separator)
   })
+  // Both write the value out as a text, shared parts as often as they occur.
+  for (const name of ['clone', 'string']) {
+    wrap(name, function (original, value, ...others) {
+      budgetOf(this).allow(makeMeasure()(value))
+      return original(value, ...others)
+    })
+  }
   wrap('distinct', function (_, items) {
     return distinct(items, this)
   })

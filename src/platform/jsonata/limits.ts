@@ -30,8 +30,8 @@ export interface JsonataLimits {
 export const defaultLimits: JsonataLimits = {
   steps: 1_000_000,
   depth: 500,
-  size: 16_000_000,
-  rangeLength: 1_000_000,
+  size: 4_000_000,
+  rangeLength: 250_000,
   timeMs: 2_000,
 }
 

@@ -1,14 +1,17 @@
 /** Turns what JSONata gives into plain JSON: no functions, no marked arrays, no objects without a prototype. */
 import type { Json, JsonObject } from '../json.ts'
-import { jsonataErrors } from './limits.ts'
+import { type Budget, jsonataErrors } from './limits.ts'
 
 /** Throws `jsonata_undefined` or `jsonata_unsupported`; gives the same object back where it is plain JSON already. */
-export const toJson = (value: unknown): Json => {
+export const toJson = (value: unknown, budget: Budget): Json => {
   if (value === undefined) throw jsonataErrors.jsonata_undefined('the expression returned nothing (undefined)')
-  return convert(value)
+  let count = 0
+  return convert(value, () => budget.allow(++count))
 }
 
-const convert = (value: unknown): Json => {
+/** `step` is called for each value: parts that are shared may make a small value large. */
+const convert = (value: unknown, step: () => void): Json => {
+  step()
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -18,7 +21,7 @@ const convert = (value: unknown): Json => {
       throw unsupported(`the number ${value}`)
     case 'object':
       if (value === null) return null
-      return Array.isArray(value) ? convertArray(value) : convertObject(value as Record<string, unknown>)
+      return Array.isArray(value) ? convertArray(value, step) : convertObject(value as Record<string, unknown>, step)
     default:
       throw unsupported(`a ${typeof value}`)
   }
@@ -30,10 +33,10 @@ const unsupported = (what: string): Error =>
 /** JSONata marks arrays with further properties; those must not be seen by the next expression. */
 const isMarked = (items: readonly unknown[]): boolean => Object.keys(items).length !== items.length
 
-const convertArray = (items: readonly unknown[]): Json => {
+const convertArray = (items: readonly unknown[], step: () => void): Json => {
   let copy: Json[] | undefined
   for (let i = 0; i < items.length; i++) {
-    const item = items[i] === undefined ? null : convert(items[i])
+    const item = items[i] === undefined ? null : convert(items[i], step)
     if (copy) copy.push(item)
     else if (item !== items[i]) copy = [...(items.slice(0, i) as Json[]), item]
   }
@@ -41,7 +44,7 @@ const convertArray = (items: readonly unknown[]): Json => {
   return isMarked(items) ? (items.slice() as Json[]) : (items as Json[])
 }
 
-const convertObject = (fields: Readonly<Record<string, unknown>>): Json => {
+const convertObject = (fields: Readonly<Record<string, unknown>>, step: () => void): Json => {
   if (fields._jsonata_lambda === true || fields._jsonata_function === true) throw unsupported('a function')
   const plain = Object.getPrototypeOf(fields) === Object.prototype
   let copy: JsonObject | undefined = plain ? undefined : {}
@@ -50,7 +53,7 @@ const convertObject = (fields: Readonly<Record<string, unknown>>): Json => {
     const key = keys[i]!
     const before = fields[key]
     // A field without a value is left out, as it is from a JSON text.
-    const after = before === undefined ? undefined : convert(before)
+    const after = before === undefined ? undefined : convert(before, step)
     if (!copy && after !== before) copy = copyFields(fields, keys.slice(0, i))
     if (!copy && before === undefined) copy = copyFields(fields, keys.slice(0, i))
     if (copy && after !== undefined) setOwn(copy, key, after)

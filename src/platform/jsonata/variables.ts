@@ -7,12 +7,13 @@ export interface Variables {
   readonly free: ReadonlySet<string>
 }
 
-interface Node {
+export interface Node {
   readonly type?: unknown
   readonly value?: unknown
   readonly procedure?: unknown
   readonly arguments?: unknown
   readonly lhs?: unknown
+  readonly pattern?: unknown
 }
 
 export const collectVariables = (ast: unknown): Variables => {
@@ -33,7 +34,7 @@ const add = (names: Set<string>, { type, value }: Node): void => {
 }
 
 /** Without recursion: an expression may be nested very deeply. */
-const eachNode = (ast: unknown, visit: (node: Node) => void): void => {
+export const eachNode = (ast: unknown, visit: (node: Node) => void): void => {
   const open: unknown[] = [ast]
   const seen = new Set<object>()
   for (let node = open.pop(); node !== undefined || open.length > 0; node = open.pop()) {
