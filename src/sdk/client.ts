@@ -1,0 +1,178 @@
+/** A typed client of the HTTP API, over fetch. */
+import type { Json, JsonObject } from '../platform/json.ts'
+import { makeTransport } from './transport.ts'
+import type * as v from './views.ts'
+import { type WatchOptions, watchEvents } from './watch.ts'
+
+export interface ClientOptions {
+  /** Where the server listens, for example `http://127.0.0.1:3000`. */
+  readonly url: string
+  /** An API key; without one only what is open to all can be called. */
+  readonly key?: string | undefined
+  readonly fetch?: typeof fetch
+}
+
+const RUN_ENDS = ['run.completed', 'run.failed', 'run.cancelled', 'run.timed_out']
+const TASK_ENDS = ['task.completed', 'task.failed', 'task.dead', 'task.cancelled']
+
+const e = encodeURIComponent
+
+/** Every call rejects with `ApiError` (the server refused) or `ConnectionError` (no answer). Starts nothing by itself. */
+export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions) => {
+  const transport = makeTransport({ url, key, fetch })
+  const get = <T>(path: string, query?: object): Promise<T> =>
+    transport.json('GET', path, { query: query as Record<string, string | number | undefined> })
+  const send = <T>(method: string, path: string, body?: unknown, query?: object): Promise<T> =>
+    transport.json(method, path, { body, query: query as Record<string, string | number | undefined> })
+
+  const change =
+    (action: 'activate' | 'pause' | 'resume' | 'drain' | 'archive') =>
+    (name: string): Promise<v.AgentView> =>
+      send('POST', `/v1/agents/${e(name)}/${action}`)
+
+  return {
+    url: transport.url,
+
+    runs: {
+      /** With `waitMs` it answers with the ended run if it ends in that time, else with the run as it is then. */
+      start: (run: v.NewRun, { waitMs }: { waitMs?: number } = {}): Promise<v.RunView> =>
+        send('POST', '/v1/runs', run, { wait: waitMs }),
+      list: (
+        query: v.PageQuery & {
+          status?: string | undefined
+          kind?: string | undefined
+          target?: string | undefined
+        } = {},
+      ): Promise<v.Page<v.RunView>> => get('/v1/runs', query),
+      find: (id: string): Promise<v.RunView> => get(`/v1/runs/${e(id)}`),
+      cancel: (id: string): Promise<v.RunView> => send('POST', `/v1/runs/${e(id)}/cancel`),
+      continue: (id: string): Promise<v.RunView> => send('POST', `/v1/runs/${e(id)}/continue`),
+      signal: (id: string, name: string, payload?: Json): Promise<unknown> =>
+        send('POST', `/v1/runs/${e(id)}/signals/${e(name)}`, payload === undefined ? {} : { payload }),
+      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.Page<v.EventView>> =>
+        get(`/v1/runs/${e(id)}/events`, query),
+      steps: (id: string): Promise<v.Page<v.StepView>> => get(`/v1/runs/${e(id)}/steps`),
+      /** The run's timeline from its beginning, live, until its end; a broken connection is taken up where it broke. */
+      watch: (id: string, options?: WatchOptions): AsyncGenerator<v.EventView> =>
+        watchEvents(
+          transport,
+          {
+            path: `/v1/runs/${e(id)}/stream`,
+            isLast: (event) => event.runId === id && RUN_ENDS.includes(event.type),
+          },
+          options,
+        ),
+    },
+
+    tasks: {
+      create: (task: v.NewTask): Promise<v.TaskView> => send('POST', '/v1/tasks', task),
+      list: (
+        query: v.PageQuery & {
+          status?: string | undefined
+          kind?: string | undefined
+          runId?: string | undefined
+          priority?: string | undefined
+        } = {},
+      ): Promise<v.Page<v.TaskView>> => get('/v1/tasks', query),
+      find: (id: string): Promise<v.TaskView> => get(`/v1/tasks/${e(id)}`),
+      cancel: (id: string): Promise<v.TaskView> => send('POST', `/v1/tasks/${e(id)}/cancel`),
+      retry: (id: string): Promise<v.TaskView> => send('POST', `/v1/tasks/${e(id)}/retry`),
+      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.Page<v.EventView>> =>
+        get(`/v1/tasks/${e(id)}/events`, query),
+      watch: (id: string, options?: WatchOptions): AsyncGenerator<v.EventView> =>
+        watchEvents(
+          transport,
+          { path: `/v1/tasks/${e(id)}/stream`, isLast: (event) => TASK_ENDS.includes(event.type) },
+          options,
+        ),
+    },
+
+    deadLetters: {
+      list: (
+        query: v.PageQuery & {
+          status?: string | undefined
+          kind?: string | undefined
+          reason?: string | undefined
+        } = {},
+      ): Promise<v.Page<v.DeadLetterView>> => get('/v1/dead-letters', query),
+      redrive: (id: string): Promise<v.DeadLetterView> => send('POST', `/v1/dead-letters/${e(id)}/redrive`),
+      redriveAll: (filter: {
+        kind?: string | undefined
+        reason?: string | undefined
+      }): Promise<{ readonly count: number }> => send('POST', '/v1/dead-letters/redrive', filter),
+      discard: (id: string): Promise<v.DeadLetterView | null> => send('DELETE', `/v1/dead-letters/${e(id)}`),
+    },
+
+    workflows: {
+      /** Makes it, or its next version when the definition differs. */
+      put: (workflow: {
+        name: string
+        definition: object | string
+        format?: 'json' | 'yaml' | undefined
+      }): Promise<v.WorkflowView> => send('POST', '/v1/workflows', workflow),
+      validate: (request: {
+        definition: object | string
+        format?: 'json' | 'yaml' | undefined
+      }): Promise<v.ValidationView> => send('POST', '/v1/workflows/validate', request),
+      list: (query: v.PageQuery = {}): Promise<v.Page<v.WorkflowView>> => get('/v1/workflows', query),
+      find: (name: string, version?: number): Promise<v.WorkflowView> => get(`/v1/workflows/${e(name)}`, { version }),
+      archive: (name: string): Promise<v.WorkflowView | null> => send('DELETE', `/v1/workflows/${e(name)}`),
+    },
+
+    agents: {
+      /** A draft: it takes runs when activated. */
+      create: (agent: { name: string; type?: string | undefined; config: JsonObject }): Promise<v.AgentView> =>
+        send('POST', '/v1/agents', agent),
+      addVersion: (name: string, config: JsonObject): Promise<v.AgentView> =>
+        send('PUT', `/v1/agents/${e(name)}`, { config }),
+      list: (
+        query: v.PageQuery & { status?: string | undefined; type?: string | undefined } = {},
+      ): Promise<v.Page<v.AgentView>> => get('/v1/agents', query),
+      find: (name: string, version?: number): Promise<v.AgentView> => get(`/v1/agents/${e(name)}`, { version }),
+      activate: change('activate'),
+      pause: change('pause'),
+      resume: change('resume'),
+      drain: change('drain'),
+      archive: change('archive'),
+    },
+
+    skills: {
+      create: (skill: {
+        name: string
+        kind: 'http' | 'function'
+        description?: string | undefined
+        definition: JsonObject
+      }): Promise<v.SkillView> => send('POST', '/v1/skills', skill),
+      addVersion: (
+        name: string,
+        skill: { description?: string | undefined; definition: JsonObject },
+      ): Promise<v.SkillView> => send('PUT', `/v1/skills/${e(name)}`, skill),
+      list: (query: v.PageQuery = {}): Promise<v.Page<v.SkillView>> => get('/v1/skills', query),
+      find: (name: string, version?: number): Promise<v.SkillView> => get(`/v1/skills/${e(name)}`, { version }),
+      archive: (name: string): Promise<v.SkillView | null> => send('DELETE', `/v1/skills/${e(name)}`),
+    },
+
+    keys: {
+      list: (): Promise<v.Page<v.KeyView>> => get('/v1/keys'),
+      create: (key: {
+        name: string
+        scopes?: readonly string[] | undefined
+        projectId?: string | undefined
+        expiresAt?: string | undefined
+      }): Promise<v.NewKeyView> => send('POST', '/v1/keys', key),
+      revoke: (id: string): Promise<v.KeyView> => send('DELETE', `/v1/keys/${e(id)}`),
+    },
+
+    projects: {
+      list: (): Promise<v.Page<v.ProjectView>> => get('/v1/projects'),
+      create: (name: string): Promise<v.ProjectView> => send('POST', '/v1/projects', { name }),
+    },
+
+    /** Resolves when the process is alive and answers. */
+    health: (): Promise<unknown> => get('/healthz'),
+    /** Resolves when it can do work; rejects with what is not ready. */
+    ready: (): Promise<unknown> => get('/readyz'),
+  }
+}
+
+export type Client = ReturnType<typeof makeClient>

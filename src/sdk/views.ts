@@ -1,0 +1,178 @@
+/** What the API answers, as types. */
+import type { ErrorRecord, RetryPolicy, RunStatus } from '../engine/index.ts'
+import type { Finding } from '../platform/errors.ts'
+import type { Json, JsonObject, JsonSchema } from '../platform/json.ts'
+
+export type Priority = 'critical' | 'high' | 'normal' | 'low'
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly nextCursor: string | null
+}
+
+export interface PageQuery {
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
+}
+
+export interface RunView {
+  readonly id: string
+  readonly kind: 'workflow' | 'agent'
+  readonly target: string
+  readonly version: number
+  readonly status: RunStatus
+  readonly priority: Priority
+  readonly input: Json
+  readonly output: Json
+  readonly error: ErrorRecord | null
+  readonly waitingFor: string | null
+  readonly parentRunId: string | null
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+}
+
+export interface NewRun {
+  readonly workflow?: string
+  readonly agent?: string
+  readonly version?: number | undefined
+  readonly input?: Json | undefined
+  readonly priority?: Priority | undefined
+  readonly timeout?: number | string | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface EventView {
+  /** Rises within a run or task. */
+  readonly id: number
+  readonly type: string
+  readonly at: string
+  readonly runId: string | null
+  readonly taskId: string | null
+  readonly data: { readonly [key: string]: Json }
+}
+
+/** An entry of a run's journal. */
+export interface StepView {
+  readonly position: number
+  readonly key: string
+  readonly kind: string
+  readonly outcome: 'ok' | 'error'
+  readonly value: Json
+  readonly at: string
+}
+
+export interface TaskView {
+  readonly id: string
+  readonly kind: string
+  readonly runId: string | null
+  readonly status: 'scheduled' | 'queued' | 'running' | 'waiting' | 'completed' | 'failed' | 'dead' | 'cancelled'
+  readonly priority: Priority
+  readonly input: Json
+  readonly output: Json
+  readonly error: ErrorRecord | null
+  readonly attempt: number
+  readonly maxAttempts: number
+  /** The step of its run that it is. */
+  readonly step: string | null
+  readonly runAt: string
+  readonly deadline: string | null
+  readonly progress: Json
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+}
+
+export interface NewTask {
+  readonly kind: string
+  readonly input?: Json | undefined
+  readonly priority?: Priority | undefined
+  readonly delay?: number | string | undefined
+  readonly runAt?: string | undefined
+  readonly deadline?: string | undefined
+  readonly timeout?: number | string | undefined
+  readonly heartbeatTimeout?: number | string | undefined
+  readonly retry?: RetryPolicy | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface DeadLetterView {
+  readonly id: string
+  readonly taskId: string
+  readonly kind: string
+  readonly status: 'dead' | 'redriven' | 'discarded'
+  readonly reason: string
+  readonly error: ErrorRecord
+  readonly attempts: number
+  readonly createdAt: string
+  readonly resolvedAt: string | null
+}
+
+export interface WorkflowView {
+  readonly name: string
+  readonly kind: 'asl' | 'typescript'
+  readonly status: 'active' | 'archived'
+  readonly version: number
+  /** Null for one written in code. */
+  readonly createdAt: string | null
+  readonly updatedAt: string | null
+  /** Only where one workflow was asked for. */
+  readonly definition?: Json
+  /** What is advised of a definition just sent. */
+  readonly warnings?: readonly Finding[]
+}
+
+export interface ValidationView {
+  readonly valid: boolean
+  readonly errors: readonly Finding[]
+  readonly warnings: readonly Finding[]
+}
+
+export type AgentStatus = 'draft' | 'active' | 'paused' | 'draining' | 'archived'
+
+export interface AgentView {
+  readonly name: string
+  readonly type: string
+  readonly status: AgentStatus
+  /** The one that new runs take. */
+  readonly latestVersion: number
+  /** Only where one agent was asked for. */
+  readonly version?: number
+  readonly config?: JsonObject
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export interface SkillView {
+  readonly name: string
+  readonly kind: string
+  readonly description: string
+  readonly status: string
+  readonly version: number
+  readonly tools?: readonly { readonly name: string; readonly description: string; readonly inputSchema: JsonSchema }[]
+  readonly definition?: Json
+  /** Null for a builtin. */
+  readonly createdAt: string | null
+}
+
+export interface KeyView {
+  readonly id: string
+  readonly name: string
+  readonly projectId: string | null
+  readonly scopes: readonly string[]
+  readonly expiresAt: string | null
+  readonly revokedAt: string | null
+  readonly lastUsedAt: string | null
+  readonly createdAt: string
+}
+
+export interface NewKeyView extends KeyView {
+  /** The secret, in this answer alone. */
+  readonly key: string
+}
+
+export interface ProjectView {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: string
+}

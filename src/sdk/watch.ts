@@ -1,0 +1,77 @@
+/** Follows a timeline live, over broken connections, without a gap and without an event twice. */
+import { ApiError } from './errors.ts'
+import { readServerSentEvents } from './server-sent-events.ts'
+import type { Transport } from './transport.ts'
+import type { EventView } from './views.ts'
+
+export interface WatchOptions {
+  /** Only events after this one. */
+  readonly after?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** How long nothing may come, connections tried in vain included, before it gives up; default 60 s. */
+  readonly patienceMs?: number
+}
+
+interface Stream {
+  readonly path: string
+  readonly isLast: (event: EventView) => boolean
+}
+
+/** The server sends a comment every 15 s: a connection silent for longer than this is dead. */
+const SILENCE_MS = 45_000
+const FIRST_WAIT_MS = 100
+const LONGEST_WAIT_MS = 5000
+
+/** Ends after the last event. Rejects when the server refuses, or when patience has run out. */
+export async function* watchEvents(
+  transport: Transport,
+  { path, isLast }: Stream,
+  { after = 0, signal, patienceMs = 60_000 }: WatchOptions = {},
+): AsyncGenerator<EventView> {
+  let lastId = after
+  let heardAtMs = performance.now()
+  let waitMs = FIRST_WAIT_MS
+  for (;;) {
+    signal?.throwIfAborted()
+    const silence = new AbortController()
+    const onBytes = (): void => {
+      heardAtMs = performance.now()
+      waitMs = FIRST_WAIT_MS
+      timer.refresh()
+    }
+    const timer = setTimeout(() => silence.abort(new Error('nothing came for too long')), SILENCE_MS)
+    try {
+      const response = await transport.open('GET', path, {
+        headers: { accept: 'text/event-stream', ...(lastId > 0 ? { 'last-event-id': String(lastId) } : {}) },
+        signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+      })
+      for await (const { data } of readServerSentEvents(response.body ?? new ReadableStream(), onBytes)) {
+        const event = JSON.parse(data) as EventView
+        if (event.id <= lastId) continue
+        lastId = event.id
+        yield event
+        if (isLast(event)) return
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      const isRefused = error instanceof ApiError && !error.retryable
+      if (isRefused || performance.now() - heardAtMs > patienceMs) throw error
+    } finally {
+      clearTimeout(timer)
+      silence.abort()
+    }
+    await pause(waitMs, signal)
+    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
+  }
+}
+
+const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end, { once: true })
+  })
