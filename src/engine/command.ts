@@ -23,7 +23,8 @@ export interface TaskCommand extends CommandBase {
   readonly resource: string
   readonly input: Json
   readonly priority: Priority | undefined
-  readonly retry: CompiledRetry
+  /** Absent: the default. */
+  readonly retry: CompiledRetry | undefined
   readonly timeoutMs: number | undefined
   readonly heartbeatMs: number | undefined
   readonly delayMs: number | undefined
@@ -66,6 +67,4 @@ export interface CommandSink {
   log(type: string, data: Record<string, Json | undefined>): void
   /** Lets other work of the process go first; nothing is told to the run meanwhile. */
   pause(): Promise<void>
-  /** Attempts of a task that names none. */
-  readonly defaultAttempts: number
 }

@@ -82,7 +82,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
           resource: kind,
           input: json,
           priority,
-          retry: compileRetry(options.retry, options.retry ? 1 : sink.defaultAttempts),
+          retry: options.retry && compileRetry(options.retry, 1),
           timeoutMs,
           heartbeatMs: optionalMs(options.heartbeatTimeout),
           delayMs: optionalMs(options.delay),

@@ -42,7 +42,6 @@ export interface EngineOptions {
   readonly programs: ProgramSource
   readonly tasks: TaskPort
   readonly payloadLimitBytes: number
-  readonly defaultAttempts: number
   readonly liveMax: number
   readonly windowSize: number
 }
@@ -171,7 +170,6 @@ export const makeEngine = (options: EngineOptions): Engine => {
     clock,
     tasks,
     payloadLimitBytes: options.payloadLimitBytes,
-    defaultAttempts: options.defaultAttempts,
     commit: db.commit,
     planChild: (parent, command) => planChild(parent, command),
     childBorn: (child) => born(child),

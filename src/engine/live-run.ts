@@ -42,7 +42,6 @@ export interface LiveRunEnv {
   readonly clock: Clock
   readonly tasks: TaskPort
   readonly payloadLimitBytes: number
-  readonly defaultAttempts: number
   commit(unit: Unit): Promise<void>
   /** The row of a child run, checked; throws when its target does not exist or the input does not fit. */
   planChild(parent: Run, command: RunCommand): Promise<Run>
@@ -148,7 +147,6 @@ export const makeLiveRun = (
   const sink: CommandSink = {
     runId: run.id,
     tenantId: run.tenantId,
-    defaultAttempts: env.defaultAttempts,
     nextKey(name) {
       const count = (counts.get(name) ?? 0) + 1
       counts.set(name, count)

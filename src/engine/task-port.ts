@@ -15,10 +15,11 @@ export interface RunTaskSpec {
   readonly kind: string
   readonly input: Json
   readonly priority: Priority
-  readonly retry: CompiledRetry
-  readonly timeoutMs?: number
-  readonly heartbeatMs?: number
-  readonly delayMs?: number
+  /** Absent: the default. */
+  readonly retry?: CompiledRetry | undefined
+  readonly timeoutMs?: number | undefined
+  readonly heartbeatMs?: number | undefined
+  readonly delayMs?: number | undefined
   /** The task stays open after its attempt until somebody answers with its token. */
   readonly waitForToken?: boolean
 }

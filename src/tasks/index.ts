@@ -1,4 +1,5 @@
 /** Tasks: what other domains may use. */
+export { type CodeHandlers, makeCodeHandlers } from './code-handlers.ts'
 export { taskErrors } from './errors.ts'
 export type { DeadLetterFilter, TaskFilter } from './repository.ts'
 export { makeTaskRoutes, retrySchema } from './routes.ts'

@@ -185,7 +185,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   const plan = (spec: RunTaskSpec): PlannedTask => {
     const { tenantId, projectId, runId, stepKey, kind, input, priority, retry, timeoutMs, heartbeatMs, waitForToken } =
       spec
-    const settings = { retry, timeoutMs, heartbeatMs, waitForToken }
+    const settings = { retry: retry ?? defaultRetry, timeoutMs, heartbeatMs, waitForToken }
     const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
     const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
     return make({ ...base, deadlineAtMs: null, idempotencyKey: null }, JSON.stringify(input))
@@ -204,8 +204,12 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     await handlers.find(tenantId, kind)
     const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
     if (known) return { task: same(known, request), isNew: false }
-    const retry = request.retry ? compileRetry(request.retry, options.defaultAttempts) : defaultRetry
-    const settings = { retry, timeoutMs: request.timeoutMs, heartbeatMs: request.heartbeatMs }
+    const given = request.retry && compileRetry(request.retry, options.defaultAttempts)
+    const settings = {
+      retry: given ?? defaultRetry,
+      timeoutMs: request.timeoutMs,
+      heartbeatMs: request.heartbeatMs,
+    }
     const deadlineAtMs = request.deadlineAtMs ?? null
     const base = { tenantId, projectId, runId: null, stepKey: null, kind, input, priority, settings, runAtMs }
     const made = make({ ...base, deadlineAtMs, idempotencyKey }, inputText)

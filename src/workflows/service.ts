@@ -1,5 +1,4 @@
 /** Workflows: created, versioned, archived; and the function of a run's version, for the engine. */
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { LRUCache } from 'lru-cache'
 import { type Finding as AslFinding, compile, type Program, parseDefinition, validate } from '../asl/index.ts'
 import type { ProgramRequest, Run, WorkflowFunction } from '../engine/index.ts'
@@ -56,22 +55,16 @@ export const checkDefinition = (source: JsonObject | string, format?: 'json' | '
   }
 }
 
-interface CodeVersion {
-  readonly workflow: CodeWorkflow
-  readonly validate: ValidateFunction | undefined
-}
-
 export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: WorkflowServiceOptions) => {
   const workflows = makeWorkflowRepository(db.primary)
-  const code = new Map<string, Map<number, CodeVersion>>()
-  const ajv = new Ajv2020({ allErrors: true, strict: false })
+  const code = new Map<string, Map<number, CodeWorkflow>>()
   const current = new LRUCache<string, Workflow>({ max: cacheMax, ttl: Math.max(cacheMs, 1) })
   // A version never changes: its compiled form is kept as long as there is room.
   const programs = new LRUCache<string, Program>({ max: cacheMax })
 
-  const latestCode = (name: string): CodeVersion | undefined => {
+  const latestCode = (name: string): CodeWorkflow | undefined => {
     const versions = code.get(name)
-    return versions && [...versions.values()].reduce((a, b) => (b.workflow.version > a.workflow.version ? b : a))
+    return versions && [...versions.values()].reduce((a, b) => (b.version > a.version ? b : a))
   }
 
   const findCurrent = async (tenantId: string, name: string): Promise<Workflow | undefined> => {
@@ -162,15 +155,11 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
     return program
   }
 
-  const checkInput = (version: CodeVersion, input: Json): void => {
-    if (!version.validate || version.validate(input)) return
-    const findings = (version.validate.errors ?? []).map((error) => ({
-      path: `input${error.instancePath.replaceAll('/', '.')}`,
-      message: error.message ?? 'is not valid',
-      ...(error.params ? { expected: JSON.stringify(error.params) } : {}),
-    }))
-    const detail = findings.map((finding) => `${finding.path} ${finding.message}`).join('; ')
-    throw workflowErrors.input_invalid(`the input does not fit "${version.workflow.name}": ${detail}`, { findings })
+  const checkInput = async (workflow: CodeWorkflow, input: Json): Promise<void> => {
+    const findings = (await workflow.checkInput?.(input)) ?? []
+    if (findings.length === 0) return
+    const detail = findings.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
+    throw workflowErrors.input_invalid(`the input does not fit "${workflow.name}": ${detail}`, { findings })
   }
 
   const noVersion = (name: string, version: number, latest: number): Error =>
@@ -189,7 +178,7 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
       version?: number,
     ): Promise<{ workflow: Workflow; definition: JsonObject | null }> {
       const byCode = latestCode(name)
-      if (byCode) return { workflow: codeView(byCode.workflow, tenantId), definition: null }
+      if (byCode) return { workflow: codeView(byCode, tenantId), definition: null }
       const workflow = await find(tenantId, name)
       const definition = await workflows.definition(tenantId, workflow.id, version ?? workflow.version)
       if (!definition) throw noVersion(name, version ?? workflow.version, workflow.version)
@@ -202,7 +191,7 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
     listCode: (tenantId: string): Workflow[] =>
       [...code.keys()].toSorted().flatMap((name) => {
         const latest = latestCode(name)
-        return latest ? [codeView(latest.workflow, tenantId)] : []
+        return latest ? [codeView(latest, tenantId)] : []
       }),
 
     async archive(tenantId: string, name: string): Promise<Workflow> {
@@ -216,19 +205,19 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
 
     /** Takes a workflow written in code; the same name and version again replaces the function for runs to come. */
     register(workflow: CodeWorkflow): void {
-      const versions = code.get(workflow.name) ?? new Map<number, CodeVersion>()
+      const versions = code.get(workflow.name) ?? new Map<number, CodeWorkflow>()
       code.set(workflow.name, versions)
-      versions.set(workflow.version, { workflow, validate: workflow.input && ajv.compile(workflow.input) })
+      versions.set(workflow.version, workflow)
     },
 
     /** The version that a new run takes. Throws when there is none, or the input does not fit. */
     async locate({ tenantId, target, version, input }: ProgramRequest): Promise<{ version: number }> {
       const latest = latestCode(target)
       if (latest) {
-        const wanted = code.get(target)?.get(version ?? latest.workflow.version)
-        if (!wanted) throw noVersion(target, version as number, latest.workflow.version)
-        checkInput(wanted, input)
-        return { version: wanted.workflow.version }
+        const wanted = code.get(target)?.get(version ?? latest.version)
+        if (!wanted) throw noVersion(target, version as number, latest.version)
+        await checkInput(wanted, input)
+        return { version: wanted.version }
       }
       const found = await findCurrent(tenantId, target)
       if (!found) throw notFound(target)
@@ -241,7 +230,7 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
 
     async load(run: Run): Promise<WorkflowFunction | undefined> {
       const byCode = code.get(run.target)?.get(run.version)
-      if (byCode) return byCode.workflow.fn
+      if (byCode) return byCode.fn
       const program = await compiled(run)
       return program && makeAslFunction(program, run)
     },

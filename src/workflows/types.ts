@@ -1,6 +1,7 @@
 /** The words of workflows. */
 import type { WorkflowFunction } from '../engine/index.ts'
-import type { JsonObject, JsonSchema } from '../platform/json.ts'
+import type { Finding } from '../platform/errors.ts'
+import type { Json, JsonObject } from '../platform/json.ts'
 
 export type WorkflowKind = 'asl' | 'typescript'
 
@@ -22,8 +23,8 @@ export interface CodeWorkflow {
   readonly name: string
   readonly version: number
   readonly fn: WorkflowFunction
-  /** JSON Schema that the input must fit. */
-  readonly input?: JsonSchema
+  /** What is wrong with an input; nothing when it fits. */
+  readonly checkInput?: (input: Json) => Promise<readonly Finding[]>
 }
 
 export interface NewWorkflow {
@@ -33,5 +34,3 @@ export interface NewWorkflow {
   readonly definition: JsonObject | string
   readonly format?: 'json' | 'yaml' | undefined
 }
-
-export type { JsonObject }

@@ -90,7 +90,6 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
       load: async (run) => workflows[run.target],
     },
     payloadLimitBytes: 262_144,
-    defaultAttempts: 1,
     liveMax: options.liveMax ?? 100,
     windowSize: options.windowSize ?? 1000,
   })

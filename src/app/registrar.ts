@@ -1,0 +1,84 @@
+/** Registers what a loaded folder defines: code in this process, the rest in the database, as the tenant's own. */
+import type { AgentService, NewAgent } from '../agents/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { AppError, type Finding, messageOf } from '../platform/errors.ts'
+import type { Json } from '../platform/json.ts'
+import type { InputSchema } from '../sdk/index.ts'
+import type { SkillService } from '../skills/index.ts'
+import type { CodeHandlers } from '../tasks/index.ts'
+import type { WorkflowService } from '../workflows/index.ts'
+import { type LoadedItem, loaderErrors } from './loader.ts'
+
+export interface RegistrarOptions {
+  readonly tenantId: string
+  readonly workflows: WorkflowService
+  readonly agents: AgentService
+  readonly skills: SkillService
+  readonly code: CodeHandlers
+  readonly engine: Engine
+}
+
+/** One line per thing: `workflow "refund" version 1 (refund.ts)`. */
+export type Registered = readonly string[]
+
+const pathOf = (path: readonly (PropertyKey | { key: PropertyKey })[] | undefined): string =>
+  ['input', ...(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))].join('.')
+
+const checkBy =
+  (schema: InputSchema) =>
+  async (input: Json): Promise<Finding[]> => {
+    const result = await schema['~standard'].validate(input)
+    return (result.issues ?? []).map((issue) => ({ path: pathOf(issue.path), message: issue.message, given: input }))
+  }
+
+// Skills before the agents that use them, agents before the workflows that run them.
+const ORDER = ['task', 'skill', 'agent', 'workflow', 'asl']
+
+export const registerAll = async (items: readonly LoadedItem[], options: RegistrarOptions): Promise<Registered> => {
+  const { tenantId, workflows, agents, skills, code, engine } = options
+
+  const register = async ({ definition }: LoadedItem): Promise<string> => {
+    const { name } = definition
+    switch (definition.kind) {
+      case 'task':
+        code.register(name, definition.run)
+        return `task "${name}"`
+      case 'skill': {
+        const { skillKind: kind, description, definition: body } = definition
+        const skill = await skills.put(tenantId, { name, kind, description, definition: body })
+        return `skill "${name}" version ${skill.version}`
+      }
+      case 'agent': {
+        const agent = await agents.put(tenantId, { name, config: definition.config as unknown as NewAgent['config'] })
+        return `agent "${name}" version ${agent.version}`
+      }
+      case 'workflow': {
+        const { version, run: fn, input } = definition
+        workflows.register({ name, version, fn, ...(input ? { checkInput: checkBy(input) } : {}) })
+        await engine.programLoaded('workflow', name)
+        return `workflow "${name}" version ${version}`
+      }
+      case 'asl': {
+        const { text, format } = definition
+        const { workflow } = await workflows.put({ tenantId, projectId: null, name, definition: text, format })
+        return `workflow "${name}" version ${workflow.version}`
+      }
+    }
+  }
+
+  const lines: string[] = []
+  for (const kind of ORDER) {
+    for (const item of items.filter(({ definition }) => definition.kind === kind)) {
+      try {
+        lines.push(`${await register(item)} (${item.file})`)
+      } catch (cause) {
+        const findings = cause instanceof AppError ? cause.findings : undefined
+        throw loaderErrors.file_not_loaded(`${item.file}: ${messageOf(cause)}`, {
+          cause,
+          ...(findings ? { findings } : {}),
+        })
+      }
+    }
+  }
+  return lines
+}

@@ -1,0 +1,26 @@
+/** Which parts each role starts, as data. A process starts the parts of all its roles, in the order of PARTS, and stops them in reverse. */
+import type { Role } from './config.ts'
+
+/** In the order of their start: whoever is asked by another stands before it. */
+export const PARTS = ['executor', 'runs', 'timers', 'http'] as const
+/**
+ * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` acts on what falls due and on what dead processes held.
+ * `http` serves the API.
+ */
+export type Part = (typeof PARTS)[number]
+
+export const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
+  gateway: ['http'],
+  agents: ['runs'],
+  workflows: ['runs'],
+  scheduler: ['timers'],
+  executor: ['executor'],
+  skills: ['executor'],
+  notifications: ['executor'],
+}
+
+/** The parts of a process, in the order of their start. */
+export const partsOf = (roles: readonly Role[]): Part[] => {
+  const wanted = new Set(roles.flatMap((role) => PARTS_OF[role]))
+  return PARTS.filter((part) => wanted.has(part))
+}
