@@ -24,6 +24,13 @@ export const eventView = (event: Event) => ({
   data: event.data,
 })
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ends of the streams under way: a server that closes ends them, and their readers resume elsewhere. */
+    openStreams: Set<() => void>
+  }
+}
+
 export interface StreamOptions {
   readonly log: EventLog
   readonly hub: EventHub
@@ -74,6 +81,7 @@ export const streamEvents = async (
     isOpen = false
     unsubscribe()
     clearInterval(keepAlive)
+    request.server.openStreams.delete(close)
     raw.end()
   }
   const send = (event: Event): void => {
@@ -89,6 +97,7 @@ export const streamEvents = async (
   const keepAlive = setInterval(() => raw.write(': still here\n\n'), KEEP_ALIVE_MS)
   keepAlive.unref()
   raw.on('close', close)
+  request.server.openStreams.add(close)
 
   try {
     for (;;) {

@@ -1,5 +1,5 @@
 /** The HTTP server: validation, documentation, authentication and errors, the same for every route that a domain adds. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -10,6 +10,7 @@ import { AppError, defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import { mayNot, type Principal } from './principal.ts'
 import { sendProblem } from './problem.ts'
+import './event-stream.ts'
 
 export type HttpServer = FastifyInstance<
   import('node:http').Server,
@@ -65,7 +66,7 @@ const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['a
 export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
   const plain = Fastify({
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
     genReqId: () => options.makeId(),
     requestIdHeader: false,
@@ -87,6 +88,11 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   server.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
+  })
+  const openStreams = new Set<() => void>()
+  server.decorate('openStreams', openStreams)
+  server.addHook('preClose', async () => {
+    for (const close of openStreams) close()
   })
   checkAccess(plain, options.authenticate)
   const { default: swagger } = await import('@fastify/swagger')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import net from 'node:net'
@@ -26,6 +27,12 @@ const handlers: Record<string, Handler> = {
   '/large': (_, response) => response.end('x'.repeat(2_000_000)),
   '/endless': (_, response) => {
     const timer = setInterval(() => response.write('x'.repeat(10_000)), 1)
+    response.on('close', () => clearInterval(timer))
+  },
+  '/endless-gzip': (_, response) => {
+    const gzip = zlib.createGzip()
+    gzip.pipe(response.setHeader('content-encoding', 'gzip'))
+    const timer = setInterval(() => gzip.write(randomBytes(10_000)), 1)
     response.on('close', () => clearInterval(timer))
   },
   '/silent': () => {},
@@ -166,10 +173,13 @@ describe('outbound limits', () => {
   })
 
   test('leave no connection open behind a call that was cut', async () => {
-    for (const path of ['/silent', '/half', '/endless', '/bomb', '/large'])
-      await outbound.fetch(base + path, { timeoutMs: 100 }).catch(() => {})
-    const leaver = await outbound.stream(`${base}/endless`)
-    await leaver.body.return()
+    const paths = ['/silent', '/half', '/endless', '/bomb', '/large']
+    for (const path of paths) await outbound.fetch(base + path, { timeoutMs: 100 }).catch(() => {})
+    // These two are not cut by time: whoever stops reading lets go of the connection.
+    const patient = { timeoutMs: 60_000 }
+    await assert.rejects(outbound.fetch(`${base}/endless-gzip`, patient), { code: 'outbound_too_large' })
+    const left = await outbound.stream(`${base}/endless`, patient)
+    await left.body.return()
     const until = Date.now() + 5000
     while ((await openConnections()) > 1 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
     assert.ok((await openConnections()) <= 1)
