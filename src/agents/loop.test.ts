@@ -1,0 +1,423 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { DATABASES } from '../../test/support/databases.ts'
+import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import type { Run } from '../engine/index.ts'
+import type { Database } from '../platform/db/database.ts'
+import { makeEventLog } from '../platform/events/log.ts'
+import type { Json } from '../platform/json.ts'
+import type { TaskHandler } from '../tasks/index.ts'
+import { type AgentConfigInput, parseConfig } from './config.ts'
+import { makeAgentLoop } from './loop.ts'
+import type { StandInScriptInput } from './stand-in/script.ts'
+import { type ModelStandIn, makeModelStandIn } from './stand-in/stand-in.ts'
+import { compileSchema, makeSkillTools, makeTestModel, tool } from './testing.ts'
+import type { AgentOutput } from './types.ts'
+
+const { model, stop } = makeTestModel()
+after(stop)
+
+const skills = makeSkillTools(tool('weather', 'now', 'city'), tool('math', 'add', 'a', 'b'))
+const handlers: Record<string, TaskHandler> = {
+  'skill:weather/now': async (input) => ({ sky: `grey over ${(input as { city: string }).city}` }),
+  'skill:math/add': async (input) => Number((input as { a: string }).a) + Number((input as { b: string }).b),
+}
+
+let standIn: ModelStandIn | undefined
+const engines: TestEngine[] = []
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.stop()
+  await standIn?.stop()
+})
+
+interface Setup {
+  readonly db: Database
+  readonly script: StandInScriptInput
+  readonly config?: Partial<AgentConfigInput>
+  readonly handlers?: Record<string, TaskHandler>
+}
+
+const loopOf = ({ config }: Setup) =>
+  makeAgentLoop({
+    name: 'clerk',
+    config: parseConfig({ instructions: 'You are a clerk.', skills: ['weather', 'math'], ...config }),
+    skills,
+    model,
+    defaultModel: { baseUrl: standIn!.url, apiKey: 'k', model: 'stand-in' },
+    compileSchema,
+    turnRetry: { attempts: 4, delay: 1 },
+  })
+
+const begin = async (setup: Setup): Promise<TestEngine> => {
+  standIn = await makeModelStandIn({ script: setup.script })
+  return startEngine(setup)
+}
+
+/** What a crashed engine waits for never comes: it is not stopped again. */
+const crash = async (engine: TestEngine): Promise<void> => {
+  engines.splice(engines.indexOf(engine), 1)
+  await engine.crash()
+}
+
+const startEngine = async (setup: Setup, tenantId?: string): Promise<TestEngine> => {
+  const engine = await startTestEngine({
+    db: setup.db,
+    workflows: { clerk: loopOf(setup) },
+    handlers: { ...handlers, ...setup.handlers },
+    ...(tenantId !== undefined && { tenantId }),
+  })
+  engines.push(engine)
+  return engine
+}
+
+const outputOf = (run: Run): AgentOutput => {
+  assert.equal(run.status, 'completed', JSON.stringify(run.error))
+  return run.output as unknown as AgentOutput
+}
+
+const logOf = async (db: Database, run: Run): Promise<{ message: string; data: Record<string, Json> }[]> => {
+  const events = await makeEventLog(db).read({ tenantId: run.tenantId, runId: run.id, afterId: 0, limit: 500 })
+  const lines = events.filter(({ type }) => type === 'run.log')
+  return lines.map(({ data }) => ({ message: String(data.message), data: (data.data ?? {}) as Record<string, Json> }))
+}
+
+const callWeather = (city: string) => ({ name: 'weather__now', input: { city } })
+/** Answers with all that its tools have told it. */
+const tellResults = { text: '{% $string(results.value) %}' }
+
+for (const database of DATABASES) {
+  const onDatabase = (title: string, body: (db: Database) => Promise<void>): void => {
+    test(`agent loop on ${database.name}: ${title}`, async () => body((await database.open()).db))
+  }
+
+  onDatabase('an agent uses two tools, one after the other, and answers', async (db) => {
+    const engine = await begin({
+      db,
+      script: {
+        rules: [
+          { when: { turn: 1, system: 'clerk', lastMessage: '^Bonn$' }, reply: { toolCalls: [callWeather('Bonn')] } },
+          { when: { tool: 'weather__now' }, reply: { toolCalls: [{ name: 'math__add', input: { a: '1', b: '2' } }] } },
+          { when: { tool: 'math__add' }, reply: tellResults },
+        ],
+      },
+    })
+    const run = await engine.result('clerk', 'Bonn')
+    const output = outputOf(run)
+    assert.deepEqual(JSON.parse(output.text), [{ sky: 'grey over Bonn' }, 3])
+    assert.equal(output.turns, 3)
+    assert.ok(output.usage.inputTokens > 0 && output.usage.outputTokens > 0)
+    assert.equal(output.usage.totalTokens, output.usage.inputTokens + output.usage.outputTokens)
+    const journal = await engine.engine.runs.journal(run.id)
+    assert.deepEqual(
+      journal.map(({ kind, key }) => [kind, key]),
+      [
+        ['step', 'turn'],
+        ['task', 'skill:weather/now'],
+        ['step', 'turn#2'],
+        ['task', 'skill:math/add'],
+        ['step', 'turn#3'],
+      ],
+    )
+    for (const key of ['turn', 'turn#2', 'turn#3'])
+      assert.deepEqual(standIn?.callsFor(`${run.id}/${key}`), { calls: 1, answered: 1 })
+  })
+
+  onDatabase('the timeline tells of turns with their tokens and of calls', async (db) => {
+    const engine = await begin({
+      db,
+      script: {
+        rules: [{ when: { turn: 1 }, reply: { toolCalls: [callWeather('Ulm')] } }, { reply: { text: 'done' } }],
+      },
+    })
+    const run = await engine.result('clerk', 'Ulm')
+    const log = await logOf(db, run)
+    assert.deepEqual(
+      log.map(({ message }) => message.replace(/\d+ tokens/, 'N tokens')),
+      ['turn 1: calls weather__now, N tokens', 'calls weather__now', 'turn 2: answers, N tokens'],
+    )
+    assert.deepEqual([log[0]?.data.finishReason, log[2]?.data.finishReason], ['tool-calls', 'stop'])
+    assert.equal(Number(log[0]?.data.totalTokens) + Number(log[2]?.data.totalTokens), outputOf(run).usage.totalTokens)
+  })
+
+  onDatabase(
+    'several calls of one turn are under way at the same time, and their results keep the order',
+    async (db) => {
+      let together = 0
+      let most = 0
+      const engine = await begin({
+        db,
+        script: {
+          rules: [
+            { when: { turn: 1 }, reply: { toolCalls: ['a', 'b', 'c'].map(callWeather) } },
+            { reply: tellResults },
+          ],
+        },
+        handlers: {
+          async 'skill:weather/now'(input) {
+            most = Math.max(most, ++together)
+            const { city } = input as { city: string }
+            // The first to be asked is the last to answer.
+            await wait({ a: 60, b: 40, c: 20 }[city])
+            together--
+            return city
+          },
+        },
+      })
+      const output = outputOf(await engine.result('clerk', 'all'))
+      assert.deepEqual(JSON.parse(output.text), ['a', 'b', 'c'])
+      assert.equal(most, 3)
+    },
+  )
+
+  onDatabase('the model is told of a tool that failed, and the run goes on', async (db) => {
+    const engine = await begin({
+      db,
+      script: {
+        rules: [
+          {
+            when: { turn: 1 },
+            reply: { toolCalls: [callWeather('Bonn'), { name: 'math__add', input: { a: '1', b: '1' } }] },
+          },
+          { reply: tellResults },
+        ],
+      },
+      handlers: {
+        async 'skill:weather/now'() {
+          throw new Error('no satellite')
+        },
+      },
+    })
+    const run = await engine.result('clerk', 'x')
+    assert.deepEqual(JSON.parse(outputOf(run).text), [{ error: { code: 'error', message: 'no satellite' } }, 2])
+    assert.ok((await logOf(db, run)).some(({ message }) => message === 'the call of weather__now failed: no satellite'))
+  })
+
+  onDatabase(
+    'the model is told of a tool that does not exist and of input that does not fit; no task is made',
+    async (db) => {
+      const engine = await begin({
+        db,
+        script: {
+          rules: [
+            {
+              when: { turn: 1 },
+              reply: { toolCalls: [{ name: 'weather__tomorrow' }, { name: 'weather__now', input: { town: 'Bonn' } }] },
+            },
+            { reply: tellResults },
+          ],
+        },
+      })
+      const run = await engine.result('clerk', 'x')
+      const told = JSON.parse(outputOf(run).text) as { error: { code: string; message: string } }[]
+      assert.match(told[0]!.error.message, /no tool named "weather__tomorrow"/)
+      assert.match(told[1]!.error.message, /does not fit: \/city is missing; \/town is not a known field/)
+      assert.deepEqual(
+        (await engine.engine.runs.journal(run.id)).map(({ key }) => key),
+        ['turn', 'turn#2'],
+      )
+    },
+  )
+
+  onDatabase('tool input that is no JSON is told to the model', async (db) => {
+    const engine = await begin({
+      db,
+      script: {
+        rules: [
+          { when: { turn: 1 }, reply: { toolCalls: [callWeather('Bonn')] }, fault: { malformed: 'toolInput' } },
+          { reply: tellResults },
+        ],
+      },
+    })
+    const told = JSON.parse(outputOf(await engine.result('clerk', 'x')).text) as { error: { message: string } }
+    assert.deepEqual([told].flat()[0]?.error.message, 'the input is not valid JSON')
+  })
+
+  onDatabase('an agent that has made its turns ends, and says which budget and how much', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
+      config: { budgets: { turns: 2 } },
+    })
+    const run = await engine.result('clerk', 'x')
+    assert.equal(run.status, 'failed')
+    assert.equal(run.error?.code, 'agent_budget_exceeded')
+    assert.deepEqual(run.error?.details, { budget: 'turns', used: 2, limit: 2 })
+    assert.match(run.error.message, /"turns".*2 of 2/)
+    assert.equal(standIn?.calls().total, 2)
+  })
+
+  onDatabase('an agent that has used its tokens makes no further turn', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
+      config: { budgets: { tokens: 10 } },
+    })
+    const { error } = await engine.result('clerk', 'x')
+    const details = error?.details as { budget: string; used: number; limit: number }
+    assert.deepEqual([error?.code, details.budget, details.limit], ['agent_budget_exceeded', 'tokens', 10])
+    assert.ok(details.used > 10)
+    assert.equal(standIn?.calls().total, 1)
+  })
+
+  onDatabase('an agent whose time is up makes no further turn', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] }, fault: { slowMs: 60 } }] },
+      config: { budgets: { wallTime: '50 ms' } },
+    })
+    const { error } = await engine.result('clerk', 'x')
+    const details = error?.details as { budget: string; used: number; limit: number }
+    assert.deepEqual([error?.code, details.budget, details.limit], ['agent_budget_exceeded', 'wallTime', 50])
+    assert.ok(details.used >= 50)
+    assert.equal(standIn?.calls().total, 1)
+  })
+
+  const verdict = {
+    type: 'object',
+    required: ['amount'],
+    properties: { amount: { type: 'integer', minimum: 1 } },
+    additionalProperties: false,
+  }
+
+  onDatabase('an answer that does not follow the schema is mended by the model', async (db) => {
+    const engine = await begin({
+      db,
+      script: {
+        rules: [
+          { when: { turn: 1, output: true }, reply: { output: { amount: 0 } } },
+          { when: { turn: 2, lastMessage: '/amount must be >= 1' }, reply: { text: 'five' } },
+          { when: { turn: 3, lastMessage: 'the answer is no JSON' }, reply: { output: { amount: 5 } } },
+        ],
+      },
+      config: { output: verdict },
+    })
+    const output = outputOf(await engine.result('clerk', { order: 7 }))
+    assert.deepEqual([output.output, output.text, output.turns], [{ amount: 5 }, '{"amount":5}', 3])
+  })
+
+  onDatabase('an agent that never follows its schema fails after two repairs', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { output: { amount: 'many' } } }] },
+      config: { output: verdict },
+    })
+    const { status, error } = await engine.result('clerk', 'x')
+    assert.deepEqual([status, error?.code, standIn?.calls().total], ['failed', 'agent_output_invalid', 3])
+    assert.match(error?.message ?? '', /\/amount must be integer/)
+  })
+
+  onDatabase('a turn is tried again after 429, with the same key, and waits as long as it is told', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { text: 'at last' }, fault: { status: 429, retryAfterS: 1, times: 1 } }] },
+    })
+    const beganMs = Date.now()
+    const run = await engine.result('clerk', 'x')
+    assert.equal(outputOf(run).text, 'at last')
+    assert.deepEqual(standIn?.callsFor(`${run.id}/turn`), { calls: 2, answered: 1 })
+    assert.ok(Date.now() - beganMs >= 1000, `took ${Date.now() - beganMs} ms`)
+  })
+
+  onDatabase('an answer that breaks off is thrown away and asked for again', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { text: 'the whole answer' }, fault: { breakAfterChunks: 1, times: 1 } }] },
+    })
+    const run = await engine.result('clerk', 'x')
+    assert.deepEqual([outputOf(run).text, outputOf(run).turns], ['the whole answer', 1])
+    assert.deepEqual(standIn?.callsFor(`${run.id}/turn`), { calls: 2, answered: 1 })
+  })
+
+  onDatabase('a model that refuses the request is not asked again', async (db) => {
+    const engine = await begin({ db, script: { rules: [{ fault: { status: 401 } }] } })
+    const { status, error } = await engine.result('clerk', 'x')
+    assert.deepEqual([status, error?.code, standIn?.calls().total], ['failed', 'model_denied', 1])
+  })
+
+  onDatabase('a conversation is continued', async (db) => {
+    const engine = await begin({
+      db,
+      script: { rules: [{ when: { turn: 2 }, reply: { text: '{% $string(messages.content) %}' } }] },
+    })
+    const messages = [
+      { role: 'user', text: 'I am Ada.' },
+      { role: 'assistant', text: 'Hello Ada.' },
+      { role: 'user', text: 'Who am I?' },
+    ]
+    const { text } = outputOf(await engine.result('clerk', { messages }))
+    assert.deepEqual(JSON.parse(text), ['You are a clerk.', 'I am Ada.', 'Hello Ada.', 'Who am I?'])
+  })
+
+  onDatabase('a cancelled run calls off its tools and asks the model nothing more', async (db) => {
+    const started = Promise.withResolvers<void>()
+    const aborted = Promise.withResolvers<void>()
+    const engine = await begin({
+      db,
+      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
+      handlers: {
+        'skill:weather/now': (_, { signal }) =>
+          new Promise((_, reject) => {
+            signal.addEventListener('abort', () => {
+              aborted.resolve()
+              reject(signal.reason)
+            })
+            started.resolve()
+          }),
+      },
+    })
+    const { id } = await engine.run('clerk', 'x')
+    await started.promise
+    await engine.engine.cancel(engine.tenantId, id)
+    assert.equal((await engine.wait(id)).status, 'cancelled')
+    await aborted.promise
+    assert.equal(standIn?.calls().total, 1)
+  })
+
+  onDatabase('after a crash no journaled turn is asked for again', async (db) => {
+    const reached = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const setup: Setup = {
+      db,
+      script: {
+        rules: [
+          { when: { turn: 1 }, reply: { toolCalls: [callWeather('Bonn'), callWeather('Ulm')] } },
+          { when: { turn: 2 }, reply: { toolCalls: [{ name: 'math__add', input: { a: '2', b: '3' } }] } },
+          { when: { turn: 3 }, reply: tellResults },
+        ],
+      },
+      handlers: {
+        async 'skill:math/add'() {
+          reached.resolve()
+          await release.promise
+          return 5
+        },
+      },
+    }
+    const first = await begin(setup)
+    const { id } = await first.run('clerk', 'x')
+    await reached.promise
+    await crash(first)
+    release.resolve()
+    const second = await startEngine(setup, first.tenantId)
+    const output = outputOf(await second.wait(id))
+    assert.deepEqual(JSON.parse(output.text), [{ sky: 'grey over Bonn' }, { sky: 'grey over Ulm' }, 5])
+    for (const key of ['turn', 'turn#2', 'turn#3'])
+      assert.deepEqual(standIn?.callsFor(`${id}/${key}`), { calls: 1, answered: 1 }, key)
+    assert.deepEqual([output.turns, standIn?.calls().total], [3, 3])
+  })
+
+  onDatabase('a crash within a turn asks again under the same key', async (db) => {
+    const setup: Setup = {
+      db,
+      script: { rules: [{ reply: { text: 'hello' }, fault: { slowMs: 300, times: 1 } }] },
+    }
+    const first = await begin(setup)
+    const { id } = await first.run('clerk', 'x')
+    while (standIn?.calls().total !== 1) await wait(5)
+    await crash(first)
+    const second = await startEngine(setup, first.tenantId)
+    assert.equal(outputOf(await second.wait(id)).text, 'hello')
+    assert.equal(standIn?.callsFor(`${id}/turn`).calls, 2)
+  })
+}
