@@ -89,6 +89,9 @@ describe('files tools', () => {
       'outer-link',
       'outer-folder',
       'outer-folder/secret.txt',
+      // Nothing tells whether a thing outside is there.
+      '../nothing',
+      '/nothing',
       'outer-folder/root/a.txt/../../secret.txt',
     ]
     for (const way of ways)

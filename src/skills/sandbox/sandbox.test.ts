@@ -203,6 +203,8 @@ describe('sandbox limits', () => {
       const error = await failure(call(source, more?.input ?? null, more))
       assert.equal(error.code, code, error.message)
       assert.equal(error.retryable, false)
+      // The function is stopped from inside; only what cannot be costs its thread.
+      assert.equal(/thread was ended/.test(error.message), name === 'one long native call')
     })
 
   test('grant the memory that is asked for, and little more', async () => {
@@ -266,10 +268,15 @@ describe('sandbox threads', () => {
       const running = mine.call({ ...job, signal: abort.signal })
       const waiting = mine.call({ ...job, signal: abort.signal })
       const later = mine.call({ ...job, source: 'const main = () => 7' })
-      setTimeout(() => abort.abort(new Error('enough')), 200)
+      let abortedMs = 0
+      setTimeout(() => {
+        abortedMs = performance.now()
+        abort.abort(new Error('enough'))
+      }, 200)
       await assert.rejects(running, { message: 'enough' })
       await assert.rejects(waiting, { message: 'enough' })
       assert.equal(await later, 7)
+      assert.ok(performance.now() - abortedMs < 200, 'the thread should have gone on, not been ended')
       await assert.rejects(mine.call({ ...job, signal: abort.signal }), { message: 'enough' })
     } finally {
       await mine.stop()
