@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import test, { before, describe } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
 import { DATABASES } from '../../test/support/databases.ts'
-import { failureOf } from './testing.ts'
+import { failureOf, makeToolCall } from './testing.ts'
 import { makeTestSkills, type TestSkills } from './testing-service.ts'
-import type { OwnKind } from './types.ts'
+import type { NewSkill, OwnKind } from './types.ts'
 
 const tool = { name: 'run', description: 'Runs.' }
 const call = { ...tool, url: 'https://example.com/x' }
@@ -153,5 +154,17 @@ describe('a definition', () => {
     const error = await failureOf(skills.addVersion(tenantId, 'good', { definition: { source: '(', tools: [tool] } }))
     assert.equal(error.code, 'skill_invalid')
     assert.equal((await skills.find(tenantId, 'good')).version, 1)
+  })
+
+  test('of the documentation is right as it stands there', async () => {
+    const page = await readFile(new URL('../../docs/skills.md', import.meta.url), 'utf8')
+    const examples = [...page.matchAll(/```json\n(.*?)```/gs)].map(([, text]) => JSON.parse(text ?? '') as NewSkill)
+    for (const example of examples) await all.skills.create(all.tenantId, null, example)
+    assert.deepEqual(
+      examples.map(({ kind }) => kind),
+      ['http', 'function'],
+    )
+    const tool = await all.skills.toolHandler(all.tenantId, 'skill:prices/total')
+    assert.equal(await tool.run({ items: [{ price: 2, count: 3 }] }, makeToolCall()), 6)
   })
 })
