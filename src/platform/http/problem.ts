@@ -21,16 +21,8 @@ const titleOf = (code: string): string => {
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-interface ZodIssue {
-  readonly code: string
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-  readonly input?: unknown
-  readonly keys?: readonly string[]
-}
-
-const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key as string], root)
+const valueAt = (root: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined | null)?.[key], root)
 
 /** What a reader can use: the given value, cut when it is long. */
 const shown = (value: unknown): unknown => {
@@ -42,13 +34,12 @@ const findingsOf = (error: FastifyError, request: FastifyRequest): Finding[] => 
   const part = error.validationContext as 'body' | 'querystring' | 'params' | undefined
   const root = part === 'querystring' ? request.query : part === 'params' ? request.params : request.body
   return (error.validation ?? []).map((entry) => {
-    const issue = (entry.params as { issue?: ZodIssue } | undefined)?.issue
-    const path = issue?.path ?? []
+    const path = entry.instancePath.split('/').filter((step) => step !== '')
     return {
-      path: [part ?? 'body', ...path.map(String)].join('.'),
-      message: issue?.message ?? entry.message ?? 'is not valid',
+      path: [part ?? 'body', ...path].join('.'),
+      message: entry.message ?? 'is not valid',
       given: shown(valueAt(root, path)) ?? null,
-      ...(issue?.code ? { code: issue.code } : {}),
+      code: entry.keyword,
     }
   })
 }
