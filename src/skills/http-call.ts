@@ -6,7 +6,7 @@ import type { Outbound, OutboundResponse } from '../platform/outbound/outbound.t
 import { parseRetryAfter } from '../platform/outbound/retry-after.ts'
 import type { ToolCall } from './tool.ts'
 
-export const httpErrors = defineErrors({
+const httpErrors = defineErrors({
   /** The service answered, and would answer so again; `details` has status and body. */
   http_refused: { status: 422 },
   /** The service cannot answer now: too many calls, or it is broken. */

@@ -74,7 +74,7 @@ export type StandInScript = z.output<typeof script>
 /** A script as it is written, with what has a default left out. */
 export type StandInScriptInput = z.input<typeof script>
 
-export const standInErrors = defineErrors({
+const standInErrors = defineErrors({
   /** `findings` name each place. */
   stand_in_script_invalid: { status: 400 },
 })

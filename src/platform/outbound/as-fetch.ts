@@ -1,6 +1,6 @@
 /** Dresses outbound calls as `fetch`, for libraries that take one. */
 import { FORBIDDEN_HEADERS, WITHOUT_BODY } from './headers.ts'
-import type { Outbound } from './outbound.ts'
+import type { Outbound } from './types.ts'
 
 export const makeAsFetch =
   (stream: Outbound['stream']): typeof fetch =>

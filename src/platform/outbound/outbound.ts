@@ -10,6 +10,9 @@ import { type Lookup, makeGuardedConnect, systemLookup } from './connect.ts'
 import { outboundErrors } from './errors.ts'
 import { checkHeaders, flattenHeaders, WITHOUT_BODY } from './headers.ts'
 import { makeOutboundPolicy } from './policy.ts'
+import type { Outbound, OutboundBody } from './types.ts'
+
+export type { Outbound, OutboundResponse } from './types.ts'
 
 export interface OutboundOptions {
   /** Hosts that may be called although they are not public; see `makeOutboundPolicy`. */
@@ -20,49 +23,6 @@ export interface OutboundOptions {
   readonly maxResponseBytes: number
   readonly lookup?: Lookup
   readonly clock?: Clock
-}
-
-export interface OutboundRequest {
-  readonly method?: string
-  readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array
-  readonly timeoutMs?: number
-  readonly maxResponseBytes?: number
-  readonly signal?: AbortSignal
-}
-
-interface Answer {
-  readonly status: number
-  /** Names in lower case; a header that came several times has its values joined by `, `. */
-  readonly headers: Readonly<Record<string, string>>
-}
-
-export interface OutboundResponse extends Answer {
-  readonly body: Uint8Array
-  text(): string
-  /** Throws a `SyntaxError` when the body is no JSON. */
-  json(): Json
-}
-
-export type OutboundBody = AsyncIterableIterator<Uint8Array> & { return(): Promise<IteratorResult<Uint8Array>> }
-
-export interface OutboundStream extends Answer {
-  /** Must be read or left (`break`, `return()`): until then the connection is held. Rejects like `fetch`. */
-  readonly body: OutboundBody
-}
-
-export interface Outbound {
-  /**
-   * Any status is an answer, redirects among them: none is followed, since its target would be called in the tenant's name
-   * without having been asked for. Rejects with `outboundErrors`, or with the signal's reason.
-   */
-  fetch(url: string | URL, request?: OutboundRequest): Promise<OutboundResponse>
-  /** The same, for an answer that is read while it comes. The time-out is for the whole of it. */
-  stream(url: string | URL, request?: OutboundRequest): Promise<OutboundStream>
-  /** The same in the form of `fetch`, for libraries that take one. */
-  asFetch(limits?: Pick<OutboundRequest, 'timeoutMs' | 'maxResponseBytes'>): typeof fetch
-  /** Ends all connections; calls under way are rejected with `outbound_stopped`. */
-  stop(): Promise<void>
 }
 
 /** Connects to nothing yet. Throws when the allow-list has an entry that means nothing. */
@@ -84,19 +44,9 @@ export const makeOutbound = (options: OutboundOptions): Outbound => {
     request.signal?.throwIfAborted()
     if (stopped) throw outboundErrors.outbound_stopped('outbound calls are stopped')
     const method = (request.method ?? 'GET').toUpperCase()
-    const limitMs = request.timeoutMs ?? timeoutMs
-    const abort = new AbortController()
-    const onAbort = (): void => abort.abort(request.signal?.reason)
-    request.signal?.addEventListener('abort', onAbort, { once: true })
-    const cancelTimer = clock.after(limitMs, () => {
-      abort.abort(outboundErrors.outbound_timeout(`${target.host} did not answer within ${limitMs} ms`))
-    })
-    const end = (): void => {
-      cancelTimer()
-      request.signal?.removeEventListener('abort', onAbort)
-    }
+    const { signal, end } = watchTime(clock, target.host, request.timeoutMs ?? timeoutMs, request.signal)
     const asError = (error: unknown): unknown => {
-      if (abort.signal.aborted) return abort.signal.reason
+      if (signal.aborted) return signal.reason
       return stopped ? outboundErrors.outbound_stopped('outbound calls are stopped') : failureOf(error, target)
     }
     try {
@@ -106,7 +56,7 @@ export const makeOutbound = (options: OutboundOptions): Outbound => {
         method: method as 'GET',
         headers: { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'aidos', ...headers },
         body: request.body ?? null,
-        signal: abort.signal,
+        signal,
       })
       // Whoever reads the body is told of its errors; nobody may be reading yet.
       answer.body.on('error', () => {})
@@ -150,6 +100,21 @@ export const makeOutbound = (options: OutboundOptions): Outbound => {
       await agent.destroy()
     },
   }
+}
+
+/** Aborts when the time is up or the caller does; `end` lets go of both. */
+const watchTime = (clock: Clock, host: string, limitMs: number, caller: AbortSignal | undefined) => {
+  const abort = new AbortController()
+  const onAbort = (): void => abort.abort(caller?.reason)
+  caller?.addEventListener('abort', onAbort, { once: true })
+  const cancelTimer = clock.after(limitMs, () => {
+    abort.abort(outboundErrors.outbound_timeout(`${host} did not answer within ${limitMs} ms`))
+  })
+  const end = (): void => {
+    cancelTimer()
+    caller?.removeEventListener('abort', onAbort)
+  }
+  return { signal: abort.signal, end }
 }
 
 /** A generator that was never started runs nothing when it is left, not even its `finally`. */

@@ -46,7 +46,7 @@ export interface Sandbox {
   stop(): Promise<void>
 }
 
-export const functionErrors = defineErrors({
+const functionErrors = defineErrors({
   /** The function did not end in time. */
   function_timeout: { status: 422 },
   /** The function needed more memory or more stack than it may have. */
