@@ -43,15 +43,12 @@ export const agentConfigSchema = z.strictObject({
   model: modelSchema.default({}),
   instructions: z.string().min(1).max(100_000),
   skills: z
-    .array(
-      z
-        .string()
-        .max(300)
-        .regex(/^[\w.-]+(@\d+)?(\/[\w.-]+)?$/, 'must be NAME, NAME@VERSION or NAME/TOOL'),
-    )
+    .array(z.string().min(1).max(300))
     .max(100)
     .default([])
-    .describe('What it may use: `NAME`, `NAME@VERSION` or `NAME/TOOL`.'),
+    .describe(
+      'What it may use: `NAME`, `NAME/TOOL`, with `@VERSION` after the name where it is not to be the current one.',
+    ),
   output: z
     .record(z.string(), z.json())
     .optional()

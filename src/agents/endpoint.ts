@@ -16,8 +16,9 @@ export const endpointOf = ({ model }: AgentConfig, defaultModel: DefaultModel | 
       apiKey: model.baseUrl === defaultModel?.baseUrl ? defaultModel.apiKey : undefined,
       model: model.name,
     }
-  if (defaultModel) return { ...defaultModel, model: model.name ?? defaultModel.model }
+  const name = model.name ?? defaultModel?.model
+  if (defaultModel && name) return { ...defaultModel, model: name }
   throw agentErrors.agent_model_missing(
-    'the agent names no model and there is no default one: set model.baseUrl and model.name of the agent, or MODEL_BASE_URL',
+    'the agent names no model and there is no default one: set model.baseUrl and model.name of the agent, or MODEL_BASE_URL and MODEL_NAME',
   )
 }

@@ -8,6 +8,7 @@ import { isUniqueViolation } from '../platform/db/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
+import type { CompileSchema } from '../skills/index.ts'
 import { checkConfig } from './check-config.ts'
 import { type AgentConfigInput, parseConfig } from './config.ts'
 import { readInput } from './conversation.ts'
@@ -16,7 +17,6 @@ import { agentErrors } from './errors.ts'
 import { type AgentMove, checkIsOpen, checkMove, checkTakesRuns, MOVES } from './life-cycle.ts'
 import { makeAgentLoop } from './loop.ts'
 import type { ModelClient } from './model/client.ts'
-import type { CompileSchema } from './model/output.ts'
 import { type AgentFilter, makeAgentRepository } from './repository.ts'
 import type { Agent, AgentSummary, SkillTools } from './types.ts'
 
@@ -56,7 +56,7 @@ export const makeAgentService = (options: AgentServiceOptions) => {
       runId: null,
       taskId: null,
       type,
-      data: { agent: agent.name, ...data },
+      data: { name: agent.name, ...data },
       atMs: clock.now(),
     })
 

@@ -1,9 +1,8 @@
 /** What the tests of agents share: skills that know a few tools, and a model client that may call this machine. */
 import { makeOutbound } from '../platform/outbound/outbound.ts'
-import { toolErrors } from '../skills/tool.ts'
-import { makeSchemaCompiler } from '../skills/tool-input.ts'
+import { makeSchemaCompiler, skillReferenceErrors, type ToolInfo } from '../skills/index.ts'
 import { type ModelClient, makeModelClient } from './model/client.ts'
-import type { SkillTools, ToolInfo } from './types.ts'
+import type { SkillTools } from './types.ts'
 
 export const compileSchema = makeSchemaCompiler()
 
@@ -25,7 +24,7 @@ export const makeSkillTools = (...tools: ToolInfo[]): SkillTools => ({
   async toolsFor(_, refs) {
     return refs.flatMap((ref) => {
       const found = tools.filter(({ kind }) => kind.startsWith(`skill:${ref}/`))
-      if (found.length === 0) throw toolErrors.tool_invalid(`there is no skill "${ref}"`)
+      if (found.length === 0) throw skillReferenceErrors.skill_not_found(`there is no skill "${ref}"`)
       return found
     })
   },

@@ -3,14 +3,13 @@
  * so that a replay goes the same way even where a tool or a check has changed since.
  */
 import type { StepCall } from '../engine/index.ts'
-import type { Finding } from '../platform/errors.ts'
 import type { Json, JsonSchema } from '../platform/json.ts'
+import type { CompileSchema, ToolInfo } from '../skills/index.ts'
 import type { AgentConfig } from './config.ts'
 import { type DefaultModel, endpointOf } from './endpoint.ts'
 import type { ModelClient } from './model/client.ts'
-import type { CompileSchema } from './model/output.ts'
 import type { Message, ModelToolCall, ModelTurn } from './model/types.ts'
-import type { SkillTools, ToolInfo } from './types.ts'
+import type { SkillTools } from './types.ts'
 
 /** A call of a tool: with the task that does it, or with `invalid`, the reason why it cannot be made. */
 export type AgentCall = ModelToolCall & { kind?: string }
@@ -26,7 +25,8 @@ export interface TurnOptions {
 
 export type TakeTurn = (tenantId: string, messages: readonly Message[], call: StepCall) => Promise<AgentTurn>
 
-type CheckValue = (value: Json) => readonly Finding[]
+type CheckValue = ReturnType<CompileSchema>
+type Findings = ReturnType<CheckValue>
 
 const OUTPUT_NAME = 'answer'
 
@@ -34,7 +34,7 @@ export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }:
   const { temperature, maxOutputTokens } = config.model
   // Compiling costs more than all the rest of a turn here; the skills hand out the same schema as long as it holds.
   const checks = new WeakMap<JsonSchema, CheckValue>()
-  const findingsOf = (schema: JsonSchema, value: Json): readonly Finding[] => {
+  const findingsOf = (schema: JsonSchema, value: Json): Findings => {
     const check = checks.get(schema) ?? compileSchema(schema)
     checks.set(schema, check)
     return check(value)
@@ -82,7 +82,7 @@ export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }:
 
 const MOST_SHOWN = 5
 
-const show = (findings: readonly Finding[], whole: string): string =>
+const show = (findings: Findings, whole: string): string =>
   findings
     .slice(0, MOST_SHOWN)
     .map(({ path, message }) => `${path === '' ? whole : path} ${message}`)

@@ -1,5 +1,6 @@
 /** The words of agents. */
-import type { Json, JsonSchema } from '../platform/json.ts'
+import type { Json } from '../platform/json.ts'
+import type { SkillService } from '../skills/index.ts'
 import type { AgentConfig } from './config.ts'
 import type { AgentStatus } from './life-cycle.ts'
 import type { ModelUsage } from './model/types.ts'
@@ -34,18 +35,5 @@ export type AgentOutput = {
   usage: ModelUsage
 }
 
-/** A tool as an agent's model is offered it. */
-export interface ToolInfo {
-  /** The task that calls it: `skill:NAME/TOOL`. */
-  readonly kind: string
-  /** As models can write it: `NAME__TOOL`. */
-  readonly name: string
-  readonly description: string
-  readonly inputSchema: JsonSchema
-}
-
-/** What agents need of the skills. */
-export interface SkillTools {
-  /** The tools that `refs` (`NAME`, `NAME@VERSION`, `NAME/TOOL`) stand for. Throws an error that names the one it cannot find. */
-  toolsFor(tenantId: string, refs: readonly string[]): Promise<readonly ToolInfo[]>
-}
+/** What agents need of the skills: the tools that references stand for; an error names the one that is not there. */
+export type SkillTools = Pick<SkillService, 'toolsFor'>
