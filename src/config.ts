@@ -95,7 +95,7 @@ export const VARIABLES = {
   ),
   REDIS_PASSWORD: text('', 'Redis: password.'),
 
-  QUEUE_CONCURRENCY: integer(10, 1, 10_000, 'Tasks that one executor does at a time, per partition.'),
+  QUEUE_CONCURRENCY: integer(50, 1, 10_000, 'Tasks that one executor does at a time, per partition.'),
   QUEUE_MAX_ATTEMPTS: integer(3, 1, 100, 'Attempts of a task that does not say otherwise.'),
   QUEUE_WINDOW: integer(1000, 10, 100_000, 'Tasks per partition handed to the queue; the rest waits in the database.'),
   RUNS_LIVE_MAX: integer(

@@ -1,4 +1,5 @@
 /** Reads of runs, journals and signals. */
+import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
 import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
@@ -16,20 +17,25 @@ export interface RunFilter {
 export const makeRunRepository = (handle: Handle) => {
   const db = handle.withTables<EngineTables>()
   const runs = () => db.selectFrom('runs').selectAll()
+  const readById = compileOnce(handle, () => runs().where('id', '=', VALUE))
+  const readInTenant = compileOnce(handle, () => runs().where('tenant_id', '=', VALUE).where('id', '=', VALUE))
+  const readByKey = compileOnce(handle, () =>
+    runs().where('tenant_id', '=', VALUE).where('idempotency_key', '=', VALUE),
+  )
   return {
     /** For the engine itself, which has the id from a row of its own. */
     async byId(id: string): Promise<Run | undefined> {
-      const row = await runs().where('id', '=', id).executeTakeFirst()
+      const [row] = await readById(id)
       return row && toRun(row)
     },
 
     async find(tenantId: string, id: string): Promise<Run | undefined> {
-      const row = await runs().where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirst()
+      const [row] = await readInTenant(tenantId, id)
       return row && toRun(row)
     },
 
     async findByIdempotencyKey(tenantId: string, key: string): Promise<Run | undefined> {
-      const row = await runs().where('tenant_id', '=', tenantId).where('idempotency_key', '=', key).executeTakeFirst()
+      const [row] = await readByKey(tenantId, key)
       return row && toRun(row)
     },
 

@@ -1,4 +1,6 @@
 /** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
+
+import { LRUCache } from 'lru-cache'
 import { leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -35,6 +37,8 @@ export interface ExecutorOptions {
 export interface Executor {
   /** A place for a task that starts with its birth, if one is free and nobody waits for it. */
   reserve(partition: Partition): (() => void) | undefined
+  /** A small task that was just queued by this process. */
+  remember(task: Task): void
   /** Starts an attempt that is committed as running here. */
   run(task: Task, giveBack: () => void): void
   /** Ends an attempt under way, if it is here; its result is not taken. */
@@ -49,11 +53,14 @@ export interface Executor {
 }
 
 const PROGRESS_EVERY_MS = 1000
+/** Tasks that were queued here and are remembered until they are claimed, if they are small. */
+const FRESH_MAX = 2000
 const RETRY_COMMIT_MS = 500
 
 export const makeExecutor = (options: ExecutorOptions): Executor => {
   const { db, queue, clock, log, workerId, tasks, handlers } = options
   const active = new Map<string, Attempt>()
+  const fresh = new LRUCache<string, Task>({ max: FRESH_MAX })
   const settling = new Set<Promise<void>>()
   const consumers = new Map<Partition, Consumer>()
   const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
@@ -151,7 +158,9 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const claim = async (id: string): Promise<Task | undefined> => {
-    const queued = await tasks.byId(id)
+    // Made here a moment ago: no need to read it back. Should it have changed since, its fence has, and the claim is refused.
+    const queued = fresh.get(id) ?? (await tasks.byId(id))
+    fresh.delete(id)
     if (queued?.status !== 'queued') return undefined
     const nowMs = clock.now()
     const task: Task = {
@@ -185,6 +194,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   return {
+    remember: (task) => void fresh.set(task.id, task),
     reserve: (partition) => consumers.get(partition)?.reserve(),
     run(task, giveBack) {
       attemptTask(task)

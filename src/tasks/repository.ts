@@ -1,4 +1,5 @@
 /** Reads of tasks and dead letters. */
+import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import type { Partition } from '../platform/queue/queue.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
@@ -25,10 +26,14 @@ export interface DeadLetterFilter {
 export const makeTaskRepository = (handle: Handle) => {
   const db = handle.withTables<TaskTables>()
   const tasks = () => db.selectFrom('tasks').selectAll()
+  const readById = compileOnce(handle, () => tasks().where('id', '=', VALUE))
+  const readByKey = compileOnce(handle, () =>
+    tasks().where('tenant_id', '=', VALUE).where('idempotency_key', '=', VALUE),
+  )
   return {
     /** For the executor, which has the id from a job. */
     async byId(id: string): Promise<Task | undefined> {
-      const row = await tasks().where('id', '=', id).executeTakeFirst()
+      const [row] = await readById(id)
       return row && toTask(row)
     },
 
@@ -38,7 +43,7 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     async findByIdempotencyKey(tenantId: string, key: string): Promise<Task | undefined> {
-      const row = await tasks().where('tenant_id', '=', tenantId).where('idempotency_key', '=', key).executeTakeFirst()
+      const [row] = await readByKey(tenantId, key)
       return row && toTask(row)
     },
 

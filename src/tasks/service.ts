@@ -63,6 +63,7 @@ export interface NewTask {
 /** The partitions whose jobs are tasks. */
 const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
 const SWEEP_LIMIT = 500
+const SMALL_INPUT = 2048
 
 const partitionOf = (kind: string): (typeof TASK_PARTITIONS)[number] =>
   kind.startsWith('notification:') ? 'notifications' : 'tasks'
@@ -176,7 +177,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       dispatch() {
         if (place) executor.run(task, place)
         else if (isLater) sweeper.soon()
-        else offer(task)
+        else {
+          if (inputText.length < SMALL_INPUT) executor.remember(task)
+          offer(task)
+        }
       },
       abandon: () => place?.(),
     }
