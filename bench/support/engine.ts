@@ -1,0 +1,101 @@
+/** The engine as a library: the same parts as a server has, with its defaults, on SQLite with durable commits, but without HTTP. */
+import { join } from 'node:path'
+import { readConfig } from '../../src/config.ts'
+import {
+  type Engine,
+  engineErrors,
+  makeEngine,
+  makeWorkers,
+  type NewRun,
+  type WorkflowFunction,
+} from '../../src/engine/index.ts'
+import { migrations } from '../../src/migrations/index.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import type { Database } from '../../src/platform/db/database.ts'
+import { migrate } from '../../src/platform/db/migrate.ts'
+import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
+import { makeEventHub } from '../../src/platform/events/hub.ts'
+import { makeIdGenerator } from '../../src/platform/ids.ts'
+import { makeLog } from '../../src/platform/log.ts'
+import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
+import { makeCodeHandlers, makeTaskService, type TaskService } from '../../src/tasks/index.ts'
+import { localSteps, noop, taskSteps } from '../code/loads.ts'
+
+export interface BenchEngine {
+  readonly engine: Engine
+  readonly tasks: TaskService
+  readonly db: Database
+  readonly tenantId: string
+  /** Runs one workflow of `bench/code/` to its end; throws when it does not complete. */
+  run(target: string, steps: number): Promise<void>
+  stop(): Promise<void>
+}
+
+const WORKFLOWS: Readonly<Record<string, WorkflowFunction>> = {
+  [localSteps.name]: localSteps.run,
+  [taskSteps.name]: taskSteps.run,
+}
+
+/** `executor: false` leaves tasks queued until `tasks.startExecutor()`. */
+export const startBenchEngine = async (folder: string, { executor = true } = {}): Promise<BenchEngine> => {
+  const config = readConfig({})
+  const clock = systemClock
+  const makeId = makeIdGenerator()
+  const workerId = makeId()
+  const tenantId = makeId()
+  const log = makeLog('warn')
+  const db = openSqliteDatabase({ file: join(folder, 'aidos.db'), hub: makeEventHub() })
+  await migrate(db, migrations)
+  const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: config.LEASE_MS, now: clock.now })
+  const queue = makeLocalQueue({ clock, onError: (error) => log.error({ err: error }, 'a job broke') })
+  const code = makeCodeHandlers()
+  code.register(noop.name, noop.run)
+  const knot: { engine?: Engine } = {}
+  const shared = { db, queue, clock, log, makeId, workerId, workers, windowSize: config.QUEUE_WINDOW }
+  const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
+  const tasks = makeTaskService({
+    ...shared,
+    payloadLimitBytes,
+    handlers: { find: async (_, kind) => code.find(kind) },
+    inbox: () => (knot.engine as Engine).inbox,
+    concurrency: config.QUEUE_CONCURRENCY,
+    defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
+  })
+  const engine = makeEngine({
+    ...shared,
+    payloadLimitBytes,
+    tasks,
+    programs: {
+      async locate({ target }) {
+        if (!WORKFLOWS[target]) throw engineErrors.program_not_loaded(`there is no workflow "${target}"`)
+        return { version: 1 }
+      },
+      load: async (run) => WORKFLOWS[run.target],
+    },
+    liveMax: config.RUNS_LIVE_MAX,
+  })
+  knot.engine = engine
+  await workers.join()
+  if (executor) tasks.startExecutor()
+  await engine.start()
+  await tasks.startSweeper()
+
+  const request = { tenantId, projectId: null, kind: 'workflow', priority: 3 } as const satisfies Partial<NewRun>
+  return {
+    engine,
+    tasks,
+    db,
+    tenantId,
+    async run(target, steps) {
+      const { run } = await engine.create({ ...request, target, input: { steps } })
+      const ended = await engine.wait(tenantId, run.id, 60_000)
+      if (ended.status !== 'completed') throw new Error(`a run of ${target} is ${ended.status}`)
+    },
+    async stop() {
+      await engine.stop(1000)
+      await tasks.stop(1000)
+      await queue.stop()
+      await db.stop()
+    },
+  }
+}
