@@ -94,7 +94,11 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
   const cacheMax = config.CACHE_L1_MAX_SIZE
   const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
-  const filesRoot = resolve(config.AIDOS_FILES_ROOT || join(config.AIDOS_DATA_DIR, 'files'))
+  // The operator's own tenant works in the configured folder; every other one in a folder of its own.
+  const owner: { tenantId?: string } = {}
+  const ownRoot = resolve(config.AIDOS_FILES_ROOT || join(config.AIDOS_DATA_DIR, 'files'))
+  const filesRoot = (tenantId: string): string =>
+    tenantId === owner.tenantId ? ownRoot : resolve(config.AIDOS_DATA_DIR, 'tenants', tenantId, 'files')
 
   const queue = makeLocalQueue({ clock, onError: (error, job) => log.error({ err: error, job }, 'a job broke') })
   const outbound = makeOutbound({
@@ -173,7 +177,7 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
     windowSize: config.QUEUE_WINDOW,
   })
   knot.engine = engine
-  return { makeId, queue, outbound, sandbox, workers, tenants, skills, agents, code, tasks, workflows, engine }
+  return { owner, makeId, queue, outbound, sandbox, workers, tenants, skills, agents, code, tasks, workflows, engine }
 }
 
 type Services = ReturnType<typeof build>
@@ -289,6 +293,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => queue.stop())
 
     const { tenant, key: made } = await tenants.ensureDefaultTenant()
+    services.owner.tenantId = tenant.id
     const owner = await ownersKey(config, services, tenant.id, made)
     const register = async (edition: number): Promise<void> => {
       const items = (await Promise.all(load.map((folder) => readFolder(folder, edition)))).flat()

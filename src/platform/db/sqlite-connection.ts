@@ -19,15 +19,24 @@ export interface SqliteOptions {
   readonly busyTimeoutMs?: number
 }
 
+const pragmasOf = ({ readOnly, journal = 'WAL', busyTimeoutMs = 5000 }: SqliteOptions): string[] => [
+  `busy_timeout = ${busyTimeoutMs}`,
+  `journal_mode = ${journal}`,
+  'synchronous = FULL',
+  'foreign_keys = ON',
+  'temp_store = MEMORY',
+  ...(readOnly ? ['query_only = ON'] : []),
+]
+
 /** Opens a file. `readOnly` connections see the last commit and never block the writer (WAL). */
 export const openSqlite = (file: string, options: SqliteOptions = {}): SqliteConnection => {
   const raw = new DatabaseSync(file)
-  raw.exec(`PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 5000}`)
-  raw.exec(`PRAGMA journal_mode = ${options.journal ?? 'WAL'}`)
-  raw.exec('PRAGMA synchronous = FULL')
-  raw.exec('PRAGMA foreign_keys = ON')
-  raw.exec('PRAGMA temp_store = MEMORY')
-  if (options.readOnly) raw.exec('PRAGMA query_only = ON')
+  try {
+    for (const pragma of pragmasOf(options)) raw.exec(`PRAGMA ${pragma}`)
+  } catch (error) {
+    raw.close()
+    throw error
+  }
   const statements = new Map<string, StatementSync>()
   return {
     raw,

@@ -67,16 +67,17 @@ const makeWriteGroup = (sqlite: SqliteConnection, lock: ReturnType<typeof makeLo
 
 /** Held by the operating system for as long as the process lives: no stale lock after a crash. */
 const holdFile = (file: string): SqliteConnection => {
-  const holder = openSqlite(`${file}.lock`, { journal: 'DELETE', busyTimeoutMs: 200 })
+  let holder: SqliteConnection | undefined
   try {
+    holder = openSqlite(`${file}.lock`, { journal: 'DELETE', busyTimeoutMs: 200 })
     holder.exec('PRAGMA locking_mode = EXCLUSIVE')
     holder.exec('BEGIN EXCLUSIVE')
     return holder
-  } catch (error) {
-    holder.close()
+  } catch (cause) {
+    holder?.close()
     throw dbErrors.database_in_use(
       `the database ${file} is in use by another AIDOS process; stop it, or set AIDOS_DATA_DIR to another folder`,
-      { cause: error },
+      { cause },
     )
   }
 }
