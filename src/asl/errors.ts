@@ -65,11 +65,27 @@ export const runtimeError = (cause: string, options?: AslErrorOptions): EngineEr
 export const queryError = (cause: string, options?: AslErrorOptions): EngineError =>
   new EngineError(STATES.queryEvaluation, cause, options)
 
-/** What a host rejected with, as an error of the language. */
+/** What a host rejected with, as an error of the language: its own, or one of the given name. */
+export const hostError = (thrown: unknown, name: string = STATES.taskFailed): AslError => {
+  if (thrown instanceof AslError) return thrown
+  return new AslError(name, thrown instanceof Error ? thrown.message : String(thrown), { reason: thrown })
+}
+
+/** Asks the host for something; what it rejects with becomes an error of the given name. */
+export const askHost = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (thrown) {
+    throw hostError(thrown, name)
+  }
+}
+
+/** What came out of the interpreter itself. Anything but an error of the language is a mistake of ours, and ends the run. */
 export const asAslError = (thrown: unknown): AslError => {
   if (thrown instanceof AslError) return thrown
   if (thrown instanceof RangeError) return runtimeError(`A value is nested too deeply or too large: ${thrown.message}`)
-  return new AslError(STATES.taskFailed, thrown instanceof Error ? thrown.message : String(thrown), { reason: thrown })
+  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  return runtimeError(`The interpreter failed: ${text}`, { reason: thrown })
 }
 
 /**

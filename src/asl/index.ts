@@ -20,6 +20,7 @@ export { type ItemParser, makeItemParser, parseItems } from './items/item-parser
 export { defaultRunLimits, type RunLimits } from './limits.ts'
 export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
 export { type RunItemsOptions, runItems } from './run-items.ts'
+export { schema } from './schema.ts'
 export type {
   StateConfiguration,
   StateMock,

@@ -1,7 +1,7 @@
 /** Walks through the states of one machine: the run itself, a branch, or one item of a Map. */
 import type { Json, JsonObject } from '../platform/json.ts'
 import { errorOutput, findCatcher } from './catch.ts'
-import { type AslError, asAslError, BranchStopped, EngineError, STATES } from './errors.ts'
+import { type AslError, asAslError, askHost, BranchStopped, EngineError, STATES } from './errors.ts'
 import type { TransitionType } from './host.ts'
 import { makeRetryCounter } from './retry.ts'
 import type { RunState } from './run-state.ts'
@@ -75,7 +75,8 @@ const waitForRetry = async (visit: Visit, delayMs: number): Promise<void> => {
   const atMs = run.host.now() + delayMs
   visit.retryCount++
   run.emit({ type: 'RetryScheduled', scope: scope.path, state, atMs, retryCount: visit.retryCount })
-  await run.host.sleepUntil(scope.nextKey(state, 'retry'), atMs, scope.signal)
+  const key = scope.nextKey(state, 'retry')
+  await askHost(STATES.runtime, () => run.host.sleepUntil(key, atMs, scope.signal))
   if (scope.signal?.aborted) throw new BranchStopped()
 }
 

@@ -2,8 +2,8 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { runBranches } from '../branches.ts'
 import { compileDataFlow } from '../data-flow.ts'
-import { AslError, asAslError, STATES } from '../errors.ts'
-import type { ChildItem, ChildOutcome } from '../host.ts'
+import { AslError, asAslError, askHost, STATES } from '../errors.ts'
+import type { ChildItem, ChildOutcome, ChildRunRequest } from '../host.ts'
 import { nameAndCause } from '../name-and-cause.ts'
 import { runChildren } from '../run-children.ts'
 import type { Visit } from '../visit.ts'
@@ -61,9 +61,10 @@ export const compileDistributedMap = (
       if (!host.childRun)
         return runChildren({ run, machine, items, key, concurrency, toleratedFailures, signal, parent: scope })
       const groupKey = `${key}[${items[0]!.index}]`
-      return host.childRun({
+      const request: ChildRunRequest = {
         ...{ key: groupKey, state: name, pointer, executionType, label, items, concurrency, toleratedFailures, signal },
-      })
+      }
+      return askHost(STATES.taskFailed, () => host.childRun!(request))
     }
     await runBranches({
       count: Number.POSITIVE_INFINITY,

@@ -1,8 +1,8 @@
 /** The inputs of a distributed Map's children: items from the input or from a reader, each selected, perhaps in batches. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileOptional } from '../data-flow.ts'
-import { AslError, STATES } from '../errors.ts'
-import type { ChildItem, ItemSource } from '../host.ts'
+import { AslError, askHost, STATES } from '../errors.ts'
+import type { ChildItem, ItemSource, OpenItemsRequest } from '../host.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
 import type { Stage, Visit } from '../visit.ts'
@@ -96,7 +96,7 @@ async function* readItems(
   select: (index: number, value: Json) => Promise<Json>,
 ): AsyncGenerator<Json, void, undefined> {
   for (let offset = 0; ; ) {
-    const page = await source.page(offset, ITEMS_PER_PAGE)
+    const page = await askHost(STATES.itemReaderFailed, () => source.page(offset, ITEMS_PER_PAGE))
     if (page.length === 0) return
     for (const value of page) yield await select(offset++, value)
   }
@@ -130,23 +130,24 @@ const compileReader = (reader: JsonObject, language: QueryLanguage): PlanSource 
   const toParameters = compileOptional(reader[field], `ItemReader/${field}`, language)
   const config = (reader.ReaderConfig ?? {}) as JsonObject
   const toMaxItems = compileNumber(config, { name: 'MaxItems', whole: true }, language)
-  const open = async (visit: Visit, effective: Json, key: string): Promise<ItemSource> => {
-    const { host } = visit.run
+  const openReader = async (visit: Visit, effective: Json, key: string): Promise<ItemSource> => {
     const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
     const maxItems = await toMaxItems(visit, effective)
+    const { host } = visit.run
     if (!host.openItems) throw new AslError(STATES.itemReaderFailed, 'Nothing here can read the items of a Map.')
     const { MaxItemsPath: _, ...rest } = config
-    const source = await host.openItems({
+    const request: OpenItemsRequest = {
       key: `${key}:items`,
       state: visit.state,
       resource: reader.Resource as string,
       parameters,
       config: maxItems === undefined ? rest : { ...rest, MaxItems: maxItems },
       ...(visit.scope.signal ? { signal: visit.scope.signal } : {}),
-    })
+    }
+    const source = await askHost(STATES.itemReaderFailed, () => host.openItems!(request))
     return maxItems === undefined || maxItems === 0 ? source : cutAt(source, maxItems)
   }
-  return async (visit, effective) => ({ inputLength: undefined, open: (key) => open(visit, effective, key) })
+  return async (visit, effective) => ({ inputLength: undefined, open: (key) => openReader(visit, effective, key) })
 }
 
 const cutAt = (source: ItemSource, most: number): ItemSource => ({

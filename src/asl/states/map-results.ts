@@ -1,8 +1,8 @@
 /** Where the results of a distributed Map go: the state's result itself, or a place that `ResultWriter` names. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileOptional } from '../data-flow.ts'
-import { AslError, STATES } from '../errors.ts'
-import type { ChildItem, ChildOutcome } from '../host.ts'
+import { AslError, askHost, STATES } from '../errors.ts'
+import type { ChildItem, ChildOutcome, OpenResultsRequest } from '../host.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import type { Visit } from '../visit.ts'
 
@@ -25,25 +25,27 @@ export const compileResults = (state: JsonObject, language: QueryLanguage): Open
   const config = (writer.WriterConfig ?? {}) as JsonObject
   if (writer.Resource === undefined) return async () => makeList(config)
   return async (visit, effective, key) => {
-    const { host } = visit.run
     const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
+    const { host } = visit.run
     if (!host.openResults) throw new AslError(STATES.resultWriterFailed, 'Nothing here can write the results of a Map.')
-    const sink = await host.openResults({
+    const request: OpenResultsRequest = {
       key: `${key}:results`,
       state: visit.state,
       resource: writer.Resource as string,
       parameters,
       config,
       ...(visit.scope.signal ? { signal: visit.scope.signal } : {}),
-    })
+    }
+    const ask = <T>(work: () => Promise<T>): Promise<T> => askHost(STATES.resultWriterFailed, work)
+    const sink = await ask(() => host.openResults!(request))
     let succeeded = 0
     let failed = 0
     return {
       async add(children, outcomes) {
         for (const { status } of outcomes) status === 'SUCCEEDED' ? succeeded++ : failed++
-        await sink.write(children, outcomes)
+        await ask(() => sink.write(children, outcomes))
       },
-      close: () => sink.close({ succeeded, failed }),
+      close: () => ask(() => sink.close({ succeeded, failed })),
     }
   }
 }

@@ -60,7 +60,7 @@ const makeAccount = ({ count, percentage, total }: AccountOptions): FailureAccou
       if (outcome.status === 'FAILED') failed++
       check(allowed())
     },
-    left: () => allowed() - failed,
+    left: () => Math.min(allowed() - failed, Number.MAX_SAFE_INTEGER),
     finish: () => check(allowedOf(total ?? seen)),
   }
 }

@@ -1,8 +1,8 @@
 /** Task: one piece of work, done by the host. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileDataFlow, compileOptional } from '../data-flow.ts'
-import { asAslError, BranchStopped, queryError, runtimeError, STATES } from '../errors.ts'
-import type { TaskRequest } from '../host.ts'
+import { BranchStopped, hostError, queryError, runtimeError, STATES } from '../errors.ts'
+import type { AslHost, TaskRequest } from '../host.ts'
 import type { Maybe, QueryLanguage } from '../query/focus.ts'
 import { compileExpression, expectKind, isExpression } from '../query/jsonata.ts'
 import { compilePath } from '../query/path.ts'
@@ -55,8 +55,7 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
   const { run, scope } = visit
   const { key, state, resource, input, timeoutMs, heartbeatMs, credentials } = request
   const about = { scope: scope.path, state, resource, key }
-  // A host that throws at once has refused the task: then nothing was scheduled.
-  const pending = run.host.task(request)
+  const pending = startTask(run.host, request)
   run.emit({
     type: 'TaskScheduled',
     ...about,
@@ -72,7 +71,7 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
     return output
   } catch (thrown) {
     if (scope.signal?.aborted) throw new BranchStopped()
-    const error = asAslError(thrown)
+    const error = hostError(thrown)
     const timedOut = error.error === STATES.timeout || error.error === STATES.heartbeatTimeout
     run.emit({
       type: timedOut ? 'TaskTimedOut' : 'TaskFailed',
@@ -81,6 +80,15 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
       ...(error.causeText === undefined ? {} : { cause: error.causeText }),
     })
     throw error
+  }
+}
+
+/** A host that throws at once has refused the task: then nothing was scheduled. */
+const startTask = (host: AslHost, request: TaskRequest): Promise<Json> => {
+  try {
+    return host.task(request)
+  } catch (thrown) {
+    throw hostError(thrown)
   }
 }
 

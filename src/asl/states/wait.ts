@@ -1,7 +1,7 @@
 /** Wait: until a number of seconds has passed, or until a point in time. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileDataFlow } from '../data-flow.ts'
-import { queryError, runtimeError } from '../errors.ts'
+import { askHost, queryError, runtimeError, STATES } from '../errors.ts'
 import { compileExpression, expectKind, isExpression } from '../query/jsonata.ts'
 import { compilePath } from '../query/path.ts'
 import { parseTimestamp } from '../timestamps.ts'
@@ -23,7 +23,10 @@ export const compileWait = (state: JsonObject, context: CompileContext): Execute
     const atMs = await wakeTime(visit, effective)
     const { run, scope } = visit
     // A time that has passed needs no timer.
-    if (atMs > run.host.now()) await run.host.sleepUntil(scope.nextKey(visit.state), atMs, scope.signal)
+    if (atMs > run.host.now()) {
+      const key = scope.nextKey(visit.state)
+      await askHost(STATES.runtime, () => run.host.sleepUntil(key, atMs, scope.signal))
+    }
     return { ...(await flow.finish(visit, effective)), next }
   }
 }
