@@ -106,11 +106,32 @@ export const foundation: Migration = {
 
     `CREATE TABLE channels (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, name TEXT NOT NULL, kind TEXT NOT NULL,
-      status TEXT NOT NULL, config TEXT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (tenant_id, name))`,
+      status TEXT NOT NULL, reason TEXT, config TEXT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+      UNIQUE (tenant_id, name))`,
     `CREATE TABLE subscriptions (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, channel_id TEXT NOT NULL, types TEXT NOT NULL,
-      created_at BIGINT NOT NULL)`,
-    'CREATE INDEX idx_subscriptions_tenant ON subscriptions (tenant_id, id)',
+      severity TEXT NOT NULL, created_at BIGINT NOT NULL)`,
+    'CREATE INDEX idx_subscriptions_tenant ON subscriptions (tenant_id, created_at, id)',
+    'CREATE INDEX idx_subscriptions_channel ON subscriptions (channel_id)',
+    // `dedup_key` is EVENT:SUBSCRIPTION, so that an event is told of once per subscription; a test or a replay has none.
+    `CREATE TABLE deliveries (
+      id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, channel_id TEXT NOT NULL, subscription_id TEXT,
+      cause TEXT NOT NULL, type TEXT NOT NULL, message_id TEXT NOT NULL, message TEXT NOT NULL, dedup_key TEXT,
+      status TEXT NOT NULL, error TEXT, task_id TEXT, created_at BIGINT NOT NULL, finished_at BIGINT,
+      UNIQUE (tenant_id, dedup_key))`,
+    'CREATE INDEX idx_deliveries_tenant_created ON deliveries (tenant_id, created_at, id)',
+    'CREATE INDEX idx_deliveries_channel_created ON deliveries (channel_id, created_at, id)',
+    "CREATE INDEX idx_deliveries_undispatched ON deliveries (id) WHERE task_id IS NULL AND status = 'pending'",
+    `CREATE TABLE delivery_attempts (
+      id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, delivery_id TEXT NOT NULL, attempt BIGINT NOT NULL, at BIGINT NOT NULL,
+      duration_ms BIGINT NOT NULL, status_code BIGINT, response TEXT, error TEXT)`,
+    'CREATE INDEX idx_delivery_attempts_delivery ON delivery_attempts (delivery_id, id)',
+    `CREATE TABLE inbox (
+      id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, channel_id TEXT NOT NULL, type TEXT NOT NULL,
+      severity TEXT NOT NULL, title TEXT NOT NULL, message TEXT NOT NULL, read_at BIGINT, created_at BIGINT NOT NULL)`,
+    'CREATE INDEX idx_inbox_tenant_created ON inbox (tenant_id, created_at, id)',
+    'CREATE INDEX idx_inbox_unread ON inbox (tenant_id, created_at, id) WHERE read_at IS NULL',
+    // How far a reader of the event log has come; also the edition of rows that are held in memory.
     'CREATE TABLE cursors (name TEXT PRIMARY KEY, position BIGINT NOT NULL)',
   ],
 }

@@ -2,6 +2,7 @@
 import type { Database } from '../db/database.ts'
 import type { Json } from '../json.ts'
 import type { Event } from './event.ts'
+import { settle } from './settled.ts'
 
 export type EventTables = {
   events: {
@@ -27,6 +28,13 @@ export interface EventQuery {
 export interface EventLog {
   /** In the order of their ids. */
   read(query: EventQuery): Promise<Event[]>
+  /**
+   * Events of all tenants after an id, in the order of their ids, for a reader with a cursor: whoever goes on after the last one
+   * misses none, since what could still appear before it is waited for. May give fewer than there are.
+   */
+  readAll(afterId: number, limit: number): Promise<Event[]>
+  /** The id up to which `readAll` would come now; undefined when a long transaction is under way. */
+  head(): Promise<number | undefined>
 }
 
 const toEvent = (row: EventTables['events']): Event => ({
@@ -40,13 +48,34 @@ const toEvent = (row: EventTables['events']): Event => ({
   atMs: row.at,
 })
 
-export const makeEventLog = (db: Database): EventLog => ({
-  async read({ tenantId, runId, taskId, afterId, limit }) {
-    let query = db.primary.withTables<EventTables>().selectFrom('events').selectAll().where('tenant_id', '=', tenantId)
-    if (runId !== undefined) query = query.where('run_id', '=', runId)
-    if (taskId !== undefined) query = query.where('task_id', '=', taskId)
-    // The index of a lone task's events holds those without a run.
-    if (taskId !== undefined && runId === undefined) query = query.where('run_id', 'is', null)
-    return (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
-  },
-})
+export const makeEventLog = (db: Database): EventLog => {
+  const events = () => db.primary.withTables<EventTables>().selectFrom('events')
+  const after = async (afterId: number, limit: number): Promise<Event[]> =>
+    (await events().selectAll().where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+
+  return {
+    async read({ tenantId, runId, taskId, afterId, limit }) {
+      let query = events().selectAll().where('tenant_id', '=', tenantId)
+      if (runId !== undefined) query = query.where('run_id', '=', runId)
+      if (taskId !== undefined) query = query.where('task_id', '=', taskId)
+      // The index of a lone task's events holds those without a run.
+      if (taskId !== undefined && runId === undefined) query = query.where('run_id', 'is', null)
+      return (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+    },
+
+    async readAll(afterId, limit) {
+      const page = await after(afterId, limit)
+      // Where ids are missing, a transaction under way may hold them, or one that was rolled back.
+      const gapAt = page.findIndex((event, i) => event.id !== afterId + 1 + i)
+      if (gapAt === -1 || db.dialect === 'sqlite') return page
+      if (!(await settle(db))) return page.slice(0, gapAt)
+      const lastId = (page.at(-1) as Event).id
+      return (await after(afterId, limit)).filter((event) => event.id <= lastId)
+    },
+
+    async head() {
+      const row = await events().select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
+      return (await settle(db)) ? (row?.id ?? 0) : undefined
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import test, { before, describe } from 'node:test'
+import { DATABASES } from '../../../test/support/databases.ts'
+import type { Database } from '../db/database.ts'
+import type { NewEvent } from './event.ts'
+import { type EventLog, makeEventLog } from './log.ts'
+import { writeEvent } from './write.ts'
+
+const tenantId = randomUUID()
+const eventOf = (type: string): NewEvent => ({
+  tenantId,
+  projectId: null,
+  runId: null,
+  taskId: null,
+  type,
+  data: {},
+  atMs: 1,
+})
+
+for (const { name, open } of DATABASES) {
+  describe(`event log on ${name}`, () => {
+    let db: Database
+    let log: EventLog
+    before(async () => {
+      db = (await open()).db
+      log = makeEventLog(db)
+    })
+    const add = (type: string) => db.transaction((tx) => writeEvent(tx, eventOf(type)))
+    const typesAfter = async (id: number): Promise<string[]> => (await log.readAll(id, 10)).map(({ type }) => type)
+
+    test('readAll() pages through all events in order, over holes of rolled back ones too', async () => {
+      const startId = (await log.head()) as number
+      await add('test.one')
+      await assert.rejects(
+        db.transaction(async (tx) => {
+          await writeEvent(tx, eventOf('test.lost'))
+          throw new Error('no')
+        }),
+      )
+      await add('test.two')
+      await add('test.three')
+      assert.deepEqual(await typesAfter(startId), ['test.one', 'test.two', 'test.three'])
+      const [first, second] = await log.readAll(startId, 2)
+      assert.deepEqual(await typesAfter(second!.id), ['test.three'])
+      assert.deepEqual(
+        (await log.readAll(startId, 1)).map(({ id }) => id),
+        [first!.id],
+      )
+      assert.equal(await log.head(), (await log.readAll(second!.id, 1))[0]!.id)
+    })
+
+    // SQLite has one writer: no transaction can hold a lower id there.
+    const isConcurrent = name === 'PostgreSQL'
+    test('readAll() waits for a transaction that holds a lower id, and never passes it by', {
+      skip: !isConcurrent && 'has one writer',
+    }, async () => {
+      const startId = (await log.head()) as number
+      const finish = Promise.withResolvers<void>()
+      const written = Promise.withResolvers<void>()
+      const slow = db.transaction(async (tx) => {
+        await writeEvent(tx, eventOf('test.slow'))
+        written.resolve()
+        await finish.promise
+      })
+      await written.promise
+      await add('test.quick')
+      // As long as it takes too long, nothing after it is given.
+      assert.deepEqual(await typesAfter(startId), [])
+      assert.equal(await log.head(), undefined)
+      const waiting = typesAfter(startId)
+      finish.resolve()
+      await slow
+      assert.deepEqual(await waiting, ['test.slow', 'test.quick'])
+    })
+  })
+}
