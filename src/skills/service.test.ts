@@ -69,10 +69,16 @@ for (const { name: database, open } of DATABASES) {
     })
 
     test('put() makes a skill, then adds versions, and keeps its kind', async () => {
-      const { skills, tenantId } = makeTestSkills(db, wholeFile)
+      const { skills, elsewhere, tenantId } = makeTestSkills(db, wholeFile)
       const versions = []
       for (const request of [one, one, two]) versions.push((await skills.put(tenantId, request)).version)
       assert.deepEqual(versions, [1, 1, 2])
+      const atOnce = [skills, elsewhere].map((each) => each.put(tenantId, { ...one, name: 'twice' }))
+      assert.deepEqual(
+        (await Promise.all(atOnce)).map(({ version }) => version),
+        [1, 1],
+      )
+      assert.equal((await failureOf(skills.put(tenantId, { ...one, name: 'core' }))).code, 'skill_exists')
       const http = { tools: [{ name: 'run', description: 'Runs.', url: 'https://example.com' }] }
       const other = await failureOf(skills.put(tenantId, { name: 'sums', kind: 'http', definition: http }))
       assert.equal(other.code, 'skill_kind_fixed')
@@ -249,12 +255,13 @@ for (const { name: database, open } of DATABASES) {
       assert.deepEqual(told, [{ console: [{ level: 'warn', text: 'half 1' }] }])
     })
 
-    test('an http skill puts its base URL and headers before those of its tools', async () => {
+    test('an http skill puts its base URL and headers before those of its tools', async (t) => {
       const seen: unknown[] = []
       const server = await startServer((request, response) => {
         seen.push([request.url, request.headers['x-team'], request.headers['x-one']])
         response.end()
       })
+      t.after(() => server.stop())
       const all = makeTestSkills(db, wholeFile)
       const definition = {
         baseUrl: `${server.url}/v2/`,
@@ -267,7 +274,6 @@ for (const { name: database, open } of DATABASES) {
       await all.skills.create(all.tenantId, null, { name: 'things', kind: 'http', definition })
       await run(all, 'skill:things/get', { id: 'a/b' })
       await run(all, 'skill:things/other')
-      server.stop()
       assert.deepEqual(seen, [
         ['/v2/things/a%2Fb', 'ours', 'own'],
         ['/other', 'ours', 'common'],

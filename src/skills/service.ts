@@ -154,15 +154,24 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
       return (await commit(skill, next, 'skill.versioned', checked)) ? toSkill(next, checked) : undefined
     })
 
-  const put: SkillService['put'] = async (tenantId, request) => {
-    const { name, kind } = request
-    const known = await skills.skill(tenantId, name)
-    if (!known) return create(tenantId, null, request)
-    if (known.kind === kind) return addVersion(tenantId, name, request)
-    throw skillErrors.skill_kind_fixed(
-      `the skill "${name}" is of the kind ${known.kind}, not ${kind}: take another name`,
-    )
-  }
+  const put: SkillService['put'] = (tenantId, request) =>
+    retry(request.name, async () => {
+      const { name, kind } = request
+      const known = await skills.skill(tenantId, name)
+      if (known && known.kind !== kind) {
+        throw skillErrors.skill_kind_fixed(
+          `the skill "${name}" is of the kind ${known.kind}, not ${kind}: take another name`,
+        )
+      }
+      if (known) return addVersion(tenantId, name, request)
+      try {
+        return await create(tenantId, null, request)
+      } catch (error) {
+        // Somebody else made it meanwhile, unless the name is a builtin's.
+        if ((error as { code?: unknown }).code === 'skill_exists' && !builtinSkills.has(name)) return undefined
+        throw error
+      }
+    })
 
   const archive: SkillService['archive'] = (tenantId, name) =>
     retry(name, async () => {
