@@ -12,4 +12,5 @@ if (major < 24) {
 }
 module.enableCompileCache?.()
 const { main } = await import('../src/cli/main.ts')
-process.exitCode = await main(process.argv.slice(2))
+const { makeProcessIo } = await import('../src/cli/io.ts')
+process.exitCode = await main(process.argv.slice(2), makeProcessIo(process))

@@ -1,0 +1,43 @@
+/** One use of a command: typed access to what was given, and the ways to answer. */
+import type { Client } from '../sdk/client.ts'
+import type { Arguments } from './arguments.ts'
+import type { CommandCall } from './command.ts'
+import { connect, findConnection } from './connection.ts'
+import { cliErrors } from './errors.ts'
+import type { Io } from './io.ts'
+import type { Style } from './style.ts'
+
+export const makeCall = (io: Io, { args, values }: Arguments, style: Style): CommandCall => {
+  const isJson = values.json === true
+  let client: Client | undefined
+  const text = (name: string): string | undefined => {
+    const value = values[name]
+    return typeof value === 'string' ? value : undefined
+  }
+  return {
+    io,
+    args,
+    style,
+    isJson,
+    text,
+    flag: (name) => values[name] === true,
+    list: (name) => (Array.isArray(values[name]) ? values[name] : []),
+    integer(name, least) {
+      const given = text(name)
+      if (given === undefined) return undefined
+      if (/^\d+$/.test(given) && Number(given) >= least) return Number(given)
+      throw cliErrors.usage_invalid(`--${name} is ${JSON.stringify(given)}; allowed: a whole number from ${least}`)
+    },
+    client() {
+      client ??= connect(findConnection(io, { url: text('url'), key: text('key'), dataDir: text('data-dir') }))
+      return client
+    },
+    show(value, toText) {
+      const shown = isJson ? JSON.stringify(value ?? null, null, 2) : toText()
+      io.stdout.write(shown.endsWith('\n') ? shown : `${shown}\n`)
+    },
+    say(line) {
+      if (!isJson) io.stdout.write(`${line}\n`)
+    },
+  }
+}

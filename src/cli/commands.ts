@@ -1,0 +1,26 @@
+/** The table of commands, in the order in which the help lists them. What is heavy is loaded by a command when it runs. */
+import type { Command } from './command.ts'
+import { agentsCommand } from './commands/agents.ts'
+import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { keysCommand } from './commands/keys.ts'
+import { runCommand, runsCommand } from './commands/run.ts'
+import { skillsCommand } from './commands/skills.ts'
+import { devCommand, startCommand } from './commands/start.ts'
+import { deadCommand, tasksCommand } from './commands/tasks.ts'
+import { workflowsCommand } from './commands/workflows.ts'
+
+export const commands: readonly Command[] = [
+  demoCommand,
+  startCommand,
+  devCommand,
+  runCommand,
+  runsCommand,
+  tasksCommand,
+  deadCommand,
+  agentsCommand,
+  skillsCommand,
+  workflowsCommand,
+  keysCommand,
+  doctorCommand,
+]

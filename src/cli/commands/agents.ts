@@ -1,0 +1,116 @@
+/** `aidos agents`: agents and their life cycle. */
+import type { AgentView } from '../../sdk/views.ts'
+import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import type { Command, CommandCall } from '../command.ts'
+import { readObjectFile } from '../input.ts'
+
+const list = async (call: CommandCall): Promise<number> => {
+  const page = await call
+    .client()
+    .agents.list({ status: call.text('status'), type: call.text('type'), ...pageOf(call) })
+  const columns = [
+    { title: 'AGENT', of: (row: AgentView) => row.name },
+    { title: 'TYPE', of: (row: AgentView) => row.type },
+    { title: 'STATUS', of: (row: AgentView) => row.status },
+    { title: 'VERSION', of: (row: AgentView) => row.latestVersion },
+    { title: 'CHANGED', of: (row: AgentView) => age(row.updatedAt) },
+  ]
+  return showPage(call, page, columns, 'no agents; make one: aidos agents create NAME --config FILE')
+}
+
+const show = async (call: CommandCall): Promise<number> => {
+  const agent = await call.client().agents.find(call.args[0] ?? '', call.integer('version', 1))
+  call.show(agent, () => formatFields(agent, call.style))
+  return 0
+}
+
+const create = async (call: CommandCall): Promise<number> => {
+  const [name = '', file = ''] = call.args
+  const config = await readObjectFile(file)
+  const { agents } = call.client()
+  const isNext = call.flag('next')
+  const made = isNext
+    ? await agents.addVersion(name, config)
+    : await agents.create({ name, type: call.text('type'), config })
+  const agent = call.flag('activate') && made.status === 'draft' ? await agents.activate(name) : made
+  const hint = agent.status === 'draft' ? `\n${call.style.dim(`let it take runs: aidos agents activate ${name}`)}` : ''
+  call.show(agent, () => `agent ${name}, version ${agent.latestVersion}, is ${agent.status}${hint}`)
+  return 0
+}
+
+const MOVES = {
+  activate: 'Let a draft take runs',
+  pause: 'Take no new runs for now',
+  resume: 'Take runs again',
+  drain: 'Take no more runs; archived once those under way have ended',
+  archive: 'End it for good',
+} as const
+
+const moveCommand = (move: keyof typeof MOVES): Command => ({
+  name: move,
+  summary: MOVES[move],
+  usage: 'NAME',
+  takes: [1, 1],
+  usesServer: true,
+  async run(call) {
+    const agent = await call.client().agents[move](call.args[0] ?? '')
+    call.show(agent, () => `agent ${agent.name} is ${agent.status}`)
+    return 0
+  },
+})
+
+const LIST_OPTIONS = {
+  status: { type: 'text', value: 'S', about: 'draft, active, paused, draining or archived.' },
+  type: { type: 'text', value: 'TYPE', about: 'What you sort your agents by.' },
+  ...PAGE_OPTIONS,
+} as const
+
+export const agentsCommand: Command = {
+  name: 'agents',
+  summary: 'List, make and steer agents',
+  usage: '[--status S] [--type TYPE]',
+  about: `An agent is a versioned configuration: model, instructions, skills, output and budgets. Its life: draft → active ⇄ paused →
+draining → archived. Only an active agent takes new runs; a run stays on the version it began with.`,
+  usesServer: true,
+  options: LIST_OPTIONS,
+  examples: [
+    { line: 'agents create support support.yaml --activate', about: 'Make an agent of a file and let it take runs.' },
+    { line: 'agents create support support.yaml --next', about: 'Its next version.' },
+  ],
+  next: ['aidos run NAME --agent --input \'"…"\' --watch      run it'],
+  run: list,
+  commands: [
+    {
+      name: 'list',
+      summary: 'List agents',
+      usage: '[--status S] [--type TYPE]',
+      usesServer: true,
+      options: LIST_OPTIONS,
+      run: list,
+    },
+    {
+      name: 'show',
+      summary: 'An agent with its configuration',
+      usage: 'NAME [--version N]',
+      takes: [1, 1],
+      usesServer: true,
+      options: { version: { type: 'text', value: 'N', about: 'Default: the latest.' } },
+      run: show,
+    },
+    {
+      name: 'create',
+      summary: 'Make an agent, or its next version, of a file',
+      usage: 'NAME FILE [--type TYPE] [--activate] [--next]',
+      about: 'FILE holds the configuration in JSON or YAML: { instructions, model?, skills?, output?, budgets? }.',
+      takes: [2, 2],
+      usesServer: true,
+      options: {
+        type: { type: 'text', value: 'TYPE', about: 'What you sort your agents by.' },
+        activate: { type: 'flag', about: 'Let it take runs at once.' },
+        next: { type: 'flag', about: 'The agent is there: make its next version.' },
+      },
+      run: create,
+    },
+    ...(Object.keys(MOVES) as (keyof typeof MOVES)[]).map(moveCommand),
+  ],
+}

@@ -1,0 +1,127 @@
+/** `aidos start` and `aidos dev`: the whole system in this process, until it is told to stop. */
+import type { Command, CommandCall, Options } from '../command.ts'
+import { errorAsText } from '../errors.ts'
+import { standInSettings, startStandIn } from '../stand-in.ts'
+
+const SERVER_OPTIONS: Options = {
+  port: { type: 'text', value: 'PORT', about: 'Port of the HTTP API; 0 takes a free one. Else PORT, else 3000.' },
+  'data-dir': {
+    type: 'text',
+    value: 'DIR',
+    about: 'Folder of the database and the key. Else AIDOS_DATA_DIR, else .aidos.',
+  },
+  'stand-in': {
+    type: 'text',
+    value: 'SCRIPT',
+    about: 'Answer for the model by a script (YAML or JSON) where no model is at hand. It is no model.',
+  },
+}
+
+interface ServeOptions {
+  readonly load: readonly string[]
+  readonly watch: boolean
+}
+
+const settingsOf = (call: CommandCall): Record<string, string> => {
+  const port = call.text('port')
+  const dataDir = call.text('data-dir')
+  return {
+    ...(port === undefined ? {} : { PORT: port }),
+    ...(dataDir === undefined ? {} : { AIDOS_DATA_DIR: dataDir }),
+  }
+}
+
+const serve = async (call: CommandCall, { load, watch }: ServeOptions): Promise<number> => {
+  const { io, style, isJson } = call
+  const { readConfig } = await import('../../config.ts')
+  const { startApp } = await import('../../app.ts')
+  const script = call.text('stand-in')
+  const given = { ...io.env, ...settingsOf(call) }
+  // Checked before anything is started.
+  readConfig(given)
+  const standIn = script === undefined ? undefined : await startStandIn(script)
+  try {
+    const config = readConfig({ ...given, ...(standIn ? standInSettings(standIn, given.OUTBOUND_ALLOW) : {}) })
+    const stop = io.stopSignal()
+    const app = await startApp({
+      config,
+      load,
+      watch,
+      onLoaded: (lines) => call.say(lines.map((line) => `${style.green('loaded')} ${line}`).join('\n')),
+      onLoadFailed: (error) => io.stderr.write(errorAsText(error, style)),
+    })
+    const facts = { url: app.url, key: app.key, keyFile: app.keyFile, dataDir: config.AIDOS_DATA_DIR }
+    if (isJson) io.stdout.write(`${JSON.stringify(facts)}\n`)
+    if (standIn) call.say(style.yellow(`the model is a stand-in that answers by ${script}: it is no model`))
+    call.say(welcome(facts, app.keyIsNew, watch ? load : [], call))
+    if (!stop.aborted) {
+      await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
+    }
+    call.say(style.dim('stopping: work under way may finish; the rest goes on after the next start'))
+    await app.stop()
+    return 0
+  } finally {
+    await standIn?.stop()
+  }
+}
+
+interface Facts {
+  readonly url: string | undefined
+  readonly key: string | undefined
+  readonly keyFile: string
+}
+
+const welcome = (
+  { url, key, keyFile }: Facts,
+  keyIsNew: boolean,
+  watched: readonly string[],
+  call: CommandCall,
+): string => {
+  const { bold, cyan, dim } = call.style
+  if (url === undefined) return `${bold('AIDOS runs')} ${dim('(this process does not serve the API)')}`
+  const secret =
+    keyIsNew && key !== undefined ? `${key}  ${dim(`kept in ${keyFile}, for you alone`)}` : dim(`in ${keyFile}`)
+  return [
+    `${bold('AIDOS runs')} at ${cyan(url)}   API reference: ${cyan(`${url}/docs`)}`,
+    `key  ${secret}`,
+    ...watched.map((folder) => dim(`watches ${folder}: changes are taken up as they are saved`)),
+    dim('In another terminal: aidos runs, aidos run NAME --watch, aidos doctor. Ctrl-C stops.'),
+  ].join('\n')
+}
+
+export const startCommand: Command = {
+  name: 'start',
+  summary: 'Run the whole system here, until it is stopped',
+  usage: '[--load DIR]… [--port PORT] [--data-dir DIR]',
+  about: `One process plays all roles on an embedded database: API, agents, workflows, scheduler, workers. The first start makes a tenant
+and a key, and keeps the key where only you can read it, so that commands in the same folder find the server. Settings are environment
+variables, documented in .env.example. With --load it takes the TypeScript workflows, tasks, function skills and agents that the
+folder's modules export, and its *.asl.json and *.asl.yaml files.`,
+  options: {
+    load: { type: 'list', value: 'DIR', about: 'Folder with your own code and definitions.' },
+    ...SERVER_OPTIONS,
+  },
+  examples: [
+    { line: 'start', about: 'Everything with its defaults, on loopback.' },
+    { line: 'start --load examples/order-refund', about: 'With the workflows and tasks of a folder.' },
+    {
+      line: 'start --load examples/support-agent --stand-in examples/support-agent/stand-in.yaml',
+      about: 'Agents without a model.',
+    },
+  ],
+  next: ['aidos doctor           check that all is well', 'aidos run NAME --watch start something'],
+  run: (call) => serve(call, { load: call.list('load'), watch: false }),
+}
+
+export const devCommand: Command = {
+  name: 'dev',
+  summary: 'Like start, with a folder of yours whose changes are taken up as you save them',
+  usage: 'DIR',
+  about: `Runs go on with the version of the workflow that they began with: change the version in the code when the order of its steps
+changes. A change that cannot be loaded is told, and what was loaded before stays.`,
+  takes: [1, 1],
+  options: SERVER_OPTIONS,
+  examples: [{ line: 'dev examples/order-refund', about: 'Edit refund.ts and start runs from another terminal.' }],
+  next: ['aidos run NAME --watch      run what you are writing'],
+  run: (call) => serve(call, { load: call.args, watch: true }),
+}

@@ -1,0 +1,105 @@
+/** `aidos workflows`: stored definitions, and those written in code. */
+import path from 'node:path'
+import type { Finding } from '../../platform/errors.ts'
+import type { WorkflowView } from '../../sdk/views.ts'
+import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import type { Command, CommandCall } from '../command.ts'
+import { readText } from '../input.ts'
+
+const formatOf = (file: string): 'json' | 'yaml' => (file.endsWith('.json') ? 'json' : 'yaml')
+
+const list = async (call: CommandCall): Promise<number> => {
+  const page = await call.client().workflows.list(pageOf(call))
+  const columns = [
+    { title: 'WORKFLOW', of: (row: WorkflowView) => row.name },
+    { title: 'KIND', of: (row: WorkflowView) => (row.kind === 'asl' ? 'States Language' : 'TypeScript') },
+    { title: 'STATUS', of: (row: WorkflowView) => row.status },
+    { title: 'VERSION', of: (row: WorkflowView) => row.version },
+    { title: 'CHANGED', of: (row: WorkflowView) => age(row.updatedAt) },
+  ]
+  return showPage(call, page, columns, 'no workflows; make one: aidos workflows create FILE')
+}
+
+const show = async (call: CommandCall): Promise<number> => {
+  const workflow = await call.client().workflows.find(call.args[0] ?? '', call.integer('version', 1))
+  call.show(workflow, () => formatFields(workflow, call.style))
+  return 0
+}
+
+const create = async (call: CommandCall): Promise<number> => {
+  const [file = ''] = call.args
+  const name = call.text('name') ?? path.basename(file).replace(/(\.asl)?\.(json|ya?ml)$/, '')
+  const workflow = await call.client().workflows.put({ name, definition: await readText(file), format: formatOf(file) })
+  const warnings = (workflow.warnings ?? []).map((finding) => `\n${findingLine(finding, call.style.yellow('advice'))}`)
+  call.show(workflow, () => `workflow ${name}, version ${workflow.version}${warnings.join('')}`)
+  return 0
+}
+
+const findingLine = ({ path: place, message }: Finding, mark: string): string => `${mark} ${place}: ${message}`
+
+const check = async (call: CommandCall): Promise<number> => {
+  const [file = ''] = call.args
+  const answer = await call.client().workflows.validate({ definition: await readText(file), format: formatOf(file) })
+  call.show(answer, () =>
+    [
+      ...answer.errors.map((finding) => findingLine(finding, call.style.red('error'))),
+      ...answer.warnings.map((finding) => findingLine(finding, call.style.yellow('advice'))),
+      answer.valid ? `${file} is valid` : `${file} is not valid`,
+    ].join('\n'),
+  )
+  return answer.valid ? 0 : 1
+}
+
+const archive = async (call: CommandCall): Promise<number> => {
+  const [name = ''] = call.args
+  const workflow = await call.client().workflows.archive(name)
+  call.show(
+    workflow ?? { name, status: 'archived' },
+    () => `workflow ${name} is archived: runs under way go on, no new ones`,
+  )
+  return 0
+}
+
+const file = { takes: [1, 1], usesServer: true } as const
+
+export const workflowsCommand: Command = {
+  name: 'workflows',
+  summary: 'List, check, store and archive workflows',
+  about: `A workflow is a versioned definition in the States Language (JSON or YAML), or a TypeScript function of a folder that the server
+has loaded (aidos start --load DIR). A run stays on the version it began with.`,
+  usesServer: true,
+  options: PAGE_OPTIONS,
+  examples: [
+    { line: 'workflows check order.asl.yaml', about: 'Every mistake with its place, without storing anything.' },
+    { line: 'workflows create order.asl.yaml', about: 'Store it, or its next version when it differs.' },
+  ],
+  next: ['aidos run NAME --watch      run it'],
+  run: list,
+  commands: [
+    { name: 'list', summary: 'List workflows', usesServer: true, options: PAGE_OPTIONS, run: list },
+    {
+      name: 'show',
+      summary: 'A workflow with its definition',
+      usage: 'NAME [--version N]',
+      ...file,
+      options: { version: { type: 'text', value: 'N', about: 'Default: the current one.' } },
+      run: show,
+    },
+    {
+      name: 'create',
+      summary: 'Store a definition',
+      usage: 'FILE [--name NAME]',
+      ...file,
+      options: { name: { type: 'text', value: 'NAME', about: "Default: the file's name without its end." } },
+      run: create,
+    },
+    {
+      name: 'check',
+      summary: 'Check a definition without storing it; exit status 1 if it is not valid',
+      usage: 'FILE',
+      ...file,
+      run: check,
+    },
+    { name: 'archive', summary: 'Let no new run begin', usage: 'NAME', ...file, run: archive },
+  ],
+}

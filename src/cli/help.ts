@@ -1,0 +1,87 @@
+/** The help texts, made of the table of commands: what it is, how it is called, examples, what next. */
+import type { Command, Example, Option, Options } from './command.ts'
+import type { Style } from './style.ts'
+
+export const COMMON: Options = {
+  json: { type: 'flag', about: 'Print JSON and nothing else.' },
+  help: { type: 'flag', short: 'h', about: 'Show this text.' },
+}
+
+export const SERVER: Options = {
+  url: { type: 'text', value: 'URL', about: 'The server; else AIDOS_URL, else the credentials file.' },
+  key: { type: 'text', value: 'KEY', about: 'The API key; else AIDOS_KEY, else the credentials file.' },
+  'data-dir': { type: 'text', value: 'DIR', about: 'Folder of credentials.json; else AIDOS_DATA_DIR, else .aidos.' },
+}
+
+const columns = (rows: readonly (readonly [string, string])[], style: Style): string[] => {
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return rows.map(([left, right]) => `  ${style.cyan(left)}${' '.repeat(width - left.length)}  ${right}`)
+}
+
+const optionRow = (name: string, option: Option): readonly [string, string] => {
+  const short = option.short ? `-${option.short}, ` : ''
+  const value = option.type === 'flag' ? '' : ` ${option.value ?? 'VALUE'}`
+  return [`${short}--${name}${value}`, `${option.about}${option.type === 'list' ? ' May be repeated.' : ''}`]
+}
+
+const section = (title: string, lines: readonly string[], style: Style): string[] =>
+  lines.length === 0 ? [] : ['', style.bold(title), ...lines]
+
+const exampleLines = (examples: readonly Example[], style: Style): string[] =>
+  examples.flatMap(({ line, about }) => [`  ${style.cyan(`aidos ${line}`)}`, `      ${about}`])
+
+const usageOf = (path: string, command: Command): string[] => {
+  const own = command.run ? [`  aidos ${path}${command.usage ? ` ${command.usage}` : ''}`] : []
+  const inner = command.commands ?? []
+  return [...own, ...inner.map((sub) => `  aidos ${path} ${sub.name}${sub.usage ? ` ${sub.usage}` : ''}`)]
+}
+
+export const commandHelp = (path: string, command: Command, style: Style): string => {
+  const options = { ...command.options, ...(command.usesServer ? SERVER : {}), ...COMMON }
+  const optionRows = Object.entries(options).map(([name, option]) => optionRow(name, option))
+  const inner = (command.commands ?? []).map((sub) => [sub.name, sub.summary] as const)
+  return [
+    `${style.bold(`aidos ${path}`)}: ${command.summary}`,
+    ...(command.about ? ['', command.about] : []),
+    ...section('Usage', usageOf(path, command), style),
+    ...section('Commands', inner.length > 0 ? columns(inner, style) : [], style),
+    ...section('Options', columns(optionRows, style), style),
+    ...section('Examples', exampleLines(command.examples ?? [], style), style),
+    ...section(
+      'What next',
+      (command.next ?? []).map((line) => `  ${line}`),
+      style,
+    ),
+    '',
+  ].join('\n')
+}
+
+const FIRST_STEPS: readonly Example[] = [
+  { line: 'demo', about: 'See a durable workflow with an agent do real work, in under a minute. Needs no network.' },
+  { line: 'start', about: 'Run the whole system here: API, workers and database in one process.' },
+  { line: 'run examples/licence-audit/licence-audit.asl.json --watch', about: 'Run a definition and follow it live.' },
+]
+
+export const generalHelp = (commands: readonly Command[], style: Style): string =>
+  [
+    `${style.bold('aidos')}: AI agents and durable workflows on your own machines.`,
+    '',
+    'A workflow or agent is started as a run. Its steps are written down as they finish, so that a crash or a restart costs',
+    'nothing that was done; a run waits for hours or approvals without holding anything.',
+    ...section('Usage', ['  aidos COMMAND [options]'], style),
+    ...section(
+      'Commands',
+      columns(
+        commands.map((command) => [command.name, command.summary] as const),
+        style,
+      ),
+      style,
+    ),
+    ...section('First steps', exampleLines(FIRST_STEPS, style), style),
+    ...section(
+      'What next',
+      ['  aidos COMMAND --help teaches each command. The HTTP API is documented at /docs of a running server.'],
+      style,
+    ),
+    '',
+  ].join('\n')

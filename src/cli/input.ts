@@ -1,0 +1,51 @@
+/** Reads what commands are given as files, text or standard input. */
+import { readFile } from 'node:fs/promises'
+import type { Json, JsonObject } from '../platform/json.ts'
+import { cliErrors } from './errors.ts'
+import type { Io } from './io.ts'
+
+const readAll = async (stdin: Io['stdin']): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString()
+}
+
+export const readText = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    throw cliErrors.file_unreadable(`${file}: ${why}`, { cause: error })
+  })
+
+/** JSON as it is, of a file (`@FILE`) or of standard input (`-`). Throws `input_invalid`, naming what was given. */
+export const readJson = async (io: Io, given: string, option: string): Promise<Json> => {
+  const text = given === '-' ? await readAll(io.stdin) : given.startsWith('@') ? await readText(given.slice(1)) : given
+  try {
+    return JSON.parse(text) as Json
+  } catch (error) {
+    const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text
+    throw cliErrors.input_invalid(
+      `${option} is not JSON: ${(error as Error).message} (was ${shown})\nA text needs its quotes: ${option} '"a text"'. A file is @FILE, standard input is -.`,
+      { cause: error },
+    )
+  }
+}
+
+export const readObject = async (io: Io, given: string, option: string): Promise<JsonObject> => {
+  const value = await readJson(io, given, option)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw cliErrors.input_invalid(`${option} must be a JSON object`)
+}
+
+/** A file in JSON or YAML, by the end of its name. */
+export const readObjectFile = async (file: string): Promise<JsonObject> => {
+  const text = await readText(file)
+  const { parse } = await import('yaml')
+  let value: unknown
+  try {
+    value = file.endsWith('.json') ? JSON.parse(text) : parse(text)
+  } catch (error) {
+    throw cliErrors.input_invalid(`${file}: ${(error as Error).message}`, { cause: error })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+  throw cliErrors.input_invalid(`${file} must hold an object`)
+}

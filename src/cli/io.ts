@@ -1,0 +1,38 @@
+/** What a command is given of the outside: streams, the environment, the folder, and word of when to stop. */
+
+export interface Output {
+  write(text: string): unknown
+  readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
+  readonly rows?: number | undefined
+}
+
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly stdin: AsyncIterable<Buffer | string>
+  /** Aborted when the process was asked to stop. Asked for late, so that a command that does not ask ends at once. */
+  stopSignal(): AbortSignal
+}
+
+/** The io of a process: `makeProcessIo(process)`. */
+export const makeProcessIo = (host: NodeJS.Process): Io => {
+  let stop: AbortController | undefined
+  return {
+    env: host.env,
+    stdout: host.stdout,
+    stderr: host.stderr,
+    stdin: host.stdin,
+    stopSignal() {
+      if (stop) return stop.signal
+      const controller = new AbortController()
+      stop = controller
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        // Only the first: the second ends the process in the usual way.
+        host.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)))
+      }
+      return controller.signal
+    },
+  }
+}
