@@ -1,80 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, afterEach, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { callWeather, makeLoopTests, outputOf, tellResults } from '../../test/support/agent-loop.ts'
 import { DATABASES } from '../../test/support/databases.ts'
-import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
-import type { Run } from '../engine/index.ts'
+import { NonRetryableError, type Run } from '../engine/index.ts'
 import type { Database } from '../platform/db/database.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import type { Json } from '../platform/json.ts'
-import type { TaskHandler } from '../tasks/index.ts'
-import { type AgentConfigInput, parseConfig } from './config.ts'
-import { makeAgentLoop } from './loop.ts'
-import type { StandInScriptInput } from './stand-in/script.ts'
-import { type ModelStandIn, makeModelStandIn } from './stand-in/stand-in.ts'
-import { compileSchema, makeSkillTools, makeTestModel, tool } from './testing.ts'
-import type { AgentOutput } from './types.ts'
 
-const { model, stop } = makeTestModel()
-after(stop)
-
-const skills = makeSkillTools(tool('weather', 'now', 'city'), tool('math', 'add', 'a', 'b'))
-const handlers: Record<string, TaskHandler> = {
-  'skill:weather/now': async (input) => ({ sky: `grey over ${(input as { city: string }).city}` }),
-  'skill:math/add': async (input) => Number((input as { a: string }).a) + Number((input as { b: string }).b),
-}
-
-let standIn: ModelStandIn | undefined
-const engines: TestEngine[] = []
-afterEach(async () => {
-  for (const engine of engines.splice(0)) await engine.stop()
-  await standIn?.stop()
-})
-
-interface Setup {
-  readonly db: Database
-  readonly script: StandInScriptInput
-  readonly config?: Partial<AgentConfigInput>
-  readonly handlers?: Record<string, TaskHandler>
-}
-
-const loopOf = ({ config }: Setup) =>
-  makeAgentLoop({
-    name: 'clerk',
-    config: parseConfig({ instructions: 'You are a clerk.', skills: ['weather', 'math'], ...config }),
-    skills,
-    model,
-    defaultModel: { baseUrl: standIn!.url, apiKey: 'k', model: 'stand-in' },
-    compileSchema,
-    turnRetry: { attempts: 4, delay: 1 },
-  })
-
-const begin = async (setup: Setup): Promise<TestEngine> => {
-  standIn = await makeModelStandIn({ script: setup.script })
-  return startEngine(setup)
-}
-
-/** What a crashed engine waits for never comes: it is not stopped again. */
-const crash = async (engine: TestEngine): Promise<void> => {
-  engines.splice(engines.indexOf(engine), 1)
-  await engine.crash()
-}
-
-const startEngine = async (setup: Setup, tenantId?: string): Promise<TestEngine> => {
-  const engine = await startTestEngine({
-    db: setup.db,
-    workflows: { clerk: loopOf(setup) },
-    handlers: { ...handlers, ...setup.handlers },
-    ...(tenantId !== undefined && { tenantId }),
-  })
-  engines.push(engine)
-  return engine
-}
-
-const outputOf = (run: Run): AgentOutput => {
-  assert.equal(run.status, 'completed', JSON.stringify(run.error))
-  return run.output as unknown as AgentOutput
-}
+const loop = makeLoopTests()
 
 const logOf = async (db: Database, run: Run): Promise<{ message: string; data: Record<string, Json> }[]> => {
   const events = await makeEventLog(db).read({ tenantId: run.tenantId, runId: run.id, afterId: 0, limit: 500 })
@@ -82,17 +16,13 @@ const logOf = async (db: Database, run: Run): Promise<{ message: string; data: R
   return lines.map(({ data }) => ({ message: String(data.message), data: (data.data ?? {}) as Record<string, Json> }))
 }
 
-const callWeather = (city: string) => ({ name: 'weather__now', input: { city } })
-/** Answers with all that its tools have told it. */
-const tellResults = { text: '{% $string(results.value) %}' }
-
 for (const database of DATABASES) {
   const onDatabase = (title: string, body: (db: Database) => Promise<void>): void => {
     test(`agent loop on ${database.name}: ${title}`, async () => body((await database.open()).db))
   }
 
   onDatabase('an agent uses two tools, one after the other, and answers', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: {
         rules: [
@@ -120,11 +50,11 @@ for (const database of DATABASES) {
       ],
     )
     for (const key of ['turn', 'turn#2', 'turn#3'])
-      assert.deepEqual(standIn?.callsFor(`${run.id}/${key}`), { calls: 1, answered: 1 })
+      assert.deepEqual(loop.standIn.callsFor(`${run.id}/${key}`), { calls: 1, answered: 1 })
   })
 
   onDatabase('the timeline tells of turns with their tokens and of calls', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: {
         rules: [{ when: { turn: 1 }, reply: { toolCalls: [callWeather('Ulm')] } }, { reply: { text: 'done' } }],
@@ -145,7 +75,7 @@ for (const database of DATABASES) {
     async (db) => {
       let together = 0
       let most = 0
-      const engine = await begin({
+      const engine = await loop.begin({
         db,
         script: {
           rules: [
@@ -171,7 +101,7 @@ for (const database of DATABASES) {
   )
 
   onDatabase('the model is told of a tool that failed, and the run goes on', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: {
         rules: [
@@ -184,19 +114,19 @@ for (const database of DATABASES) {
       },
       handlers: {
         async 'skill:weather/now'() {
-          throw new Error('no satellite')
+          throw new NonRetryableError('no satellite', { code: 'no_satellite' })
         },
       },
     })
     const run = await engine.result('clerk', 'x')
-    assert.deepEqual(JSON.parse(outputOf(run).text), [{ error: { code: 'error', message: 'no satellite' } }, 2])
+    assert.deepEqual(JSON.parse(outputOf(run).text), [{ error: { code: 'no_satellite', message: 'no satellite' } }, 2])
     assert.ok((await logOf(db, run)).some(({ message }) => message === 'the call of weather__now failed: no satellite'))
   })
 
   onDatabase(
     'the model is told of a tool that does not exist and of input that does not fit; no task is made',
     async (db) => {
-      const engine = await begin({
+      const engine = await loop.begin({
         db,
         script: {
           rules: [
@@ -220,7 +150,7 @@ for (const database of DATABASES) {
   )
 
   onDatabase('tool input that is no JSON is told to the model', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: {
         rules: [
@@ -234,7 +164,7 @@ for (const database of DATABASES) {
   })
 
   onDatabase('an agent that has made its turns ends, and says which budget and how much', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
       config: { budgets: { turns: 2 } },
@@ -244,11 +174,11 @@ for (const database of DATABASES) {
     assert.equal(run.error?.code, 'agent_budget_exceeded')
     assert.deepEqual(run.error?.details, { budget: 'turns', used: 2, limit: 2 })
     assert.match(run.error.message, /"turns".*2 of 2/)
-    assert.equal(standIn?.calls().total, 2)
+    assert.equal(loop.standIn.calls().total, 2)
   })
 
   onDatabase('an agent that has used its tokens makes no further turn', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
       config: { budgets: { tokens: 10 } },
@@ -257,11 +187,11 @@ for (const database of DATABASES) {
     const details = error?.details as { budget: string; used: number; limit: number }
     assert.deepEqual([error?.code, details.budget, details.limit], ['agent_budget_exceeded', 'tokens', 10])
     assert.ok(details.used > 10)
-    assert.equal(standIn?.calls().total, 1)
+    assert.equal(loop.standIn.calls().total, 1)
   })
 
   onDatabase('an agent whose time is up makes no further turn', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] }, fault: { slowMs: 60 } }] },
       config: { budgets: { wallTime: '50 ms' } },
@@ -270,7 +200,7 @@ for (const database of DATABASES) {
     const details = error?.details as { budget: string; used: number; limit: number }
     assert.deepEqual([error?.code, details.budget, details.limit], ['agent_budget_exceeded', 'wallTime', 50])
     assert.ok(details.used >= 50)
-    assert.equal(standIn?.calls().total, 1)
+    assert.equal(loop.standIn.calls().total, 1)
   })
 
   const verdict = {
@@ -281,7 +211,7 @@ for (const database of DATABASES) {
   }
 
   onDatabase('an answer that does not follow the schema is mended by the model', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: {
         rules: [
@@ -297,46 +227,18 @@ for (const database of DATABASES) {
   })
 
   onDatabase('an agent that never follows its schema fails after two repairs', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: { rules: [{ reply: { output: { amount: 'many' } } }] },
       config: { output: verdict },
     })
     const { status, error } = await engine.result('clerk', 'x')
-    assert.deepEqual([status, error?.code, standIn?.calls().total], ['failed', 'agent_output_invalid', 3])
+    assert.deepEqual([status, error?.code, loop.standIn.calls().total], ['failed', 'agent_output_invalid', 3])
     assert.match(error?.message ?? '', /\/amount must be integer/)
   })
 
-  onDatabase('a turn is tried again after 429, with the same key, and waits as long as it is told', async (db) => {
-    const engine = await begin({
-      db,
-      script: { rules: [{ reply: { text: 'at last' }, fault: { status: 429, retryAfterS: 1, times: 1 } }] },
-    })
-    const beganMs = Date.now()
-    const run = await engine.result('clerk', 'x')
-    assert.equal(outputOf(run).text, 'at last')
-    assert.deepEqual(standIn?.callsFor(`${run.id}/turn`), { calls: 2, answered: 1 })
-    assert.ok(Date.now() - beganMs >= 1000, `took ${Date.now() - beganMs} ms`)
-  })
-
-  onDatabase('an answer that breaks off is thrown away and asked for again', async (db) => {
-    const engine = await begin({
-      db,
-      script: { rules: [{ reply: { text: 'the whole answer' }, fault: { breakAfterChunks: 1, times: 1 } }] },
-    })
-    const run = await engine.result('clerk', 'x')
-    assert.deepEqual([outputOf(run).text, outputOf(run).turns], ['the whole answer', 1])
-    assert.deepEqual(standIn?.callsFor(`${run.id}/turn`), { calls: 2, answered: 1 })
-  })
-
-  onDatabase('a model that refuses the request is not asked again', async (db) => {
-    const engine = await begin({ db, script: { rules: [{ fault: { status: 401 } }] } })
-    const { status, error } = await engine.result('clerk', 'x')
-    assert.deepEqual([status, error?.code, standIn?.calls().total], ['failed', 'model_denied', 1])
-  })
-
   onDatabase('a conversation is continued', async (db) => {
-    const engine = await begin({
+    const engine = await loop.begin({
       db,
       script: { rules: [{ when: { turn: 2 }, reply: { text: '{% $string(messages.content) %}' } }] },
     })
@@ -347,77 +249,5 @@ for (const database of DATABASES) {
     ]
     const { text } = outputOf(await engine.result('clerk', { messages }))
     assert.deepEqual(JSON.parse(text), ['You are a clerk.', 'I am Ada.', 'Hello Ada.', 'Who am I?'])
-  })
-
-  onDatabase('a cancelled run calls off its tools and asks the model nothing more', async (db) => {
-    const started = Promise.withResolvers<void>()
-    const aborted = Promise.withResolvers<void>()
-    const engine = await begin({
-      db,
-      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
-      handlers: {
-        'skill:weather/now': (_, { signal }) =>
-          new Promise((_, reject) => {
-            signal.addEventListener('abort', () => {
-              aborted.resolve()
-              reject(signal.reason)
-            })
-            started.resolve()
-          }),
-      },
-    })
-    const { id } = await engine.run('clerk', 'x')
-    await started.promise
-    await engine.engine.cancel(engine.tenantId, id)
-    assert.equal((await engine.wait(id)).status, 'cancelled')
-    await aborted.promise
-    assert.equal(standIn?.calls().total, 1)
-  })
-
-  onDatabase('after a crash no journaled turn is asked for again', async (db) => {
-    const reached = Promise.withResolvers<void>()
-    const release = Promise.withResolvers<void>()
-    const setup: Setup = {
-      db,
-      script: {
-        rules: [
-          { when: { turn: 1 }, reply: { toolCalls: [callWeather('Bonn'), callWeather('Ulm')] } },
-          { when: { turn: 2 }, reply: { toolCalls: [{ name: 'math__add', input: { a: '2', b: '3' } }] } },
-          { when: { turn: 3 }, reply: tellResults },
-        ],
-      },
-      handlers: {
-        async 'skill:math/add'() {
-          reached.resolve()
-          await release.promise
-          return 5
-        },
-      },
-    }
-    const first = await begin(setup)
-    const { id } = await first.run('clerk', 'x')
-    await reached.promise
-    await crash(first)
-    release.resolve()
-    const second = await startEngine(setup, first.tenantId)
-    const output = outputOf(await second.wait(id))
-    assert.deepEqual(JSON.parse(output.text), [{ sky: 'grey over Bonn' }, { sky: 'grey over Ulm' }, 5])
-    for (const key of ['turn', 'turn#2', 'turn#3'])
-      assert.deepEqual(standIn?.callsFor(`${id}/${key}`), { calls: 1, answered: 1 }, key)
-    assert.deepEqual([output.turns, standIn?.calls().total], [3, 3])
-  })
-
-  onDatabase('a crash within a turn asks again under the same key', async (db) => {
-    const setup: Setup = {
-      db,
-      script: { rules: [{ reply: { text: 'hello' }, fault: { slowMs: 300, times: 1 } }] },
-    }
-    const first = await begin(setup)
-    const { id } = await first.run('clerk', 'x')
-    while (standIn?.calls().total !== 1) await wait(5)
-    await crash(first)
-    const second = await startEngine(setup, first.tenantId)
-    assert.equal(outputOf(await second.wait(id)).text, 'hello')
-    assert.equal(standIn?.callsFor(`${id}/turn`).calls, 2)
   })
 }
