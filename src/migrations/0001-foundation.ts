@@ -97,12 +97,18 @@ export const foundation: Migration = {
 
     `CREATE TABLE schedules (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, name TEXT NOT NULL, status TEXT NOT NULL,
-      timing TEXT NOT NULL, target TEXT NOT NULL, input TEXT NOT NULL, options TEXT NOT NULL, next_at BIGINT,
-      fires BIGINT NOT NULL, last_run_id TEXT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (tenant_id, name))`,
+      timing TEXT NOT NULL, target TEXT NOT NULL, input TEXT NOT NULL, options TEXT NOT NULL, next_planned_at BIGINT,
+      next_at BIGINT, fires BIGINT NOT NULL, failures BIGINT NOT NULL, revision BIGINT NOT NULL,
+      created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (tenant_id, name))`,
     'CREATE INDEX idx_schedules_next ON schedules (next_at) WHERE next_at IS NOT NULL',
+    'CREATE INDEX idx_schedules_tenant_created ON schedules (tenant_id, created_at, id)',
     `CREATE TABLE schedule_fires (
-      schedule_id TEXT NOT NULL, planned_at BIGINT NOT NULL, tenant_id TEXT NOT NULL, fired_at BIGINT NOT NULL,
-      outcome TEXT NOT NULL, run_id TEXT, PRIMARY KEY (schedule_id, planned_at))`,
+      schedule_id TEXT NOT NULL, planned_at BIGINT NOT NULL, tenant_id TEXT NOT NULL, cause TEXT NOT NULL,
+      status TEXT NOT NULL, reason TEXT, count BIGINT, until_at BIGINT, due_at BIGINT NOT NULL, request TEXT,
+      wake_at BIGINT, tries BIGINT NOT NULL, started_at BIGINT, finished_at BIGINT, run_id TEXT, task_id TEXT,
+      error TEXT, PRIMARY KEY (schedule_id, planned_at))`,
+    'CREATE INDEX idx_schedule_fires_wake ON schedule_fires (wake_at) WHERE wake_at IS NOT NULL',
+    'CREATE INDEX idx_schedule_fires_open ON schedule_fires (schedule_id, planned_at) WHERE wake_at IS NOT NULL',
 
     `CREATE TABLE channels (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, project_id TEXT, name TEXT NOT NULL, kind TEXT NOT NULL,
