@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../platform/json.ts'
 import { compileAssign, compileOptional, compileResultPath } from './data-flow.ts'
 import { type AslError, nameCovers } from './errors.ts'
 import type { Maybe, QueryLanguage } from './query/focus.ts'
-import type { Exit } from './states/state.ts'
+import type { Exit } from './states/exit.ts'
 import type { Visit } from './visit.ts'
 
 export interface Catcher {

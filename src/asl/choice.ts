@@ -35,8 +35,7 @@ export const compileRule = (rule: JsonObject): ((focus: Focus) => boolean) => {
 
 const NOT_OPERATORS = new Set(['Variable', 'Next', 'Comment', 'Assign', 'Output'])
 
-export const operatorOf = (rule: JsonObject): string | undefined =>
-  Object.keys(rule).find((key) => !NOT_OPERATORS.has(key))
+const operatorOf = (rule: JsonObject): string | undefined => Object.keys(rule).find((key) => !NOT_OPERATORS.has(key))
 
 const compileComparison = (rule: JsonObject): ((focus: Focus) => boolean) => {
   const operator = operatorOf(rule)

@@ -6,7 +6,8 @@ import type { TransitionType } from './host.ts'
 import { makeRetryCounter } from './retry.ts'
 import type { RunState } from './run-state.ts'
 import type { Scope } from './scope.ts'
-import type { Exit, Machine, State } from './states/state.ts'
+import type { Exit } from './states/exit.ts'
+import type { Machine, State } from './states/state.ts'
 import { makeVisit, type Visit } from './visit.ts'
 
 /** Resolves with the output of the last state; rejects with an `AslError`, or `BranchStopped` when nobody waits for it. */

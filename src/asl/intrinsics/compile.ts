@@ -12,8 +12,6 @@ import { formatValue, text } from './text.ts'
 
 const FUNCTIONS: ReadonlyMap<string, Intrinsic> = new Map(Object.entries({ ...arrays, ...encoding, ...math, ...text }))
 
-export const intrinsicNames = (): string[] => [...FUNCTIONS.keys()]
-
 /** Throws a plain `Error` for an unknown function, a wrong number of arguments or a text that is not a call. */
 export const compileIntrinsic = (source: string): ((focus: Focus) => Json) => {
   const evaluate = compileCall(parseIntrinsic(source), source)

@@ -1,5 +1,6 @@
 /** Reads the text of an intrinsic function call: `States.Format('{} of {}', $.n, States.ArrayLength($.items))`. */
-import { type ParsedPath, parsePath } from '../json-path/parse.ts'
+import { parsePath } from '../json-path/parse.ts'
+import type { ParsedPath } from '../json-path/path.ts'
 import { makeReader, type Reader } from '../json-path/reader.ts'
 
 export type Argument =

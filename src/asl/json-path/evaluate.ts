@@ -3,7 +3,7 @@ import type { Json } from '../../platform/json.ts'
 import { getOwn, isObject } from '../values.ts'
 import { type Context, passes } from './filter.ts'
 import { callPathFunction } from './functions.ts'
-import type { PathStep } from './parse.ts'
+import type { PathStep } from './path.ts'
 
 /** The value at the path, or `undefined` when a definite path leads nowhere. */
 export type FindPath = (document: Json) => Json | undefined
@@ -32,7 +32,7 @@ const followDefinite = (steps: readonly PathStep[], document: Json): Json | unde
 const resolveIndex = (index: number, length: number): number => (index < 0 ? length + index : index)
 
 /** All values that the steps lead to, in document order. */
-export const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[] => {
+const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[] => {
   let found: Json[] = [start]
   for (let i = 0; i < steps.length; i++) {
     const next: Json[] = []

@@ -1,7 +1,7 @@
 /** Decides whether an item passes a filter expression. */
 import type { Json } from '../../platform/json.ts'
 import { deepEqual, isObject } from '../values.ts'
-import type { Filter, FilterPath, Operand, PathStep } from './parse.ts'
+import type { Filter, FilterPath, Operand, PathStep } from './path.ts'
 
 export interface Context {
   readonly test: Filter

@@ -1,7 +1,7 @@
 /** The functions that may end a path: `$.items.length()`. */
 import type { Json } from '../../platform/json.ts'
 import { isObject } from '../values.ts'
-import type { PathFunction } from './parse.ts'
+import type { PathFunction } from './path.ts'
 
 /** Gives `undefined` when the value is not of a kind that the function takes. */
 export const callPathFunction = (name: PathFunction, value: Json | undefined): Json | undefined => {

@@ -1,6 +1,6 @@
 /** Reads the condition inside `[?( … )]`: comparisons and existence tests, joined by `&&`, `||` and `!`. */
 import type { Json } from '../../platform/json.ts'
-import type { Filter, Operand, PathStep } from './parse.ts'
+import type { Filter, Operand, PathStep } from './path.ts'
 import type { Reader } from './reader.ts'
 
 const OPERATORS = ['==', '!=', '<=', '>=', '<', '>']

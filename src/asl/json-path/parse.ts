@@ -1,52 +1,7 @@
 /** Reads a JSONPath into steps, in the dialect of the service (Jayway's): names, indexes, slices, wildcards, scans, filters. */
-import type { Json } from '../../platform/json.ts'
 import { parseFilter } from './parse-filter.ts'
+import type { ParsedPath, PathFunction, PathRoot, PathStep } from './path.ts'
 import { makeReader, type Reader } from './reader.ts'
-
-export type PathStep =
-  | { readonly kind: 'name'; readonly name: string }
-  | { readonly kind: 'names'; readonly names: readonly string[] }
-  | { readonly kind: 'index'; readonly index: number }
-  | { readonly kind: 'indexes'; readonly indexes: readonly number[] }
-  | {
-      readonly kind: 'slice'
-      readonly from: number | undefined
-      readonly to: number | undefined
-      readonly step: number
-    }
-  | { readonly kind: 'wildcard' }
-  | { readonly kind: 'scan' }
-  | { readonly kind: 'filter'; readonly test: Filter }
-  | { readonly kind: 'function'; readonly name: PathFunction }
-
-export type PathFunction = 'length' | 'size' | 'min' | 'max' | 'avg' | 'sum' | 'stddev' | 'keys' | 'first' | 'last'
-
-export type Filter =
-  | { readonly kind: 'and' | 'or'; readonly left: Filter; readonly right: Filter }
-  | { readonly kind: 'not'; readonly inner: Filter }
-  | { readonly kind: 'exists'; readonly path: FilterPath }
-  | { readonly kind: 'compare'; readonly operator: string; readonly left: Operand; readonly right: Operand }
-
-export type Operand = { readonly literal: Json } | { readonly path: FilterPath }
-export interface FilterPath {
-  /** `@` is the item under test, `$` the whole document. */
-  readonly root: '@' | '$'
-  readonly steps: readonly PathStep[]
-}
-
-/** Where a path starts: the state's data, the context object, or a variable. */
-export type PathRoot =
-  | { readonly kind: 'data' }
-  | { readonly kind: 'context' }
-  | { readonly kind: 'variable'; readonly name: string }
-
-export interface ParsedPath {
-  readonly source: string
-  readonly root: PathRoot
-  readonly steps: readonly PathStep[]
-  /** A definite path names at most one place; it fails when that is missing. Any other gives a list, perhaps an empty one. */
-  readonly definite: boolean
-}
 
 const NAME_CHARACTER = /[^\s.[\]()'",!<>=&|*?]/u
 const VARIABLE_START = /[\p{L}_]/u
@@ -73,7 +28,7 @@ const readRoot = (reader: Reader): PathRoot => {
 }
 
 /** Reads steps until something that cannot continue a path; the caller decides whether that is an error. */
-export const readSteps = (reader: Reader): PathStep[] => {
+const readSteps = (reader: Reader): PathStep[] => {
   const steps: PathStep[] = []
   for (;;) {
     if (reader.take('..')) {

@@ -2,7 +2,8 @@
 import type { Json } from '../../platform/json.ts'
 import { EngineError, STATES } from '../errors.ts'
 import { isObject, setOwn } from '../values.ts'
-import { type ParsedPath, type PathStep, parsePath } from './parse.ts'
+import { parsePath } from './parse.ts'
+import type { ParsedPath, PathStep } from './path.ts'
 
 export type WritePath = (document: Json, value: Json) => Json
 

@@ -2,7 +2,8 @@
 import type { Json } from '../../platform/json.ts'
 import { type AslError, runtimeError } from '../errors.ts'
 import { compileSteps } from '../json-path/evaluate.ts'
-import { type ParsedPath, type PathStep, parsePath } from '../json-path/parse.ts'
+import { parsePath } from '../json-path/parse.ts'
+import type { ParsedPath, PathStep } from '../json-path/path.ts'
 import type { Focus } from './focus.ts'
 
 /** The value, or `undefined` when a definite path leads nowhere. */

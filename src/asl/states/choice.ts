@@ -4,7 +4,8 @@ import { type Condition, compileCondition, compileRule } from '../choice.ts'
 import { compileAssign, compileDataFlow, compileOptional } from '../data-flow.ts'
 import { EngineError, STATES } from '../errors.ts'
 import type { Evaluate } from '../query/focus.ts'
-import type { CompileContext, Execute, Exit } from './state.ts'
+import type { Exit } from './exit.ts'
+import type { CompileContext, Execute } from './state.ts'
 
 interface Rule {
   readonly test: Condition

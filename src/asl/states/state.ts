@@ -1,18 +1,12 @@
 /** A compiled state and a compiled state machine. */
-import type { Json, JsonObject } from '../../platform/json.ts'
+import type { JsonObject } from '../../platform/json.ts'
 import type { Catcher } from '../catch.ts'
 import type { Maybe, QueryLanguage } from '../query/focus.ts'
 import type { Retrier } from '../retry.ts'
 import type { Visit } from '../visit.ts'
+import type { Exit } from './exit.ts'
 
 export type StateType = 'Task' | 'Pass' | 'Choice' | 'Wait' | 'Succeed' | 'Fail' | 'Parallel' | 'Map'
-
-/** How a state was left. Without `next` the branch ends with the output. */
-export interface Exit {
-  readonly output: Json
-  readonly assigned?: JsonObject | undefined
-  readonly next?: string | undefined
-}
 
 export type Execute = (visit: Visit) => Maybe<Exit>
 

@@ -20,7 +20,7 @@ export type BuiltIns = Readonly<Record<string, NativeFunction>>
 /** Where an evaluation keeps its account: a name with a space in it cannot be written in an expression. */
 export const BUDGET = ' budget'
 
-export const budgetOf = (focus: NativeFocus): Budget => {
+const budgetOf = (focus: NativeFocus): Budget => {
   const budget = focus.environment?.lookup(BUDGET)
   if (!budget) throw jsonataErrors.jsonata_failed('a built-in function was called from outside of an evaluation')
   return budget as Budget
