@@ -28,11 +28,11 @@ export interface JsonataLimits {
 }
 
 export const defaultLimits: JsonataLimits = {
-  steps: 1_000_000,
+  steps: 500_000,
   depth: 500,
   size: 4_000_000,
   rangeLength: 250_000,
-  timeMs: 2_000,
+  timeMs: 5_000,
 }
 
 /** The account of one evaluation. */

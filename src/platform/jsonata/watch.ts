@@ -39,12 +39,11 @@ export const watchSteps = (expression: jsonata.Expression, meter: RegexMeter): v
     budget.charge((Array.isArray(result) ? 1 + result.length : 1) + meter.steps / SMALL_STEPS)
     meter.steps = 0
     if (base.depth > budget.limits.depth) throw limitReached('depth', budget.limits.depth)
+    if (patterns.has(node)) refuseForeign(input, result)
     if (UNMEASURED.has(node.type)) return
     const size = measure(result)
     budget.allow(size)
-    if (patterns.size === 0) return
-    budget.charge(size / SMALL_STEPS)
-    if (patterns.has(node)) refuseForeign(input, result)
+    if (patterns.size > 0) budget.charge(size / SMALL_STEPS)
   }
   // The typings know only text as a name; a symbol cannot be written in an expression.
   expression.assign(EXIT as unknown as string, onExit)
