@@ -62,7 +62,8 @@ for (const database of DATABASES) {
     const { id } = await engine.run('clerk', 'x')
     await started.promise
     await engine.engine.cancel(engine.tenantId, id)
-    assert.equal((await engine.wait(id)).status, 'cancelled')
+    const { status, error } = await engine.wait(id)
+    assert.deepEqual([status, error?.code], ['cancelled', 'run_cancelled'])
     await aborted.promise
     assert.equal(loop.standIn.calls().total, 1)
   })

@@ -219,6 +219,8 @@ for (const database of DATABASES) {
       await agents.put(tenantId, { name: 'clerk', config })
       const engine = await startEngine()
       const runs = [await engine.begin('clerk'), await engine.begin('clerk')]
+      // A workflow of the same name has nothing to do with it.
+      await engine.run('clerk')
       await agents.pause(tenantId, 'clerk')
       const error = await failureOf(agents.archive(tenantId, 'clerk'))
       assert.deepEqual([error.code, error.details], ['agent_has_runs', { runs: 2 }])
