@@ -3,10 +3,11 @@
  * Nothing is made anywhere else, so that one reading of this file shows who knows whom.
  */
 import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import { makeAgentRoutes, makeAgentService, makeModelClient } from './agents/index.ts'
 import { credentialsFile, readCredentials, writeCredentials } from './app/credentials.ts'
+import { makeFilesRoot } from './app/files-root.ts'
 import { readFolder } from './app/loader.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
 import { watchFolders } from './app/watch.ts'
@@ -94,11 +95,12 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
   const cacheMax = config.CACHE_L1_MAX_SIZE
   const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
-  // The operator's own tenant works in the configured folder; every other one in a folder of its own.
   const owner: { tenantId?: string } = {}
-  const ownRoot = resolve(config.AIDOS_FILES_ROOT || join(config.AIDOS_DATA_DIR, 'files'))
-  const filesRoot = (tenantId: string): string =>
-    tenantId === owner.tenantId ? ownRoot : resolve(config.AIDOS_DATA_DIR, 'tenants', tenantId, 'files')
+  const filesRoot = makeFilesRoot({
+    dataDir: config.AIDOS_DATA_DIR,
+    configured: config.AIDOS_FILES_ROOT,
+    operatorId: () => owner.tenantId,
+  })
 
   const queue = makeLocalQueue({ clock, onError: (error, job) => log.error({ err: error, job }, 'a job broke') })
   const outbound = makeOutbound({

@@ -29,6 +29,11 @@ export const makeTenantRepository = (handle: Handle) => {
       const row = await db.selectFrom('tenants').selectAll().where('name', '=', name).executeTakeFirst()
       return row && { id: row.id, name: row.name, createdAtMs: row.created_at }
     },
+    /** For the operator. */
+    async tenants(): Promise<Tenant[]> {
+      const rows = await db.selectFrom('tenants').selectAll().orderBy('name').execute()
+      return rows.map((row) => ({ id: row.id, name: row.name, createdAtMs: row.created_at }))
+    },
     async addTenant(tenant: Tenant): Promise<void> {
       const { id, name, createdAtMs } = tenant
       await db.insertInto('tenants').values({ id, name, status: 'active', created_at: createdAtMs }).execute()

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import type { TenantService } from './service.ts'
-import type { ApiKey, Project } from './types.ts'
+import type { ApiKey, Project, Tenant } from './types.ts'
 
 const keyView = (key: ApiKey) => ({
   id: key.id,
@@ -21,6 +21,8 @@ const projectView = (project: Project) => ({
   name: project.name,
   createdAt: toTime(project.createdAtMs),
 })
+
+const tenantView = (tenant: Tenant) => ({ id: tenant.id, name: tenant.name, createdAt: toTime(tenant.createdAtMs) })
 
 const newKey = z.strictObject({
   name: nameSchema,
@@ -66,6 +68,28 @@ export const makeTenantRoutes =
         schema: { tags, summary: 'Revoke a key, at once', params: z.object({ id: idSchema }) },
       },
       async (request) => keyView(await tenants.revokeKey(request.principal.tenantId, request.params.id)),
+    )
+
+    server.get(
+      '/v1/tenants',
+      { config: { permission: 'tenants:read' }, schema: { tags: ['tenants'], summary: 'List tenants (operator)' } },
+      async () => ({ items: (await tenants.tenants()).map(tenantView), nextCursor: null }),
+    )
+
+    server.post(
+      '/v1/tenants',
+      {
+        config: { permission: 'tenants:write' },
+        schema: {
+          tags: ['tenants'],
+          summary: 'Make a tenant (operator); the secret of its first key is in this answer alone',
+          body: z.strictObject({ name: nameSchema }),
+        },
+      },
+      async (request, reply) => {
+        const { tenant, key } = await tenants.createTenant(request.body.name)
+        return reply.code(201).send({ ...tenantView(tenant), key })
+      },
     )
 
     server.get(

@@ -15,6 +15,7 @@ export const tenantErrors = defineErrors({
   project_exists: { status: 409 },
   key_not_found: { status: 404 },
   scope_unknown: { status: 400 },
+  tenant_exists: { status: 409 },
 })
 
 export interface TenantServiceOptions {
@@ -71,6 +72,17 @@ export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }
   const refused = (): Error =>
     authErrors.unauthenticated('the key is missing, unknown, expired or revoked; send "Authorization: Bearer aidos_…"')
 
+  // The tenant of whoever runs the installation: the only one that may see and make others.
+  let operatorId: string | undefined
+
+  const grantedTo = (tenantId: string, scopes: readonly Scope[]): Set<Permission> => {
+    const granted = permissionsOf(scopes)
+    if (tenantId === operatorId) return granted
+    granted.delete('tenants:read')
+    granted.delete('tenants:write')
+    return granted
+  }
+
   const touch = (keyId: string): void => {
     const nowMs = clock.now()
     if (nowMs - (touched.get(keyId) ?? 0) < TOUCH_EVERY_MS) return
@@ -83,7 +95,7 @@ export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }
     const found = given && (await tenants.keyForLogin(given.id))
     if (!found || !isSameHash(found.hash, hashSecret(given.secret)) || found.key.revokedAtMs !== null) throw refused()
     const { id: keyId, tenantId, projectId, scopes, expiresAtMs } = found.key
-    const principal = { tenantId, projectId, keyId, permissions: permissionsOf(scopes) }
+    const principal = { tenantId, projectId, keyId, permissions: grantedTo(tenantId, scopes) }
     return { principal, expiresAtMs, checkedAtMs: clock.now() }
   }
 
@@ -149,8 +161,10 @@ export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }
     /** The tenant of an embedded start, made at the first; `key` is given then, and never again. */
     async ensureDefaultTenant(): Promise<{ tenant: Tenant; key?: string }> {
       const known = await tenants.tenantByName(DEFAULT_TENANT)
+      operatorId = known?.id
       if (known) return { tenant: known }
       const tenant = { id: makeId(), name: DEFAULT_TENANT, createdAtMs: clock.now() }
+      operatorId = tenant.id
       await db.transaction((tx) => makeTenantRepository(tx).addTenant(tenant))
       const { key } = await createKey({
         tenantId: tenant.id,
@@ -161,11 +175,24 @@ export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }
       })
       return { tenant, key }
     },
-    /** Another tenant; its first key is made with `createKey`. */
-    async createTenant(name: string): Promise<Tenant> {
+    tenants: () => tenants.tenants(),
+    /** Another tenant, with its first key. */
+    async createTenant(name: string): Promise<{ tenant: Tenant; key: string }> {
       const tenant = { id: makeId(), name, createdAtMs: clock.now() }
-      await db.transaction((tx) => makeTenantRepository(tx).addTenant(tenant))
-      return tenant
+      try {
+        await db.transaction((tx) => makeTenantRepository(tx).addTenant(tenant))
+      } catch (error) {
+        if (isUniqueViolation(error)) throw tenantErrors.tenant_exists(`there is a tenant "${name}" already`)
+        throw error
+      }
+      const { key } = await createKey({
+        tenantId: tenant.id,
+        projectId: null,
+        name: 'first key',
+        scopes: ['*'],
+        expiresAtMs: null,
+      })
+      return { tenant, key }
     },
   }
 }

@@ -43,6 +43,14 @@ const CASES: readonly Case[] = [
   },
   { title: 'an empty body', path: '/v1/runs', body: '', status: 400, code: 'json_malformed', detail: /empty/ },
   {
+    title: 'a body nested without end',
+    path: '/v1/tasks',
+    body: `{"kind":"skill:core/noop","input":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
+    status: 400,
+    code: 'json_too_deep',
+    detail: /deeper than 100/,
+  },
+  {
     title: 'an unknown field',
     path: '/v1/tasks',
     body: { kind: 'skill:core/noop', prio: 'high' },

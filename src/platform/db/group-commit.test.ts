@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { DATABASES } from '../../../test/support/databases.ts'
 import type { Event, NewEvent } from '../events/event.ts'
 import { makeEventLog } from '../events/log.ts'
+import { writeEvent } from '../events/write.ts'
 import { isUniqueViolation } from './errors.ts'
 import { insertRows, updateRows, type Write } from './statements.ts'
 
@@ -111,4 +112,25 @@ for (const database of DATABASES) {
     await commit
     assert.deepEqual(await read(), { kept: 1 })
   })
+
+  test(
+    name('events of an everyday transaction are published when it has committed, and not when it fails'),
+    async () => {
+      const { db, hub } = await open()
+      const seen: Event[] = []
+      hub.subscribe({ tenantId: 't' }, (each) => seen.push(each))
+      await assert.rejects(
+        db.transaction(async (tx) => {
+          await writeEvent(tx, event('rolled back'))
+          throw new Error('back')
+        }),
+      )
+      await db.transaction(async (tx) => {
+        await writeEvent(tx, event('kept'))
+        assert.equal(seen.length, 0)
+      })
+      assert.deepEqual(seen, await makeEventLog(db).read({ tenantId: 't', runId: 'r', afterId: 0, limit: 10 }))
+      assert.equal(seen[0]?.type, 'kept')
+    },
+  )
 }

@@ -14,6 +14,7 @@ import {
   type WriteGroup,
 } from './group-commit.ts'
 import { type Guard, type GuardedTable, guardQuery, type RowStatement, type RowValue } from './statements.ts'
+import { publishing } from './transaction.ts'
 
 export interface PostgresOptions {
   readonly host: string
@@ -203,7 +204,7 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
     primary: kysely,
     commit: group.commit,
     commitStats: group.stats,
-    transaction: (work) => kysely.transaction().execute(work),
+    transaction: (work) => publishing(kysely, options.hub, work),
     async ping() {
       await pool.query('SELECT 1')
     },

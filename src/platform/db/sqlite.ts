@@ -18,6 +18,7 @@ import { makeLock } from './lock.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
 import { makeSqliteDialect } from './sqlite-dialect.ts'
 import { guardQuery } from './statements.ts'
+import { publishing } from './transaction.ts'
 
 const GUARDS = { runs: guardQuery('runs').sqlite, tasks: guardQuery('tasks').sqlite } as const
 
@@ -101,7 +102,7 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
     primary: read,
     commit: group.commit,
     commitStats: group.stats,
-    transaction: (work) => write.transaction().execute(work),
+    transaction: (work) => publishing(write, hub, work),
     async ping() {
       reader.prepare('SELECT 1').get()
     },

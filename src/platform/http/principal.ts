@@ -12,6 +12,7 @@ export const RESOURCES = [
   'notifications',
   'keys',
   'projects',
+  'tenants',
   'events',
 ] as const
 export type Resource = (typeof RESOURCES)[number]

@@ -1,5 +1,5 @@
 /** The HTTP server: validation, documentation, authentication and errors, the same for every route that a domain adds. */
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -8,6 +8,7 @@ import {
 } from 'fastify-type-provider-zod'
 import { AppError, defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
+import { addJsonParser } from './body.ts'
 import { mayNot, type Principal } from './principal.ts'
 import { sendProblem } from './problem.ts'
 import './event-stream.ts'
@@ -89,6 +90,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
   })
+  addJsonParser(server)
   const openStreams = new Set<() => void>()
   server.decorate('openStreams', openStreams)
   server.addHook('preClose', async () => {

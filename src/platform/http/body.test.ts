@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isTooDeep } from './body.ts'
+
+test('isTooDeep() counts nesting, and nothing inside of texts', () => {
+  assert.equal(isTooDeep('['.repeat(100) + ']'.repeat(100)), false)
+  assert.equal(isTooDeep('['.repeat(101) + ']'.repeat(101)), true)
+  assert.equal(isTooDeep(`${'{"a":'.repeat(101)}1${'}'.repeat(101)}`), true)
+  assert.equal(isTooDeep(JSON.stringify(['['.repeat(500), `"\\${'{'.repeat(500)}`])), false)
+  assert.equal(isTooDeep(JSON.stringify(Array.from({ length: 1000 }, () => [{}]))), false)
+})

@@ -1,0 +1,35 @@
+/** Reads JSON bodies, and refuses what is nested so deeply that our own code would run out of stack over it. */
+import { defineErrors } from '../errors.ts'
+import type { HttpServer } from './server.ts'
+
+const bodyErrors = defineErrors({ json_too_deep: { status: 400 } })
+
+const DEEPEST = 100
+
+/** Whether a JSON text nests arrays and objects deeper than allowed. One pass over the text, without parsing it. */
+export const isTooDeep = (text: string): boolean => {
+  if (text.length <= 2 * DEEPEST) return false
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (inString) {
+      if (char === 0x5c) i++
+      else if (char === 0x22) inString = false
+    } else if (char === 0x22) inString = true
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > DEEPEST) return true
+    } else if (char === 0x5d || char === 0x7d) depth--
+  }
+  return false
+}
+
+export const addJsonParser = (server: HttpServer): void => {
+  const parse = server.getDefaultJsonParser('error', 'error')
+  server.removeContentTypeParser('application/json')
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const text = String(body)
+    if (!isTooDeep(text)) parse(request, text, done)
+    else done(bodyErrors.json_too_deep(`the body nests arrays and objects deeper than ${DEEPEST} levels`), undefined)
+  })
+}

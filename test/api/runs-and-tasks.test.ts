@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { startTestApp, type TestApp } from '../support/app.ts'
+
+let app: TestApp
+before(async () => {
+  app = await startTestApp()
+  const definition = {
+    StartAt: 'Echo',
+    QueryLanguage: 'JSONata',
+    States: {
+      Echo: { Type: 'Task', Resource: 'skill:core/echo', Arguments: '{% $states.input %}', Next: 'Approval' },
+      Approval: { Type: 'Task', Resource: 'signal:approved', TimeoutSeconds: 60, Next: 'Done' },
+      Done: { Type: 'Succeed', Output: '{% $states.input %}' },
+    },
+  }
+  const made = await app.call('POST', '/v1/workflows', { name: 'approve', definition })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+})
+
+const ended = async (path: string): Promise<Record<string, unknown>> => {
+  for (let i = 0; i < 500; i++) {
+    const { body } = await app.call('GET', path)
+    if (body.finishedAt) return body
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`${path} did not end`)
+}
+
+/** Reads a stream of server-sent events until `enough` says so, or its end. */
+const readStream = async (path: string, lastId: number, enough: (types: readonly string[]) => boolean) => {
+  const controller = new AbortController()
+  const headers = { authorization: `Bearer ${app.app.key}`, 'last-event-id': String(lastId) }
+  const response = await fetch(`${app.app.url}${path}`, { headers, signal: controller.signal })
+  assert.equal(response.headers.get('content-type'), 'text/event-stream')
+  const events: { id: number; type: string }[] = []
+  let text = ''
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += Buffer.from(chunk).toString()
+    const blocks = text.split('\n\n')
+    text = blocks.pop() as string
+    for (const block of blocks) {
+      const data = /^data: (.*)$/m.exec(block)
+      if (data) events.push(JSON.parse(data[1] as string))
+    }
+    if (enough(events.map((event) => event.type))) break
+  }
+  controller.abort()
+  return events
+}
+
+test("a run's stream resumes after Last-Event-ID without a gap or a repetition, and ends with the run", async () => {
+  const { body: run } = await app.call('POST', '/v1/runs', { workflow: 'approve', input: { n: 1 } })
+  const first = await readStream(`/v1/runs/${run.id}/stream`, 0, (types) => types.includes('signal.waiting'))
+  await app.call('POST', `/v1/runs/${run.id}/signals/approved`, { payload: { by: 'me' } })
+  const rest = await readStream(`/v1/runs/${run.id}/stream`, first.at(-1)?.id ?? 0, () => false)
+  assert.equal(rest.at(-1)?.type, 'run.completed')
+  const { body } = await app.call('GET', `/v1/runs/${run.id}/events?limit=500`)
+  assert.deepEqual(
+    [...first, ...rest].map((event) => event.id),
+    body.items.map((event: { id: number }) => event.id),
+  )
+  const done = await ended(`/v1/runs/${run.id}`)
+  assert.deepEqual(done.output, { by: 'me' })
+})
+
+test('?wait answers with the ended run, or with the run as it is', async () => {
+  const waiting = await app.call('POST', '/v1/runs?wait=100', { workflow: 'approve' })
+  assert.equal(waiting.body.finishedAt, null)
+  setTimeout(() => void app.call('POST', `/v1/runs/${waiting.body.id}/signals/approved`), 50)
+  const done = await app.call('GET', `/v1/runs/${waiting.body.id}?wait=5000`)
+  assert.equal(done.body.status, 'completed')
+})
+
+test('the same idempotency key makes one task, and another input is a conflict', async () => {
+  const body = { kind: 'skill:core/echo', input: 1, idempotencyKey: 'once' }
+  const [a, b] = await Promise.all([app.call('POST', '/v1/tasks', body), app.call('POST', '/v1/tasks', body)])
+  assert.equal(a.body.id, b.body.id)
+  assert.deepEqual([a.status, b.status].toSorted(), [200, 201])
+  const conflict = await app.call('POST', '/v1/tasks', { ...body, input: 2 })
+  assert.equal(conflict.status, 409)
+  assert.equal(conflict.body.code, 'idempotency_conflict')
+})
+
+test('a task that uses up its attempts is dead, and is redriven one by one, by filter, or discarded', async () => {
+  const fail = {
+    kind: 'skill:core/fail',
+    input: { message: 'no', retryable: true },
+    retry: { attempts: 2, delay: 1, jitter: 0 },
+  }
+  const tasks = await Promise.all(
+    [1, 2, 3].map(async () => (await app.call('POST', '/v1/tasks', fail)).body.id as string),
+  )
+  for (const id of tasks) assert.equal((await ended(`/v1/tasks/${id}`)).status, 'dead')
+  const letters = (await app.call('GET', '/v1/dead-letters?status=dead')).body.items
+  assert.equal(letters.length, 3)
+  assert.equal(letters[0].reason, 'attempts_used_up')
+  assert.equal(letters[0].attempts, 2)
+  const types = (await app.call('GET', `/v1/tasks/${letters[0].taskId}/events`)).body.items.map(
+    (event: { type: string }) => event.type,
+  )
+  assert.deepEqual(types, ['task.started', 'task.retrying', 'task.started', 'task.dead'])
+
+  assert.equal((await app.call('POST', `/v1/dead-letters/${letters[0].id}/redrive`)).body.status, 'redriven')
+  assert.equal((await app.call('DELETE', `/v1/dead-letters/${letters[1].id}`)).body.status, 'discarded')
+  assert.equal((await app.call('POST', `/v1/dead-letters/${letters[1].id}/redrive`)).body.code, 'dead_letter_resolved')
+  assert.deepEqual((await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })).body, { count: 1 })
+  // Both fail again, and are dead letters anew.
+  for (const letter of [letters[0], letters[2]])
+    assert.equal((await ended(`/v1/tasks/${letter.taskId}`)).status, 'dead')
+  assert.equal((await app.call('GET', '/v1/dead-letters?status=dead')).body.items.length, 2)
+})
+
+test('a later task is scheduled, can be cancelled, and runs at its time', async () => {
+  const { body: later } = await app.call('POST', '/v1/tasks', { kind: 'skill:core/echo', input: 1, delay: '1 hour' })
+  assert.equal(later.status, 'scheduled')
+  assert.equal((await app.call('POST', `/v1/tasks/${later.id}/cancel`)).body.status, 'cancelled')
+  assert.equal((await app.call('POST', `/v1/tasks/${later.id}/cancel`)).body.code, 'task_not_open')
+  const { body: soon } = await app.call('POST', '/v1/tasks', { kind: 'skill:core/echo', input: 2, delay: 80 })
+  const done = await ended(`/v1/tasks/${soon.id}`)
+  assert.ok(Date.parse(done.startedAt as string) - Date.parse(soon.createdAt) >= 80)
+})
+
+test('a task past its deadline is dead', async () => {
+  const body = { kind: 'skill:core/sleep', input: { ms: 5000 }, deadline: new Date(Date.now() + 100).toISOString() }
+  const { body: task } = await app.call('POST', '/v1/tasks', body)
+  const dead = await ended(`/v1/tasks/${task.id}`)
+  assert.equal(dead.status, 'dead')
+  assert.equal((dead.error as { code: string }).code, 'task_deadline_passed')
+})
+
+test('lists are paged without gap or repetition, and filtered', async () => {
+  const made = await Promise.all(
+    Array.from(
+      { length: 12 },
+      async () => (await app.call('POST', '/v1/tasks', { kind: 'skill:core/noop', priority: 'low' })).body.id,
+    ),
+  )
+  const seen: string[] = []
+  let cursor = ''
+  do {
+    const { body } = await app.call('GET', `/v1/tasks?kind=skill:core/noop&limit=5${cursor}`)
+    seen.push(...body.items.map((task: { id: string }) => task.id))
+    cursor = body.nextCursor ? `&cursor=${body.nextCursor}` : ''
+  } while (cursor)
+  assert.deepEqual(seen.toSorted(), made.toSorted())
+  assert.equal(new Set(seen).size, 12)
+})
+
+test('the OpenAPI document is 3.1 and has every route; the health routes are open', async () => {
+  const { body } = await app.call('GET', '/openapi.json', undefined, null)
+  assert.match(body.openapi, /^3\.1/)
+  for (const path of ['/v1/runs', '/v1/tasks/{id}', '/v1/agents', '/v1/skills', '/v1/workflows', '/v1/dead-letters'])
+    assert.ok(body.paths[path], path)
+  for (const path of ['/healthz', '/readyz', '/metrics', '/docs'])
+    assert.equal((await app.call('GET', path, undefined, null)).status, 200, path)
+})
