@@ -17,8 +17,8 @@ const mayUse = {
   tasks: ['agents', 'skills', 'tenants', 'engine'],
   workflows: ['tasks', 'agents', 'skills', 'tenants', 'engine', 'asl'],
   // Nobody but the app imports these two: they stand beside each other at the top.
-  scheduler: ['workflows', 'tasks', 'agents', 'skills', 'tenants'],
-  notifications: ['tasks', 'tenants'],
+  scheduler: ['workflows', 'tasks', 'agents', 'skills', 'tenants', 'engine'],
+  notifications: ['tasks', 'tenants', 'engine'],
 }
 const domains = ['tenants', 'skills', 'agents', 'tasks', 'workflows', 'scheduler', 'notifications']
 const parts = [...Object.keys(mayUse), 'asl', 'sdk', 'cli', 'app', 'main', 'roles', 'config']

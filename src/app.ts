@@ -67,6 +67,13 @@ const VERSION = '0.1.0'
 const SANDBOX_IDLE_MS = 30_000
 const OUTBOUND_TIMEOUT_MS = 120_000
 const OUTBOUND_BYTES = 4_194_304
+const MODEL_TIMEOUT_MS = 600_000
+
+/** `host:port`, as the allow-list has it. */
+const hostOf = (url: string): string => {
+  const { hostname, port, protocol } = new URL(url)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+}
 
 const openDatabase = async (config: Config, hub: EventHub, log: FastifyBaseLogger): Promise<Database> => {
   if (config.DB_CLIENT === 'sqlite') {
@@ -108,6 +115,12 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
     timeoutMs: OUTBOUND_TIMEOUT_MS,
     maxResponseBytes: OUTBOUND_BYTES,
   })
+  // The operator's own model may stand beside AIDOS, where nothing else may be called.
+  const modelOutbound = makeOutbound({
+    allow: config.MODEL_BASE_URL ? [...config.OUTBOUND_ALLOW, hostOf(config.MODEL_BASE_URL)] : config.OUTBOUND_ALLOW,
+    timeoutMs: MODEL_TIMEOUT_MS,
+    maxResponseBytes: OUTBOUND_BYTES,
+  })
   const sandbox = makeSandbox({ maxWorkers: Math.max(1, availableParallelism() - 1), idleMs: SANDBOX_IDLE_MS, clock })
   const workers = makeWorkers({ db, id: workerId, roles: config.AIDOS_ROLES, leaseMs: config.LEASE_MS, now: clock.now })
   const tenants = makeTenantService({ db, clock, makeId, keyCacheMs: cacheMs, keyCacheMax: cacheMax })
@@ -129,7 +142,7 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
     clock,
     makeId,
     skills,
-    model: makeModelClient({ fetch: outbound.asFetch(), compileSchema: makeSchemaCompiler(), clock }),
+    model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
     defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
     compileSchema: makeSchemaCompiler(),
   })
@@ -179,7 +192,22 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
     windowSize: config.QUEUE_WINDOW,
   })
   knot.engine = engine
-  return { owner, makeId, queue, outbound, sandbox, workers, tenants, skills, agents, code, tasks, workflows, engine }
+  return {
+    owner,
+    makeId,
+    queue,
+    outbound,
+    modelOutbound,
+    sandbox,
+    workers,
+    tenants,
+    skills,
+    agents,
+    code,
+    tasks,
+    workflows,
+    engine,
+  }
 }
 
 type Services = ReturnType<typeof build>
@@ -289,8 +317,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => db.stop())
     await migrate(db, migrations)
     const services = build(config, log, db)
-    const { engine, tasks, queue, sandbox, outbound, workers, tenants } = services
-    stops.push(() => outbound.stop())
+    const { engine, tasks, queue, sandbox, outbound, modelOutbound, workers, tenants } = services
+    stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop()]))
     stops.push(() => sandbox.stop())
     stops.push(() => queue.stop())
 

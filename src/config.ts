@@ -34,6 +34,14 @@ const integer = (fallback: number, min: number, max: number, about: string): Var
 const text = (fallback: string, about: string): Variable<string> =>
   variable(fallback, (given) => given, 'any text', about)
 
+const url = (about: string): Variable<string> =>
+  variable(
+    '',
+    (given) => (/^https?:$/.test(URL.parse(given)?.protocol ?? '') ? given : undefined),
+    'an http or https URL',
+    about,
+  )
+
 const choice = <T extends string>(fallback: T, options: readonly T[], about: string): Variable<T> =>
   variable(fallback, (given) => options.find((option) => option === given), options.join(', '), about)
 
@@ -111,7 +119,7 @@ export const VARIABLES = {
   CACHE_L1_TTL: integer(5000, 0, 86_400_000, 'Age of an entry of the memory cache, in milliseconds.'),
   CACHE_DEFAULT_TTL: integer(300, 1, 86_400, 'Age of an entry of the shared cache, in seconds.'),
 
-  MODEL_BASE_URL: text('', 'OpenAI-compatible endpoint of the default model; empty: agents must name their own.'),
+  MODEL_BASE_URL: url('OpenAI-compatible endpoint of the default model; empty: agents must name their own.'),
   MODEL_API_KEY: text('', 'Its key.'),
   MODEL_NAME: text('', 'The model of agents that name none.'),
 } as const satisfies Record<string, Variable<unknown>>

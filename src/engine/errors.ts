@@ -1,7 +1,7 @@
 /** Errors of the engine. */
 import { AppError, defineErrors, messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
-import type { ErrorRecord } from './types.ts'
+import type { ErrorRecord } from './error-record.ts'
 
 export const engineErrors = defineErrors({
   run_not_found: { status: 404 },

@@ -3,6 +3,7 @@ export type { Command, CommandSink } from './command.ts'
 export { commandsOf } from './context.ts'
 export { type Duration, parseDuration } from './duration.ts'
 export { type Engine, type EngineOptions, makeEngine, type NewRun } from './engine.ts'
+export type { ErrorRecord } from './error-record.ts'
 export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
 export type { ProgramRequest, ProgramSource } from './program.ts'
 export { uuidFrom } from './random.ts'
@@ -22,7 +23,6 @@ export type {
   TaskResult,
 } from './task-port.ts'
 export {
-  type ErrorRecord,
   isFinal,
   type JournalEntry,
   RUN_STATUSES,

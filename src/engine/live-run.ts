@@ -9,6 +9,7 @@ import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
 import type { CommandSink, RunCommand, TaskCommand } from './command.ts'
 import { makeContext } from './context.ts'
+import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, RunError, toErrorRecord } from './errors.ts'
 import {
   CANCEL,
@@ -36,7 +37,7 @@ import {
 } from './rows.ts'
 import { serialize, startStep } from './step-attempt.ts'
 import type { FinishedTask, TaskPort } from './task-port.ts'
-import type { ErrorRecord, JournalEntry, Run, WorkflowFunction } from './types.ts'
+import type { JournalEntry, Run, WorkflowFunction } from './types.ts'
 
 export interface LiveRunEnv {
   readonly clock: Clock

@@ -1,11 +1,12 @@
 /** What a run is told: the answers to its commands, in the form in which the journal keeps them. */
 import type { Json } from '../platform/json.ts'
 import type { SignalCommand } from './command.ts'
+import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { SignalRow } from './rows.ts'
 import type { StepAnswer } from './step-attempt.ts'
 import type { FinishedTask } from './task-port.ts'
-import type { ErrorRecord, JournalKind, Run } from './types.ts'
+import type { JournalKind, Run } from './types.ts'
 
 export interface News {
   readonly key: string

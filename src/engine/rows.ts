@@ -2,7 +2,8 @@
 import { insertRows, type RowValue, updateRows, type Write } from '../platform/db/statements.ts'
 import type { Json } from '../platform/json.ts'
 import type { Priority } from '../platform/queue/queue.ts'
-import type { ErrorRecord, JournalEntry, JournalKind, Run, RunKind, RunStatus } from './types.ts'
+import type { ErrorRecord } from './error-record.ts'
+import type { JournalEntry, JournalKind, Run, RunKind, RunStatus } from './types.ts'
 
 export type RunRow = {
   id: string

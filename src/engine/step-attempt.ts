@@ -1,9 +1,9 @@
 /** One try at a step's function, with its time limit; the answer comes back in the form in which it is journaled. */
 import type { Clock } from '../platform/clock.ts'
 import type { StepCommand } from './command.ts'
+import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import { nextAttemptMs } from './retry.ts'
-import type { ErrorRecord } from './types.ts'
 
 export type StepAnswer =
   | { readonly outcome: 'ok'; readonly valueText: string }

@@ -4,8 +4,8 @@ import type { Guard, Write } from '../platform/db/statements.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
 import type { Priority } from '../platform/queue/queue.ts'
+import type { ErrorRecord } from './error-record.ts'
 import type { CompiledRetry } from './retry.ts'
-import type { ErrorRecord } from './types.ts'
 
 export interface RunTaskSpec {
   readonly tenantId: string

@@ -3,6 +3,7 @@
 import type { Json } from '../platform/json.ts'
 import type { Priority, PriorityName } from '../platform/queue/queue.ts'
 import type { Duration } from './duration.ts'
+import type { ErrorRecord } from './error-record.ts'
 import type { RetryPolicy } from './retry.ts'
 
 export const RUN_STATUSES = [
@@ -25,13 +26,6 @@ export const isFinal = (status: RunStatus): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'timed_out'
 
 export type RunKind = 'workflow' | 'agent'
-
-/** An error as it is journaled and shown. */
-export interface ErrorRecord {
-  readonly code: string
-  readonly message: string
-  readonly details?: Json
-}
 
 export interface Run {
   readonly id: string

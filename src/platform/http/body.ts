@@ -1,6 +1,7 @@
 /** Reads JSON bodies, and refuses what is nested so deeply that our own code would run out of stack over it. */
+
+import type { FastifyInstance } from 'fastify'
 import { defineErrors } from '../errors.ts'
-import type { HttpServer } from './server.ts'
 
 const bodyErrors = defineErrors({ json_too_deep: { status: 400 } })
 
@@ -24,7 +25,9 @@ export const isTooDeep = (text: string): boolean => {
   return false
 }
 
-export const addJsonParser = (server: HttpServer): void => {
+export const addJsonParser = (
+  server: Pick<FastifyInstance, 'getDefaultJsonParser' | 'removeContentTypeParser' | 'addContentTypeParser'>,
+): void => {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.removeContentTypeParser('application/json')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

@@ -1,0 +1,150 @@
+/**
+ * Every event type of the system: what it tells, how much it matters, and the fields of its data. A test reads the sources and
+ * fails when a type is written that is missing here; the table in docs/notifications.md is made from this one.
+ */
+export const SEVERITIES = ['debug', 'info', 'warning', 'error'] as const
+/** `debug`: the small steps of normal work. `warning`: somebody may want to look. `error`: something has failed for good. */
+export type Severity = (typeof SEVERITIES)[number]
+
+export interface EventType {
+  readonly tells: string
+  readonly severity: Severity
+  /** Fields of its data; one with `?` can be missing. */
+  readonly data: readonly string[]
+}
+
+const type = (severity: Severity, tells: string, ...data: string[]): EventType => ({ severity, tells, data })
+const ofTask = (severity: Severity, tells: string, ...data: string[]): EventType =>
+  type(severity, tells, 'kind', 'step?', ...data)
+
+export const CATALOGUE = {
+  'run.created': type('info', 'A run was asked for.', 'target', 'version', 'kind', 'by?'),
+  'run.started': type('debug', 'A run began.', 'target', 'version'),
+  'run.waiting': type('debug', 'A run waits for a timer, a signal, a task or another run.', 'for'),
+  'run.resumed': type('debug', 'A run was rebuilt from its journal.', 'position'),
+  'run.child': type('debug', 'A run started another one.', 'step', 'childRunId', 'target'),
+  'run.log': type('debug', 'The code of a run wrote a line.', 'message', 'data?'),
+  'run.cancel_requested': type('info', 'Somebody asked for the end of a run.'),
+  'run.cancelling': type('debug', 'A run was told to end.'),
+  'run.completed': type('info', 'A run reached its end.', 'durationMs'),
+  'run.failed': type('error', 'A run failed.', 'durationMs', 'error'),
+  'run.cancelled': type('warning', 'A run was cancelled.', 'durationMs?', 'error'),
+  'run.timed_out': type('error', 'A run took longer than it may.', 'durationMs', 'error'),
+  'run.stopped': type('error', 'A run cannot go on until its code is mended; then continue it.', 'error'),
+  'run.continued': type('info', 'A stopped run goes on.'),
+
+  'step.started': type('debug', 'A step began.', 'step', 'attempt'),
+  'step.completed': type('debug', 'A step is done.', 'step', 'attempt', 'durationMs'),
+  'step.retrying': type(
+    'warning',
+    'A step failed and is tried again.',
+    'step',
+    'attempt',
+    'durationMs',
+    'error',
+    'retryAtMs',
+  ),
+  'step.failed': type('warning', 'A step failed; its run decides what follows.', 'step', 'attempt', 'durationMs', 'error'),
+  'state.entered': type('debug', 'A States Language workflow entered a state.', 'state', 'scope?', 'kind'),
+  'state.exited': type('debug', 'A States Language workflow left a state.', 'state', 'scope?'),
+  'state.retrying': type(
+    'warning',
+    'A state failed and is tried again.',
+    'state',
+    'scope?',
+    'error',
+    'retryCount',
+    'atMs',
+  ),
+  'timer.started': type('debug', 'A run sleeps.', 'timer', 'dueMs'),
+  'timer.fired': type('debug', 'A run woke up.', 'timer'),
+  'signal.waiting': type('info', 'A run waits for a signal: an approval, an answer.', 'signal', 'dueMs'),
+  'signal.sent': type('debug', 'A signal was sent to a run.', 'signal'),
+  'signal.received': type('info', 'A run took up the signal that it waited for.', 'signal'),
+  'signal.timed_out': type('warning', 'No signal came in time.', 'signal'),
+
+  'task.scheduled': ofTask('debug', 'A task has a later time.', 'runAtMs'),
+  'task.queued': ofTask('debug', 'A task waits for an executor.'),
+  'task.started': ofTask('debug', 'An attempt began.', 'attempt'),
+  'task.progress': ofTask('debug', 'An attempt told how far it is.', 'progress'),
+  'task.waiting': ofTask('debug', 'A task waits for the answer with its token.', 'attempt'),
+  'task.completed': ofTask('debug', 'A task is done.', 'attempt', 'durationMs'),
+  'task.retrying': ofTask(
+    'warning',
+    'An attempt failed; another one follows.',
+    'attempt',
+    'durationMs',
+    'retryAtMs',
+    'error',
+  ),
+  'task.requeued': ofTask('warning', 'An attempt was lost with its process; another one follows.', 'attempt', 'error'),
+  'task.failed': ofTask(
+    'warning',
+    'A task of a run failed; its run decides what follows.',
+    'attempt',
+    'durationMs',
+    'reason',
+    'error',
+  ),
+  'task.dead': ofTask('error', 'A task is a dead letter.', 'attempt', 'durationMs', 'reason', 'error'),
+  'task.cancelled': ofTask('info', 'A task was cancelled.', 'error?'),
+  'task.retried': ofTask('info', 'Somebody had a task tried again.'),
+  'task.redriven': ofTask('info', 'A dead letter was started again.'),
+  'task.discarded': ofTask('info', 'A dead letter was laid aside.'),
+
+  'agent.created': type('info', 'An agent was made.', 'name', 'version'),
+  'agent.versioned': type('info', 'An agent has a new version.', 'name', 'version'),
+  'agent.activated': type('info', 'An agent takes runs.', 'name', 'version'),
+  'agent.paused': type('warning', 'An agent takes no new runs for now.', 'name', 'version'),
+  'agent.resumed': type('info', 'An agent takes runs again.', 'name', 'version'),
+  'agent.draining': type('info', 'An agent finishes what it has.', 'name', 'version'),
+  'agent.archived': type('info', 'An agent was archived.', 'name', 'version'),
+  'skill.created': type('info', 'A skill was made.', 'skillId', 'name', 'kind', 'version'),
+  'skill.versioned': type('info', 'A skill has a new version.', 'skillId', 'name', 'kind', 'version'),
+  'skill.restored': type('info', 'An archived skill is in use again.', 'skillId', 'name', 'kind', 'version'),
+  'skill.archived': type('info', 'A skill was archived.', 'skillId', 'name', 'kind', 'version'),
+  'workflow.created': type('info', 'A workflow was made.', 'name', 'version'),
+  'workflow.versioned': type('info', 'A workflow has a new version.', 'name', 'version'),
+  'workflow.archived': type('info', 'A workflow was archived.', 'name', 'version'),
+
+  'channel.created': type('info', 'A notification channel was made.', 'channelId', 'name', 'kind'),
+  'channel.changed': type('info', 'A notification channel was changed.', 'channelId', 'name', 'kind'),
+  'channel.rotated': type('info', 'A channel signs with a new secret.', 'channelId', 'name', 'kind'),
+  'channel.enabled': type('info', 'A channel is in use again.', 'channelId', 'name', 'kind'),
+  'channel.disabled': type('error', 'A channel is out of use.', 'channelId', 'name', 'kind', 'reason'),
+  'channel.deleted': type('info', 'A channel was deleted.', 'channelId', 'name', 'kind'),
+  'subscription.created': type('info', 'A subscription was made.', 'subscriptionId', 'channelId', 'types'),
+  'subscription.deleted': type('info', 'A subscription was deleted.', 'subscriptionId', 'channelId', 'types'),
+  'notification.test': type('info', 'Somebody tries a channel; sent to that channel alone.', 'text'),
+} as const satisfies Readonly<Record<string, EventType>>
+
+const TYPES: ReadonlyMap<string, EventType> = new Map(Object.entries(CATALOGUE))
+
+/** Of a type that the catalogue does not have, nothing is known: it may matter. */
+export const severityOf = (eventType: string): Severity => TYPES.get(eventType)?.severity ?? 'info'
+export const tellsOf = (eventType: string): string => TYPES.get(eventType)?.tells ?? 'Something happened.'
+export const isAtLeast = (severity: Severity, least: Severity): boolean =>
+  SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least)
+
+/** Whether a pattern of a subscription covers a type: `*` stands for any letters, so `run.*`, `*.failed` and `*` work. */
+export const compilePattern = (pattern: string): ((eventType: string) => boolean) => {
+  const parts = pattern.split('*').map((part) => part.replaceAll('.', '\\.'))
+  const regex = new RegExp(`^${parts.join('[a-z_.]*')}$`)
+  return (eventType) => regex.test(eventType)
+}
+
+export const isPattern = (text: string): boolean => /^[a-z_.*]{1,100}$/.test(text) && !/\*.*\*.*\*/.test(text)
+
+/** The types that a pattern covers today. */
+export const covered = (pattern: string): string[] => [...TYPES.keys()].filter(compilePattern(pattern))
+
+/** Rows of the table in docs/notifications.md. */
+export const catalogueTable = (): string =>
+  [
+    '| type | severity | tells | data |',
+    '|---|---|---|---|',
+    ...[...TYPES].map(([name, { severity, tells, data }]) => {
+      const fields = data.map((field) => `\`${field}\``).join(' ')
+      return `| \`${name}\` | ${severity} | ${tells} | ${fields} |`
+    }),
+  ].join('\n')

@@ -1,0 +1,26 @@
+/** Errors of notifications. */
+import { defineErrors } from '../platform/errors.ts'
+
+export const notificationErrors = defineErrors({
+  channel_not_found: { status: 404 },
+  channel_exists: { status: 409 },
+  channel_invalid: { status: 400 },
+  channel_changed: { status: 409 },
+  /** Asked of a channel that has no secret or is not the kind for it. */
+  channel_kind_wrong: { status: 409 },
+  channel_disabled: { status: 409 },
+  subscription_not_found: { status: 404 },
+  event_type_unknown: { status: 400 },
+  project_not_allowed: { status: 403 },
+  delivery_not_found: { status: 404 },
+  inbox_item_not_found: { status: 404 },
+})
+
+/** How a try can fail; a task is tried again after those that are `retryable`. */
+export const deliveryErrors = defineErrors({
+  /** The receiver answered with something else than 2xx. */
+  delivery_refused: { status: 502, retryable: true },
+  /** The receiver answered 410: it wants nothing more, and its channel is disabled. */
+  delivery_gone: { status: 410 },
+  delivery_unknown: { status: 404 },
+})

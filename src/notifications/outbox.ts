@@ -1,0 +1,289 @@
+/**
+ * The outbox: reads the event log in order, makes a delivery for every subscription that an event fits, and a task for every
+ * delivery. The deliveries of a page of events and the cursor behind that page are written in one transaction, and a delivery
+ * without a task is found again, so that a crash at any point neither loses nor doubles one.
+ */
+import type { NewTask } from '../tasks/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { Event } from '../platform/events/event.ts'
+import type { EventHub } from '../platform/events/hub.ts'
+import type { EventLog } from '../platform/events/log.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { Log } from '../platform/log.ts'
+import { ROUTES } from './channels.ts'
+import { compilePattern, isAtLeast, severityOf } from './catalogue.ts'
+import { toMessage, toTitle } from './message.ts'
+import { makeNotificationRepository } from './repository.ts'
+import { makeDeliveryRepository } from './repository-deliveries.ts'
+import type { Delivery, InboxItem, Message, Subscription } from './types.ts'
+
+export const DELIVER_KIND = 'notification:deliver'
+const CURSOR = 'notification-outbox'
+const PAGE = 500
+/** Events that come within this time are read together. */
+const GATHER_MS = 20
+const SWEEP_MS = 5000
+
+export type CreateTask = (request: NewTask) => Promise<{ readonly task: { readonly id: string } }>
+
+export interface OutboxOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly makeId: MakeId
+  readonly log: Log
+  readonly eventLog: EventLog
+  readonly hub: EventHub
+  readonly createTask: CreateTask
+  readonly retry: NonNullable<NewTask['retry']>
+  readonly taskTimeoutMs: number
+}
+
+export interface Outbox {
+  start(): Promise<void>
+  /** Waits for what it is about. */
+  stop(): Promise<void>
+  /** There may be something to do. */
+  wake(): void
+}
+
+interface Route {
+  readonly subscription: Subscription
+  readonly isInbox: boolean
+  fits(event: Event): boolean
+}
+
+const makeRoute = ({ subscription, kind }: { subscription: Subscription; kind: string }): Route => {
+  const patterns = subscription.types.map(compilePattern)
+  const { projectId, severity, createdAtMs } = subscription
+  return {
+    subscription,
+    isInbox: kind === 'inbox',
+    fits: (event) =>
+      // A subscription is told of what happens after its making.
+      event.atMs >= createdAtMs &&
+      (projectId === null || projectId === event.projectId) &&
+      isAtLeast(severityOf(event.type), severity) &&
+      patterns.some((covers) => covers(event.type)),
+  }
+}
+
+/** Events of deliveries themselves: to tell of those would never end. */
+const isOwn = ({ data }: Event): boolean => typeof data.kind === 'string' && data.kind.startsWith('notification:')
+
+/** What the end of a delivery's task, as the log tells of it, means for the delivery. */
+const STATUS_AFTER = {
+  'task.dead': ['pending', 'failed'],
+  'task.cancelled': ['pending', 'failed'],
+  'task.redriven': ['failed', 'pending'],
+  'task.retried': ['failed', 'pending'],
+} as const
+
+const messageOfError = (event: Event): string | null => {
+  const { error } = event.data as { error?: { code?: string; message?: string } }
+  if (event.type === 'task.cancelled') return 'cancelled'
+  return error ? `${error.code}: ${error.message}` : null
+}
+
+/** Named by its delivery, so that an item is not made twice. */
+export const toInboxItem = (delivery: Delivery, message: Message): InboxItem => ({
+  id: delivery.id,
+  tenantId: delivery.tenantId,
+  projectId: delivery.projectId,
+  channelId: delivery.channelId,
+  type: delivery.type,
+  severity: severityOf(delivery.type),
+  title: toTitle(message),
+  message: delivery.message,
+  readAtMs: null,
+  createdAtMs: delivery.createdAtMs,
+})
+
+export const makeOutbox = (options: OutboxOptions): Outbox => {
+  const { db, clock, makeId, log, eventLog, hub, createTask } = options
+  const notifications = makeNotificationRepository(db.primary)
+  const deliveries = makeDeliveryRepository(db.primary)
+
+  // ---- who wants to know --------------------------------------------------------------------------------------------------------
+
+  let routes = new Map<string, Route[]>()
+  let edition = -1
+
+  /** To be asked after the events were read: then no subscription that is older than an event can be missing. */
+  const currentRoutes = async (): Promise<Map<string, Route[]>> => {
+    const current = await notifications.cursor(ROUTES)
+    if (current === edition) return routes
+    routes = Map.groupBy((await notifications.routes()).map(makeRoute), ({ subscription }) => subscription.tenantId)
+    edition = current
+    return routes
+  }
+
+  // ---- from events to deliveries --------------------------------------------------------------------------------------------------
+
+  const deliveryOf = (event: Event, { subscription, isInbox }: Route): Delivery => {
+    const [id, nowMs] = [makeId(), clock.now()]
+    return {
+      id,
+      tenantId: event.tenantId,
+      projectId: event.projectId,
+      channelId: subscription.channelId,
+      subscriptionId: subscription.id,
+      cause: 'event',
+      type: event.type,
+      messageId: `msg_${id}`,
+      message: JSON.stringify(toMessage(event)),
+      dedupKey: `${event.id}:${subscription.id}`,
+      // What is kept in the same database is delivered with this very transaction.
+      status: isInbox ? 'delivered' : 'pending',
+      error: null,
+      taskId: null,
+      createdAtMs: nowMs,
+      finishedAtMs: isInbox ? nowMs : null,
+    }
+  }
+
+  /** False when another process moved the cursor meanwhile: nothing is written then. */
+  const take = async (events: readonly Event[], from: number): Promise<boolean> => {
+    const byTenant = await currentRoutes()
+    const made: Delivery[] = []
+    const items: InboxItem[] = []
+    for (const event of events) {
+      if (isOwn(event)) continue
+      for (const route of byTenant.get(event.tenantId) ?? []) {
+        if (!route.fits(event)) continue
+        const delivery = deliveryOf(event, route)
+        made.push(delivery)
+        if (route.isInbox) items.push(toInboxItem(delivery, toMessage(event)))
+      }
+    }
+    const endings = events.filter((event) => event.type in STATUS_AFTER && event.data.kind === DELIVER_KIND)
+    return db.transaction(async (tx) => {
+      if (!(await makeNotificationRepository(tx).moveCursor(CURSOR, from, events.at(-1)!.id))) return false
+      const writes = makeDeliveryRepository(tx)
+      await writes.addDeliveries(made)
+      await writes.addInboxItems(items)
+      for (const event of endings) {
+        const [before, after] = STATUS_AFTER[event.type as keyof typeof STATUS_AFTER]
+        const ending = { tenantId: event.tenantId, taskId: event.taskId as string, atMs: event.atMs }
+        await writes.setStatusByTask(ending, before, after, messageOfError(event))
+      }
+      return true
+    })
+  }
+
+  /** With nobody subscribed, the log is passed over instead of being read. */
+  const passOver = async (from: number): Promise<void> => {
+    const head = await eventLog.head()
+    if (head === undefined || head <= from || (await currentRoutes()).size > 0) return
+    await db.transaction((tx) => makeNotificationRepository(tx).moveCursor(CURSOR, from, head))
+  }
+
+  const readOn = async (): Promise<void> => {
+    while (!stopped) {
+      const from = await notifications.cursor(CURSOR)
+      const events = await eventLog.readAll(from, PAGE)
+      if (events.length === 0) return
+      if ((await take(events, from)) && events.some((event) => !isOwn(event))) await dispatch()
+      if (events.length < PAGE) return
+    }
+  }
+
+  // ---- from deliveries to tasks -----------------------------------------------------------------------------------------------------
+
+  const dispatchOne = async (delivery: Delivery): Promise<void> => {
+    const { id, tenantId, projectId } = delivery
+    try {
+      const { task } = await createTask({
+        tenantId,
+        projectId,
+        kind: DELIVER_KIND,
+        input: { deliveryId: id },
+        priority: 3,
+        retry: options.retry,
+        timeoutMs: options.taskTimeoutMs,
+        // The task of a delivery is made once, however often this is tried.
+        idempotencyKey: `notification:${id}`,
+      })
+      await db.transaction((tx) => makeDeliveryRepository(tx).setTask(tenantId, id, task.id))
+    } catch (error) {
+      log.error({ err: error, deliveryId: id }, 'a delivery got no task; trying again at the next sweep')
+    }
+  }
+
+  const dispatch = async (): Promise<void> => {
+    for (let afterId = ''; !stopped; ) {
+      const waiting = await deliveries.undispatched(afterId, PAGE)
+      await Promise.all(waiting.map(dispatchOne))
+      if (waiting.length < PAGE) return
+      afterId = waiting.at(-1)!.id
+    }
+  }
+
+  // ---- when ---------------------------------------------------------------------------------------------------------------------------
+
+  let stopped = true
+  let working: Promise<void> | undefined
+  let again = false
+  let disarmGather: (() => void) | undefined
+  let disarmSweep: (() => void) | undefined
+  let unsubscribe: (() => void) | undefined
+
+  const work = async (isSweep: boolean): Promise<void> => {
+    if (isSweep) await dispatch()
+    if ((await currentRoutes()).size === 0 && isSweep) await passOver(await notifications.cursor(CURSOR))
+    else await readOn()
+  }
+
+  const run = (isSweep: boolean): void => {
+    if (stopped) return
+    if (working) {
+      again = true
+      return
+    }
+    working = work(isSweep)
+      .catch((error: unknown) => log.error({ err: error }, 'the outbox of notifications stumbled; it goes on'))
+      .finally(() => {
+        working = undefined
+        if (again) wake()
+        again = false
+      })
+  }
+
+  const wake = (): void => {
+    if (stopped || disarmGather) return
+    disarmGather = clock.after(GATHER_MS, () => {
+      disarmGather = undefined
+      run(false)
+    })
+  }
+
+  const sweep = (): void => {
+    disarmSweep = clock.after(SWEEP_MS, () => {
+      run(true)
+      sweep()
+    })
+  }
+
+  /** Nobody subscribed: the sweep is often enough. */
+  const isOfInterest = (event: Event): boolean =>
+    routes.size > 0 && (isOwn(event) ? event.type in STATUS_AFTER : routes.has(event.tenantId))
+
+  return {
+    wake,
+    async start() {
+      await db.transaction((tx) => makeNotificationRepository(tx).ensureCursor(CURSOR))
+      stopped = false
+      unsubscribe = hub.subscribe({}, (event) => isOfInterest(event) && wake())
+      run(true)
+      sweep()
+    },
+    async stop() {
+      stopped = true
+      unsubscribe?.()
+      disarmGather?.()
+      disarmGather = undefined
+      disarmSweep?.()
+      await working
+    },
+  }
+}

@@ -1,0 +1,167 @@
+/** Reads and writes of channels and subscriptions, and of the reader's cursor. */
+import type { Handle } from '../platform/db/database.ts'
+import type { CreatedCursor } from '../platform/http/page.ts'
+import type { Severity } from './catalogue.ts'
+import type { NotificationTables } from './schema.ts'
+import type { Channel, ChannelConfig, ChannelStatus, Subscription } from './types.ts'
+
+const toChannel = (row: NotificationTables['channels']): Channel => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  projectId: row.project_id,
+  name: row.name,
+  status: row.status as ChannelStatus,
+  reason: row.reason,
+  config: JSON.parse(row.config) as ChannelConfig,
+  createdAtMs: row.created_at,
+  updatedAtMs: row.updated_at,
+})
+
+const toSubscription = (row: NotificationTables['subscriptions']): Subscription => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  projectId: row.project_id,
+  channelId: row.channel_id,
+  types: JSON.parse(row.types) as string[],
+  severity: row.severity as Severity,
+  createdAtMs: row.created_at,
+})
+
+export interface ListFilter {
+  readonly channelId?: string | undefined
+  readonly after?: CreatedCursor | undefined
+  readonly limit: number
+}
+
+export const makeNotificationRepository = (handle: Handle) => {
+  const db = handle.withTables<NotificationTables>()
+  return {
+    async channel(tenantId: string, id: string): Promise<Channel | undefined> {
+      const query = db.selectFrom('channels').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toChannel(row)
+    },
+    /** Newest first. */
+    async channels(tenantId: string, { after, limit }: ListFilter): Promise<Channel[]> {
+      let query = db.selectFrom('channels').selectAll().where('tenant_id', '=', tenantId)
+      if (after) {
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
+        )
+      }
+      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toChannel)
+    },
+    async addChannel(channel: Channel): Promise<void> {
+      const { id, tenantId, projectId, name, status, reason, config, createdAtMs, updatedAtMs } = channel
+      await db
+        .insertInto('channels')
+        .values({
+          id,
+          tenant_id: tenantId,
+          project_id: projectId,
+          name,
+          kind: config.kind,
+          status,
+          reason,
+          config: JSON.stringify(config),
+          created_at: createdAtMs,
+          updated_at: updatedAtMs,
+        })
+        .execute()
+    },
+    /** False when it is not as `before` any more: somebody else changed it. */
+    async changeChannel(before: Channel, after: Channel): Promise<boolean> {
+      const { name, status, reason, config, updatedAtMs } = after
+      const result = await db
+        .updateTable('channels')
+        .set({ name, status, reason, config: JSON.stringify(config), updated_at: updatedAtMs })
+        .where('tenant_id', '=', before.tenantId)
+        .where('id', '=', before.id)
+        .where('status', '=', before.status)
+        .where('config', '=', JSON.stringify(before.config))
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    },
+    /** With its subscriptions. */
+    async deleteChannel(tenantId: string, id: string): Promise<void> {
+      const ofChannel = db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId)
+      await ofChannel.where('channel_id', '=', id).execute()
+      await db.deleteFrom('channels').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
+    },
+
+    async subscription(tenantId: string, id: string): Promise<Subscription | undefined> {
+      const query = db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toSubscription(row)
+    },
+    /** Newest first. */
+    async subscriptions(tenantId: string, { channelId, after, limit }: ListFilter): Promise<Subscription[]> {
+      let query = db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenantId)
+      if (channelId !== undefined) query = query.where('channel_id', '=', channelId)
+      if (after) {
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
+        )
+      }
+      const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
+      return rows.map(toSubscription)
+    },
+    async addSubscription(subscription: Subscription): Promise<void> {
+      const { id, tenantId, projectId, channelId, types, severity, createdAtMs } = subscription
+      await db
+        .insertInto('subscriptions')
+        .values({
+          id,
+          tenant_id: tenantId,
+          project_id: projectId,
+          channel_id: channelId,
+          types: JSON.stringify(types),
+          severity,
+          created_at: createdAtMs,
+        })
+        .execute()
+    },
+    async deleteSubscription(tenantId: string, id: string): Promise<void> {
+      await db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
+    },
+    /** Of all tenants, those whose channel is in use: what the outbox matches events against. */
+    async routes(): Promise<{ subscription: Subscription; kind: string }[]> {
+      const rows = await db
+        .selectFrom('subscriptions')
+        .innerJoin('channels', (join) =>
+          join
+            .onRef('channels.id', '=', 'subscriptions.channel_id')
+            .onRef('channels.tenant_id', '=', 'subscriptions.tenant_id'),
+        )
+        .selectAll('subscriptions')
+        .select('channels.kind as kind')
+        .where('channels.status', '=', 'active')
+        .execute()
+      return rows.map(({ kind, ...row }) => ({ subscription: toSubscription(row), kind }))
+    },
+
+    /** 0 when there is none yet. */
+    async cursor(name: string): Promise<number> {
+      const query = db.selectFrom('cursors').select('position').where('name', '=', name)
+      return (await query.executeTakeFirst())?.position ?? 0
+    },
+    async ensureCursor(name: string): Promise<void> {
+      const insert = db.insertInto('cursors').values({ name, position: 0 })
+      await insert.onConflict((conflict) => conflict.column('name').doNothing()).execute()
+    },
+    /** False when it is not at `from` any more: another process was quicker. */
+    async moveCursor(name: string, from: number, to: number): Promise<boolean> {
+      const update = db.updateTable('cursors').set({ position: to }).where('name', '=', name)
+      return (await update.where('position', '=', from).executeTakeFirst()).numUpdatedRows > 0n
+    },
+    /** Says to all processes that what they hold in memory under this name is old. */
+    async bump(name: string): Promise<void> {
+      const insert = db.insertInto('cursors').values({ name, position: 1 })
+      await insert
+        .onConflict((conflict) =>
+          conflict.column('name').doUpdateSet((eb) => ({ position: eb('cursors.position', '+', 1) })),
+        )
+        .execute()
+    },
+  }
+}

@@ -1,0 +1,65 @@
+/** Tables of notifications. */
+export type NotificationTables = {
+  channels: {
+    id: string
+    tenant_id: string
+    project_id: string | null
+    name: string
+    kind: string
+    status: string
+    reason: string | null
+    config: string
+    created_at: number
+    updated_at: number
+  }
+  subscriptions: {
+    id: string
+    tenant_id: string
+    project_id: string | null
+    channel_id: string
+    types: string
+    severity: string
+    created_at: number
+  }
+  deliveries: {
+    id: string
+    tenant_id: string
+    project_id: string | null
+    channel_id: string
+    subscription_id: string | null
+    cause: string
+    type: string
+    message_id: string
+    message: string
+    dedup_key: string | null
+    status: string
+    error: string | null
+    task_id: string | null
+    created_at: number
+    finished_at: number | null
+  }
+  delivery_attempts: {
+    id: string
+    tenant_id: string
+    delivery_id: string
+    attempt: number
+    at: number
+    duration_ms: number
+    status_code: number | null
+    response: string | null
+    error: string | null
+  }
+  inbox: {
+    id: string
+    tenant_id: string
+    project_id: string | null
+    channel_id: string
+    type: string
+    severity: string
+    title: string
+    message: string
+    read_at: number | null
+    created_at: number
+  }
+  cursors: { name: string; position: number }
+}

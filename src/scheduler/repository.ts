@@ -1,0 +1,168 @@
+/** Reads and writes of schedules and their fires. */
+import type { Handle } from '../platform/db/database.ts'
+import type { CreatedCursor } from '../platform/http/page.ts'
+import { fromFire, fromSchedule, toFire, toSchedule } from './rows.ts'
+import type { ScheduleTables } from './schema.ts'
+import type { Fire, FireStatus, Schedule, ScheduleStatus } from './types.ts'
+
+export interface ScheduleFilter {
+  readonly status?: ScheduleStatus | undefined
+  /** Keyset: rows older than this one. */
+  readonly before?: CreatedCursor | undefined
+  readonly limit: number
+}
+
+export interface FireFilter {
+  readonly status?: FireStatus | undefined
+  /** Keyset: fires planned before this time. */
+  readonly beforeMs?: number | undefined
+  readonly limit: number
+}
+
+/** `fire.wakeAtMs` is set while a fire is not over: the indexes of open fires are made of that. */
+export const makeScheduleRepository = (handle: Handle) => {
+  const db = handle.withTables<ScheduleTables>()
+  const schedules = () => db.selectFrom('schedules').selectAll()
+  const fires = () => db.selectFrom('schedule_fires').selectAll()
+
+  return {
+    async add(schedule: Schedule): Promise<void> {
+      await db.insertInto('schedules').values(fromSchedule(schedule)).execute()
+    },
+    async byName(tenantId: string, name: string): Promise<Schedule | undefined> {
+      const row = await schedules().where('tenant_id', '=', tenantId).where('name', '=', name).executeTakeFirst()
+      return row && toSchedule(row)
+    },
+    /** For the scheduler itself, which has the id from a row of its own. */
+    async byId(id: string): Promise<Schedule | undefined> {
+      const row = await schedules().where('id', '=', id).executeTakeFirst()
+      return row && toSchedule(row)
+    },
+    /** Newest first. */
+    async list(tenantId: string, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
+      let query = schedules().where('tenant_id', '=', tenantId)
+      if (status) query = query.where('status', '=', status)
+      if (before) {
+        query = query.where((eb) =>
+          eb.or([
+            eb('created_at', '<', before.createdAtMs),
+            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
+          ]),
+        )
+      }
+      const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
+      return rows.map(toSchedule)
+    },
+
+    /**
+     * The schedule as it is now, held by this transaction until its end: whoever claims, settles or changes it waits here. Its revision has
+     * grown by one. Undefined when it is deleted.
+     */
+    async hold(id: string): Promise<Schedule | undefined> {
+      const row = await db
+        .updateTable('schedules')
+        .set((eb) => ({ revision: eb('revision', '+', 1) }))
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirst()
+      return row && toSchedule(row)
+    },
+    /** Call it on a schedule that is held. */
+    async update(schedule: Schedule): Promise<void> {
+      const { id, tenant_id, created_at: _, ...row } = fromSchedule(schedule)
+      await db.updateTable('schedules').set(row).where('tenant_id', '=', tenant_id).where('id', '=', id).execute()
+    },
+    /** Lets a schedule that cannot be claimed stand back for a while. */
+    async postpone({ id, revision }: Schedule, untilMs: number): Promise<void> {
+      const update = db.updateTable('schedules').set({ next_at: untilMs }).where('next_at', 'is not', null)
+      await update.where('id', '=', id).where('revision', '=', revision).execute()
+    },
+    /** With its history. */
+    async remove({ tenantId, id }: Schedule): Promise<void> {
+      await db
+        .deleteFrom('schedule_fires')
+        .where('tenant_id', '=', tenantId)
+        .where('schedule_id', '=', id)
+        .execute()
+      await db.deleteFrom('schedules').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
+    },
+
+    /** Adds a fire, or takes over a skipped one of the same time. False: that time has a fire already. */
+    async addFire(fire: Fire): Promise<boolean> {
+      const row = fromFire(fire)
+      const { numInsertedOrUpdatedRows } = await db
+        .insertInto('schedule_fires')
+        .values(row)
+        .onConflict((conflict) =>
+          conflict
+            .columns(['schedule_id', 'planned_at'])
+            .doUpdateSet(row)
+            .where('schedule_fires.status', '=', 'skipped' satisfies FireStatus),
+        )
+        .executeTakeFirst()
+      return (numInsertedOrUpdatedRows ?? 0n) > 0n
+    },
+    /** Writes what `fire` has become, if it still is `from`; false: somebody was quicker. */
+    async moveFire(from: FireStatus, fire: Fire): Promise<boolean> {
+      const { schedule_id, planned_at, tenant_id, ...row } = fromFire(fire)
+      const { numUpdatedRows } = await db
+        .updateTable('schedule_fires')
+        .set(row)
+        .where('tenant_id', '=', tenant_id)
+        .where('schedule_id', '=', schedule_id)
+        .where('planned_at', '=', planned_at)
+        .where('status', '=', from)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+    async fire(scheduleId: string, plannedAtMs: number): Promise<Fire | undefined> {
+      const query = fires().where('schedule_id', '=', scheduleId).where('planned_at', '=', plannedAtMs)
+      const row = await query.executeTakeFirst()
+      return row && toFire(row)
+    },
+    /** Those that are not over, in the order of their times. */
+    async openFires(scheduleId: string): Promise<Fire[]> {
+      const query = fires().where('schedule_id', '=', scheduleId).where('wake_at', 'is not', null)
+      return (await query.orderBy('planned_at').execute()).map(toFire)
+    },
+    /** Last planned first. */
+    async listFires(tenantId: string, scheduleId: string, filter: FireFilter): Promise<Fire[]> {
+      let query = fires().where('tenant_id', '=', tenantId).where('schedule_id', '=', scheduleId)
+      if (filter.status) query = query.where('status', '=', filter.status)
+      if (filter.beforeMs !== undefined) query = query.where('planned_at', '<', filter.beforeMs)
+      return (await query.orderBy('planned_at', 'desc').limit(filter.limit).execute()).map(toFire)
+    },
+
+    async dueSchedules(nowMs: number, limit: number): Promise<Schedule[]> {
+      const rows = await schedules().where('next_at', '<=', nowMs).orderBy('next_at').limit(limit).execute()
+      return rows.map(toSchedule)
+    },
+    async wakingFires(nowMs: number, limit: number): Promise<Fire[]> {
+      const rows = await fires().where('wake_at', '<=', nowMs).orderBy('wake_at').limit(limit).execute()
+      return rows.map(toFire)
+    },
+    /** The first moment after `afterMs` at which a schedule is due or a fire is to be looked at. */
+    async nextMoment(afterMs: number): Promise<number | undefined> {
+      const [schedule, fire] = await Promise.all([
+        db
+          .selectFrom('schedules')
+          .select('next_at as at')
+          .where('next_at', '>', afterMs)
+          .orderBy('next_at')
+          .limit(1)
+          .executeTakeFirst(),
+        db
+          .selectFrom('schedule_fires')
+          .select('wake_at as at')
+          .where('wake_at', '>', afterMs)
+          .orderBy('wake_at')
+          .limit(1)
+          .executeTakeFirst(),
+      ])
+      const moments = [schedule?.at, fire?.at].filter((at) => typeof at === 'number')
+      return moments.length > 0 ? Math.min(...moments) : undefined
+    },
+  }
+}
+
+export type ScheduleRepository = ReturnType<typeof makeScheduleRepository>
