@@ -14,7 +14,7 @@ import { systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
 import { migrate } from '../../src/platform/db/migrate.ts'
 import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
-import { makeEventHub } from '../../src/platform/events/hub.ts'
+import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
 import { makeLog } from '../../src/platform/log.ts'
 import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
@@ -25,6 +25,7 @@ export interface BenchEngine {
   readonly engine: Engine
   readonly tasks: TaskService
   readonly db: Database
+  readonly hub: EventHub
   readonly tenantId: string
   /** Runs one workflow of `bench/code/` to its end; throws when it does not complete. */
   run(target: string, steps: number): Promise<void>
@@ -44,7 +45,8 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
   const workerId = makeId()
   const tenantId = makeId()
   const log = makeLog('warn')
-  const db = openSqliteDatabase({ file: join(folder, 'aidos.db'), hub: makeEventHub() })
+  const hub = makeEventHub()
+  const db = openSqliteDatabase({ file: join(folder, 'aidos.db'), hub })
   await migrate(db, migrations)
   const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: config.LEASE_MS, now: clock.now })
   const queue = makeLocalQueue({ clock, onError: (error) => log.error({ err: error }, 'a job broke') })
@@ -85,6 +87,7 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
     engine,
     tasks,
     db,
+    hub,
     tenantId,
     async run(target, steps) {
       const { run } = await engine.create({ ...request, target, input: { steps } })

@@ -40,7 +40,5 @@ export const readProfiles = async (folder: string): Promise<SelfTime[]> => {
   }
   byPlace.delete(WAITING)
   const total = [...byPlace.values()].reduce((sum, ms) => sum + ms, 0)
-  return [...byPlace]
-    .map(([place, ms]) => ({ place, ms, share: ms / total }))
-    .toSorted((a, b) => b.ms - a.ms)
+  return [...byPlace].map(([place, ms]) => ({ place, ms, share: ms / total })).toSorted((a, b) => b.ms - a.ms)
 }

@@ -1,18 +1,18 @@
 /** Kills a server at random moments of a long run, starts it again each time, and gathers what happened. */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type ModelStandIn, makeModelStandIn } from '../../src/agents/stand-in/stand-in.ts'
-import { type Client, makeClient } from '../../src/sdk/index.ts'
+import { type Client, ConnectionError, makeClient, type RunView } from '../../src/sdk/index.ts'
 import { freePort } from '../support/free-port.ts'
-import type { Check } from './checks.ts'
-import { readEffects } from './effects.ts'
+import { type Check, repeats } from './checks.ts'
+import { type Effect, readEffects } from './effects.ts'
 import { makeRandom, type Random } from './random.ts'
 import { readRemains } from './remains.ts'
 import { type Server, startServer } from './server.ts'
-import { type Ended, judge, type Story } from './verdict.ts'
-import { makeWitness, type Witness } from './witness.ts'
+import { judge, type Story } from './verdict.ts'
+import { type ModelCalls, makeWitness, type Witness } from './witness.ts'
 
 export interface KillTestOptions {
   readonly seed: number
@@ -29,7 +29,8 @@ export interface KillTestResult {
   readonly summary: readonly string[]
 }
 
-/** A life in three ends before the server is ready or has done anything: recovery itself must survive a kill. */
+const CODE = fileURLToPath(new URL('code', import.meta.url))
+/** Of the lives: these end while the server starts, for recovery itself must survive a kill. */
 const EARLY_SHARE = 0.2
 const LONGEST_EXTRA_MS = 20
 /** A life in which nothing happens for so long is over: there may be nothing left to do. */
@@ -37,6 +38,7 @@ const QUIET_LIFE_MS = 3000
 const TASKS_PER_LIFE = 2
 const END_WITHIN_MS = 60_000
 const MODEL_MS = 15
+const LOOK_EVERY_MS = 50
 
 /** Calls of `echo` as the turn's number, and an answer at the last turn. */
 const standInFor = (turns: number): Promise<ModelStandIn> =>
@@ -64,64 +66,153 @@ const grown = async (file: string, lines: number): Promise<void> => {
   }
 }
 
+interface Plan {
+  /** Milliseconds after the birth of the process, before it is ready; undefined: once it has done something. */
+  readonly earlyMs: number | undefined
+  /** Effects to wait for, and how long after them. */
+  readonly lines: number
+  readonly extraMs: number
+}
+
+/** Draws the same numbers whatever the case, so that a seed gives the same plans. */
+const planKill = (random: Random, { startMs, linesPerKill }: { startMs: number; linesPerKill: number }): Plan => {
+  const [early, moment, lines, extra] = [random(), random(), random(), random()]
+  return {
+    earlyMs: startMs > 0 && early < EARLY_SHARE ? moment * startMs : undefined,
+    // Somewhat less than what is left for each kill, so that the run is not over before the last.
+    lines: 1 + Math.floor(lines * Math.max(0, 1.6 * linesPerKill - 1)),
+    extraMs: extra * LONGEST_EXTRA_MS,
+  }
+}
+
+const clientOf = async (server: Server): Promise<Client> => makeClient({ url: server.url, key: await server.key() })
+
+/** Asks for tasks of their own while the server may die at any moment; those that were promised are noted. */
+const askForTasks = async (client: Client, file: string, life: number, promised: string[]): Promise<void> => {
+  for (let i = 0; i < TASKS_PER_LIFE; i++) {
+    const step = `task ${life}.${i}`
+    try {
+      promised.push((await client.tasks.create({ kind: 'effect', input: { file, step }, idempotencyKey: step })).id)
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+    }
+  }
+}
+
+/** The run at its end, or as it is when the time is up. */
+const endOf = async (client: Client, id: string): Promise<RunView> => {
+  const untilMs = performance.now() + END_WITHIN_MS
+  for (;;) {
+    const run = await client.runs.find(id)
+    if (run.finishedAt !== null || run.status === 'stopped' || performance.now() > untilMs) return run
+    await pause(LOOK_EVERY_MS)
+  }
+}
+
+const tasksEnded = async (client: Client): Promise<void> => {
+  const untilMs = performance.now() + END_WITHIN_MS
+  for (const status of ['queued', 'running', 'scheduled']) {
+    while ((await client.tasks.list({ status, limit: 1 })).items.length > 0 && performance.now() < untilMs)
+      await pause(LOOK_EVERY_MS)
+  }
+}
+
+const summarize = (story: Story, witness: Witness): string[] => {
+  const { effects, modelCalls, turns, promised } = story
+  const repeated = [...repeats(effects.map((effect) => effect.idempotencyKey)).values()]
+  const more = repeated.reduce((sum, count) => sum + count - 1, 0)
+  const { steps, tasks, turns: heldTurns } = witness.held
+  return [
+    `held to ${steps} journaled steps, ${tasks} completed tasks and ${heldTurns} committed turns`,
+    `${effects.length} effects; ${more} of them repeats of work that was under way at a kill`,
+    `${modelCalls} calls of the model for ${turns} turns; ${promised.length} tasks promised by the API`,
+  ]
+}
+
 export const runKillTest = async (options: KillTestOptions): Promise<KillTestResult> => {
   const { seed, kills, steps, folder, say } = options
   const random = makeRandom(seed)
   const turns = Math.max(3, Math.ceil(kills / 2))
   const file = join(folder, 'effects.jsonl')
   const dataDir = join(folder, 'data')
-  await mkdir(dataDir)
   const standIn = await standInFor(turns)
   const port = await freePort()
   const witness = makeWitness()
-  const lives: Server[] = []
+  const model: ModelCalls = { of: (runId, turnKey) => standIn.callsFor(`${runId}/${turnKey}`).calls }
+  const promised: string[] = []
+  const asked: Promise<void>[] = []
+  let server: Server | undefined
+
   const start = (): Server => {
-    const server = startServer({
+    server = startServer({
       port,
       dataDir,
-      load: [fileURLToPath(new URL('code', import.meta.url))],
+      load: [CODE],
       env: { MODEL_BASE_URL: standIn.url, MODEL_NAME: 'stand-in', OUTBOUND_ALLOW: new URL(standIn.url).host },
     })
-    lives.push(server)
     return server
   }
+
+  const begin = async (client: Client): Promise<readonly [string, string]> => {
+    const run = await client.runs.start({ workflow: 'kill-run', input: { file, steps } })
+    const agent = await client.runs.start({ agent: 'kill-agent', input: 'Call echo.' })
+    return [run.id, agent.id]
+  }
+
+  /** One life of the server, and what it left. `startMs`: how long it took to be ready. */
+  const live = async (life: number, plan: Plan): Promise<void> => {
+    if (plan.earlyMs !== undefined) await pause(plan.earlyMs)
+    else {
+      await server!.ready()
+      asked.push(askForTasks(await clientOf(server!), file, life, promised))
+      await grown(file, plan.lines)
+      await pause(plan.extraMs)
+    }
+    await server!.kill('SIGKILL')
+    witness.look({ remains: await readRemains(dataDir), effects: readEffects(file), model })
+  }
+
   try {
-    const begun = await begin(start(), { file, steps })
-    let killed = 0
-    let startMs = 0
-    while (killed < kills) {
-      const server = lives.at(-1) as Server
-      const linesLeft = steps - new Set(readEffects(file).map((effect) => effect.step)).size
-      const plan = planKill(random, { startMs, isFirst: killed === 0, linesPerKill: linesLeft / (kills - killed) })
-      const bornMs = performance.now()
-      if (plan.early !== undefined) await pause(plan.early)
-      else {
-        await server.ready()
-        startMs = performance.now() - bornMs
-        void begun.promise(server, file, killed)
-        await grown(file, plan.lines)
-        await pause(plan.extraMs)
-      }
-      await server.kill('SIGKILL')
-      killed++
-      await look(witness, { dataDir, file, standIn })
-      const { steps: heldSteps, tasks, turns: heldTurns } = witness.held
-      say(`kill ${killed}: ${plan.text}; held to ${heldSteps} steps, ${tasks} tasks, ${heldTurns} turns`)
+    const bornMs = performance.now()
+    await start().ready()
+    const startMs = performance.now() - bornMs
+    const [runId, agentId] = await begin(await clientOf(server!))
+    for (let killed = 0; killed < kills; killed++) {
+      const left =
+        steps -
+        new Set(
+          readEffects(file)
+            .filter(isOfRun)
+            .map((effect) => effect.step),
+        ).size
+      const plan = planKill(random, { startMs: killed === 0 ? 0 : startMs, linesPerKill: left / (kills - killed) })
+      await live(killed, plan)
+      const when =
+        plan.earlyMs === undefined
+          ? `${plan.extraMs.toFixed(1)} ms after ${plan.lines} effects`
+          : `${plan.earlyMs.toFixed(0)} ms after its start`
+      const { held } = witness
+      say(
+        `kill ${killed + 1}: ${when}; finished by then: ${held.steps} steps, ${held.tasks} tasks, ${held.turns} turns`,
+      )
       start()
     }
-    const last = lives.at(-1) as Server
-    await last.ready()
-    const [run, agent] = await ended(await clientOf(last), begun)
-    await allDone(await clientOf(last))
-    await last.kill('SIGTERM')
-    await look(witness, { dataDir, file, standIn })
+    await server!.ready()
+    const client = await clientOf(server!)
+    const [run, agent] = await Promise.all([endOf(client, runId), endOf(client, agentId)])
+    await Promise.all(asked)
+    await tasksEnded(client)
+    await server!.kill('SIGTERM')
     const remains = await readRemains(dataDir)
     const effects = readEffects(file)
+    witness.look({ remains, effects, model })
     const modelCalls = standIn.calls().total
-    const story = { steps, turns, kills, killed, run, agent, modelCalls, promised: begun.promised, remains, effects }
+    const story: Story = { steps, turns, kills, run, agent, modelCalls, promised, remains, effects }
     return { checks: judge(story, witness), summary: summarize(story, witness) }
   } finally {
-    await Promise.all(lives.map((server) => server.kill('SIGKILL')))
+    await server?.kill('SIGKILL')
     await standIn.stop()
   }
 }
+
+const isOfRun = ({ step }: Effect): boolean => step.startsWith('step ')

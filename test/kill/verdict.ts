@@ -1,21 +1,16 @@
 /** What must hold when all is over, besides what the witness saw on the way. */
+import type { RunView } from '../../src/sdk/index.ts'
 import { type Check, makeCheck, repeats } from './checks.ts'
 import type { Effect } from './effects.ts'
 import type { Remains } from './remains.ts'
 import { PROMISES, type Promised, type Witness } from './witness.ts'
 
-export interface Ended {
-  readonly id: string
-  readonly status: string
-  readonly output: unknown
-  readonly error: unknown
-}
+type Ended = Pick<RunView, 'id' | 'status' | 'output' | 'error'>
 
 export interface Story {
   readonly steps: number
   readonly turns: number
   readonly kills: number
-  readonly killed: number
   readonly run: Ended
   readonly agent: Ended
   /** Calls of the model in all. */
@@ -81,10 +76,6 @@ const wrongTurns = ({ turns, kills, remains, agent, modelCalls }: Story): string
 }
 
 export const judge = (story: Story, witness: Witness): Check[] => [
-  makeCheck(
-    `the server was killed ${story.kills} times`,
-    story.killed === story.kills ? [] : [`${story.killed} times`],
-  ),
   makeCheck(`the run of ${story.steps} steps completed`, notCompleted(story.run)),
   makeCheck('the run of the agent completed', notCompleted(story.agent)),
   ...(Object.keys(PROMISES) as Promised[]).map((name) => makeCheck(PROMISES[name], witness.broken[name])),
@@ -93,5 +84,5 @@ export const judge = (story: Story, witness: Witness): Check[] => [
   makeCheck('each journal is without gaps and tells each step once', journalGaps(story)),
   makeCheck('no task has anything in its timeline after its completion', taskTimeline(story)),
   makeCheck('every task that the API had promised to do was done', brokenWords(story)),
-  makeCheck(`the model was asked once per committed turn, and once more per kill at most`, wrongTurns(story)),
+  makeCheck('the model was asked once per committed turn, and once more per kill at most', wrongTurns(story)),
 ]

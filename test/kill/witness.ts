@@ -59,7 +59,8 @@ export const makeWitness = (): Witness => {
   const checkTurns = (model: ModelCalls): void => {
     for (const { line, calls } of turns.values()) {
       const now = model.of(line.runId, line.key)
-      if (now > calls) broken.turns.push(`${line.key} was asked for ${calls} times until it was committed, ${now} by now`)
+      if (now > calls)
+        broken.turns.push(`${line.key} was asked for ${calls} times until it was committed, ${now} by now`)
     }
   }
 
@@ -78,7 +79,9 @@ export const makeWitness = (): Witness => {
     for (const [id, before] of tasks) {
       const now = found.get(id)
       if (now?.status === before.status && now.attempt === before.attempt && now.output === before.output) continue
-      broken.tasks.push(`the task ${id} was ${before.status} after ${before.attempt}, is ${now?.status} after ${now?.attempt}`)
+      broken.tasks.push(
+        `the task ${id} was ${before.status} after ${before.attempt}, is ${now?.status} after ${now?.attempt}`,
+      )
     }
   }
 
