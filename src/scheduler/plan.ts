@@ -20,7 +20,7 @@ export interface MissedTimes {
 export interface FirePlan {
   readonly fire: readonly number[]
   readonly missed: MissedTimes | undefined
-  /** The first time that this plan leaves open. */
+  /** The first time that this plan leaves open; the limit on fires is not looked at. */
   readonly nextPlannedMs: number | null
 }
 
@@ -39,12 +39,7 @@ export const planFires = (schedule: Plannable, nowMs: number): FirePlan => {
     fire.push(nextMs)
     nextMs = nextPlanned(schedule, nextMs)
   }
-  const isUsedUp = fire.length >= left
-  return {
-    fire,
-    missed: missedBetween(schedule, firstMs, openMs, nowMs),
-    nextPlannedMs: isUsedUp ? null : (nextMs ?? null),
-  }
+  return { fire, missed: missedBetween(schedule, firstMs, openMs, nowMs), nextPlannedMs: nextMs ?? null }
 }
 
 const due = ({ id, options }: Plannable, plannedMs: number): number => dueAt(id, plannedMs, options.jitterMs)

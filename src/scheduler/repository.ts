@@ -1,6 +1,7 @@
 /** Reads and writes of schedules and their fires. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import type { OpenFires } from './overlap.ts'
 import { fromFire, fromSchedule, toFire, toSchedule } from './rows.ts'
 import type { ScheduleTables } from './schema.ts'
 import type { Fire, FireStatus, Schedule, ScheduleStatus } from './types.ts'
@@ -79,11 +80,7 @@ export const makeScheduleRepository = (handle: Handle) => {
     },
     /** With its history. */
     async remove({ tenantId, id }: Schedule): Promise<void> {
-      await db
-        .deleteFrom('schedule_fires')
-        .where('tenant_id', '=', tenantId)
-        .where('schedule_id', '=', id)
-        .execute()
+      await db.deleteFrom('schedule_fires').where('tenant_id', '=', tenantId).where('schedule_id', '=', id).execute()
       await db.deleteFrom('schedules').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
     },
 
@@ -120,10 +117,30 @@ export const makeScheduleRepository = (handle: Handle) => {
       const row = await query.executeTakeFirst()
       return row && toFire(row)
     },
+    /** How much of the schedule still goes on. */
+    async countOpen(scheduleId: string): Promise<OpenFires> {
+      const rows = await db
+        .selectFrom('schedule_fires')
+        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
+        .where('schedule_id', '=', scheduleId)
+        .where('wake_at', 'is not', null)
+        .groupBy('status')
+        .execute()
+      const queued = Number(rows.find((row) => row.status === 'queued')?.count ?? 0)
+      return { queued, going: rows.reduce((sum, row) => sum + Number(row.count), -queued) }
+    },
     /** Those that are not over, in the order of their times. */
-    async openFires(scheduleId: string): Promise<Fire[]> {
+    async openFires(scheduleId: string, status: 'due' | 'queued' | 'started', limit: number): Promise<Fire[]> {
       const query = fires().where('schedule_id', '=', scheduleId).where('wake_at', 'is not', null)
-      return (await query.orderBy('planned_at').execute()).map(toFire)
+      const rows = await query.where('status', '=', status).orderBy('planned_at').limit(limit).execute()
+      return rows.map(toFire)
+    },
+    /** The first in the queue; of a paused schedule, planned fires stay where they are. */
+    async firstQueued({ id, status }: Schedule): Promise<Fire | undefined> {
+      let query = fires().where('schedule_id', '=', id).where('wake_at', 'is not', null).where('status', '=', 'queued')
+      if (status === 'paused') query = query.where('cause', '!=', 'planned')
+      const row = await query.orderBy('planned_at').limit(1).executeTakeFirst()
+      return row && toFire(row)
     },
     /** Last planned first. */
     async listFires(tenantId: string, scheduleId: string, filter: FireFilter): Promise<Fire[]> {

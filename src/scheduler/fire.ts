@@ -1,0 +1,74 @@
+/** A fire before anybody has seen it: its time, its key and what it will ask for. */
+import { toErrorRecord } from '../engine/index.ts'
+import type { Json } from '../platform/json.ts'
+import type { MissedTimes } from './plan.ts'
+import { compileTemplate } from './template.ts'
+import { dueAt } from './timing.ts'
+import type { Fire, FireCause, Schedule } from './types.ts'
+
+/** How long whoever claimed a fire has to start it; then anybody does. */
+export const START_WITHIN_MS = 30_000
+/** A fire in the queue is woken by the end of the one before it, not by time. */
+export const NEVER_MS = Number.MAX_SAFE_INTEGER
+
+/** What makes a fire happen once, whoever starts it and how often. */
+export const fireKey = (scheduleId: string, plannedAtMs: number): string => `schedule:${scheduleId}:${plannedAtMs}`
+
+interface Draft {
+  readonly plannedAtMs: number
+  readonly cause: FireCause
+  readonly nowMs: number
+  /** Instead of the schedule's own. */
+  readonly input?: Json | undefined
+}
+
+const blank = (schedule: Schedule, plannedAtMs: number, cause: FireCause): Fire => ({
+  scheduleId: schedule.id,
+  tenantId: schedule.tenantId,
+  plannedAtMs,
+  cause,
+  status: 'due',
+  reason: null,
+  count: null,
+  untilMs: null,
+  dueAtMs: plannedAtMs,
+  request: null,
+  wakeAtMs: null,
+  tries: 0,
+  startedAtMs: null,
+  finishedAtMs: null,
+  ref: null,
+  error: null,
+})
+
+/** `due`, or `failed` when its input cannot be made. */
+export const draftFire = async (schedule: Schedule, draft: Draft): Promise<Fire> => {
+  const { plannedAtMs, cause, nowMs, input: template = schedule.input } = draft
+  const { target, options } = schedule
+  const dueAtMs = cause === 'planned' ? dueAt(schedule.id, plannedAtMs, options.jitterMs) : nowMs
+  const fire: Fire = { ...blank(schedule, plannedAtMs, cause), dueAtMs }
+  const facts = {
+    plannedAt: new Date(plannedAtMs).toISOString(),
+    plannedAtMs,
+    schedule: schedule.name,
+    cause,
+    key: fireKey(schedule.id, plannedAtMs),
+  }
+  try {
+    const input = await compileTemplate(template)(facts)
+    const request = { target, input, priority: options.priority, timeoutMs: options.timeoutMs }
+    return { ...fire, request, wakeAtMs: nowMs + START_WITHIN_MS }
+  } catch (error) {
+    return { ...fire, status: 'failed', finishedAtMs: nowMs, error: toErrorRecord(error) }
+  }
+}
+
+/** One row for all the times that were passed over. */
+export const missedFire = (schedule: Schedule, { fromMs, untilMs, count }: MissedTimes, nowMs: number): Fire => ({
+  ...blank(schedule, fromMs, 'planned'),
+  status: 'skipped',
+  reason: 'missed',
+  count,
+  untilMs,
+  finishedAtMs: nowMs,
+})

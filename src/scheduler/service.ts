@@ -1,0 +1,268 @@
+/** Schedules: made, changed, paused, fired by hand and for the past; and their life within this process. */
+import { isDeepStrictEqual } from 'node:util'
+import { makeSweeper } from '../engine/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
+import { isUniqueViolation } from '../platform/db/errors.ts'
+import type { EventHub } from '../platform/events/hub.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { Json } from '../platform/json.ts'
+import type { Log } from '../platform/log.ts'
+import { withNext } from './change.ts'
+import { type DefinitionInput, type NewSchedule, readDefinition } from './definition.ts'
+import { scheduleErrors } from './errors.ts'
+import { type ScheduleEventType, tell } from './events.ts'
+import { draftFire } from './fire.ts'
+import { makeFiring } from './firing.ts'
+import { type FireFilter, makeScheduleRepository, type ScheduleFilter } from './repository.ts'
+import type { Targets } from './targets.ts'
+import { dueAt, nextPlanned, preview } from './timing.ts'
+import type { Fire, Overlap, Schedule, ScheduleDefinition } from './types.ts'
+
+export interface ScheduleServiceOptions {
+  readonly db: Database
+  readonly hub: EventHub
+  readonly clock: Clock
+  readonly makeId: MakeId
+  readonly log: Log
+  readonly targets: Targets
+  /** For a metric: how long after it was due a fire started. */
+  readonly onFired?: (fact: { readonly latenessMs: number }) => void
+}
+
+export interface TriggerRequest {
+  /** Instead of the schedule's own. */
+  readonly input?: Json | undefined
+  readonly overlap?: Overlap | undefined
+}
+
+export interface BackfillRequest {
+  /** Both included. */
+  readonly fromMs: number
+  readonly untilMs: number
+  /** Default `queue-all`: one after the other. */
+  readonly overlap?: Overlap | undefined
+}
+
+export interface PlannedTime {
+  readonly plannedAtMs: number
+  readonly dueAtMs: number
+}
+
+/** Fires that one call may ask for. */
+const BACKFILL_MAX = 1000
+const TRIGGER_TRIES = 10
+
+export const makeScheduleService = (options: ScheduleServiceOptions) => {
+  const { db, clock, makeId, log } = options
+  const schedules = makeScheduleRepository(db.primary)
+  const firing = makeFiring({ ...options, soon: () => sweeper.soon() })
+  const sweeper = makeSweeper({
+    clock,
+    nextAt: firing.nextMoment,
+    sweep: firing.sweep,
+    onError: (error) => log.error({ err: error }, 'the sweep of schedules failed'),
+  })
+  let unlisten = (): void => {}
+
+  const find = async (tenantId: string, name: string): Promise<Schedule> => {
+    const schedule = await schedules.byName(tenantId, name)
+    if (!schedule) throw scheduleErrors.schedule_not_found(`there is no schedule "${name}"`)
+    return schedule
+  }
+
+  const firstTime = (definition: ScheduleDefinition, nowMs: number): number => {
+    const firstMs = nextPlanned(definition, nowMs)
+    if (firstMs !== undefined) return firstMs
+    throw scheduleErrors.schedule_never_fires('the timing holds no time in the future, between its start and its end')
+  }
+
+  /** Changes a schedule while nobody else can; `change` may refuse by throwing. */
+  const changeHeld = async (
+    { id, name }: Schedule,
+    type: ScheduleEventType,
+    change: (held: Schedule, nowMs: number) => Schedule,
+  ): Promise<Schedule> => {
+    const nowMs = clock.now()
+    const changed = await db.transaction(async (tx: Handle) => {
+      const repository = makeScheduleRepository(tx)
+      const held = await repository.hold(id)
+      if (!held) throw scheduleErrors.schedule_not_found(`there is no schedule "${name}"`)
+      const next = { ...change(held, nowMs), updatedAtMs: nowMs }
+      await repository.update(next)
+      await tell(tx, type, next, nowMs)
+      return next
+    })
+    sweeper.soon()
+    return changed
+  }
+
+  const create = async (tenantId: string, projectId: string | null, request: NewSchedule): Promise<Schedule> => {
+    const { name, ...body } = request
+    const nowMs = clock.now()
+    const definition = readDefinition(body, nowMs)
+    const firstMs = firstTime(definition, nowMs)
+    const counts = { fires: 0, failures: 0, revision: 0 }
+    const times = { nextPlannedMs: null, nextAtMs: null, createdAtMs: nowMs, updatedAtMs: nowMs }
+    const blank = {
+      id: makeId(),
+      tenantId,
+      projectId,
+      name,
+      status: 'active',
+      ...definition,
+      ...counts,
+      ...times,
+    } as const
+    const schedule = withNext(blank, firstMs)
+    try {
+      await db.transaction(async (tx) => {
+        await makeScheduleRepository(tx).add(schedule)
+        await tell(tx, 'schedule.created', schedule, nowMs)
+      })
+    } catch (cause) {
+      if (!isUniqueViolation(cause)) throw cause
+      throw scheduleErrors.schedule_exists(`there is a schedule "${name}" already`, { cause })
+    }
+    sweeper.soon()
+    return schedule
+  }
+
+  const update = async (tenantId: string, name: string, request: DefinitionInput): Promise<Schedule> => {
+    const schedule = await find(tenantId, name)
+    const { timing, target, input, options: settings } = schedule
+    const definition = readDefinition(request, clock.now(), schedule)
+    if (isDeepStrictEqual(definition, { timing, target, input, options: settings })) return schedule
+    return changeHeld(schedule, 'schedule.updated', (held, nowMs) => {
+      const keepsTime = held.nextPlannedMs !== null && hasSameTimes(held, definition)
+      const nextMs = keepsTime ? held.nextPlannedMs : firstTime(definition, nowMs)
+      return withNext({ ...held, ...definition, failures: 0 }, nextMs)
+    })
+  }
+
+  const trigger = async (tenantId: string, name: string, request: TriggerRequest = {}): Promise<Fire> => {
+    const schedule = await find(tenantId, name)
+    const nowMs = clock.now()
+    let plannedAtMs = nowMs
+    for (let tries = 0; tries < TRIGGER_TRIES; tries++, plannedAtMs++) {
+      // A time that the timing asks for belongs to the fire it plans.
+      while (nextPlanned(schedule, plannedAtMs - 1) === plannedAtMs || (await schedules.fire(schedule.id, plannedAtMs)))
+        plannedAtMs++
+      const draft = await draftFire(schedule, { plannedAtMs, cause: 'trigger', nowMs, input: request.input })
+      const [added] = await firing.add(schedule, [draft], request.overlap ?? schedule.options.overlap)
+      if (added) return (await schedules.fire(schedule.id, plannedAtMs)) ?? added
+    }
+    throw scheduleErrors.schedule_not_found(`there is no schedule "${name}" any more`)
+  }
+
+  const pastTimes = (schedule: Schedule, { fromMs, untilMs }: BackfillRequest): number[] => {
+    const nowMs = clock.now()
+    if (fromMs > untilMs || untilMs > nowMs) {
+      throw scheduleErrors.backfill_range_invalid('"from" must not be after "until", and "until" not in the future')
+    }
+    // What an active schedule has still to claim is the sweep's.
+    const isOurs = (ms: number): boolean => schedule.nextAtMs === null || ms < (schedule.nextPlannedMs ?? nowMs)
+    const times = preview(schedule, fromMs - 1, BACKFILL_MAX + 1).filter((ms) => ms <= untilMs && isOurs(ms))
+    if (times.length <= BACKFILL_MAX) return times
+    throw scheduleErrors.backfill_too_large(
+      `the range holds more than ${BACKFILL_MAX} planned times; ask for smaller ranges, one after the other`,
+    )
+  }
+
+  return {
+    /** Throws `schedule_exists`, `schedule_invalid` or `schedule_never_fires`. */
+    create,
+    /** Replaces the definition. A changed timing starts afresh from now; an unchanged one keeps what is still to be made up for. */
+    update,
+    /** Creates it, or updates it where the definition differs: for schedules kept in files. */
+    async put(tenantId: string, request: NewSchedule): Promise<Schedule> {
+      const { name, ...definition } = request
+      if (await schedules.byName(tenantId, name)) return update(tenantId, name, definition)
+      return create(tenantId, null, request)
+    },
+    /** Throws `schedule_not_found`. */
+    find,
+    /** Newest first. */
+    list: (tenantId: string, filter: ScheduleFilter) => schedules.list(tenantId, filter),
+
+    /** What it started goes on; what waits in its queue stays there. */
+    async pause(tenantId: string, name: string): Promise<Schedule> {
+      return changeHeld(await find(tenantId, name), 'schedule.paused', (held) => {
+        if (held.status === 'active') return { ...held, status: 'paused', nextAtMs: null }
+        throw scheduleErrors.schedule_not_active(`the schedule "${name}" cannot be paused: it is ${held.status}`)
+      })
+    },
+    /** The times that passed in between are missed ones. */
+    async resume(tenantId: string, name: string): Promise<Schedule> {
+      const resumed = await changeHeld(await find(tenantId, name), 'schedule.resumed', (held) => {
+        if (held.status === 'paused') return withNext({ ...held, status: 'active', failures: 0 }, held.nextPlannedMs)
+        throw scheduleErrors.schedule_not_paused(`the schedule "${name}" cannot be resumed: it is ${held.status}`)
+      })
+      await firing.goOn(resumed)
+      return resumed
+    },
+    /** With its history. What it started goes on. */
+    async remove(tenantId: string, name: string): Promise<void> {
+      const schedule = await find(tenantId, name)
+      await db.transaction(async (tx) => {
+        const repository = makeScheduleRepository(tx)
+        const held = await repository.hold(schedule.id)
+        if (!held) return
+        await repository.remove(held)
+        await tell(tx, 'schedule.deleted', held, clock.now())
+      })
+    },
+
+    /** Fires it now, whether it is paused or not; the overlap policy holds. The answer is the fire as it has become. */
+    trigger,
+    /** Fires the planned times of a range of the past that have not fired. Answers how many were added. */
+    async backfill(tenantId: string, name: string, request: BackfillRequest): Promise<{ count: number }> {
+      const schedule = await find(tenantId, name)
+      const nowMs = clock.now()
+      const drafts: Fire[] = []
+      for (const plannedAtMs of pastTimes(schedule, request)) {
+        drafts.push(await draftFire(schedule, { plannedAtMs, cause: 'backfill', nowMs }))
+      }
+      const added = drafts.length > 0 ? await firing.add(schedule, drafts, request.overlap ?? 'queue-all') : []
+      return { count: added.filter(({ status }) => status !== 'skipped').length }
+    },
+    /** The next planned times of a schedule. */
+    async preview(tenantId: string, name: string, count: number, fromMs?: number): Promise<PlannedTime[]> {
+      const schedule = await find(tenantId, name)
+      const { maxFires, jitterMs } = schedule.options
+      const left = maxFires === null ? count : Math.max(0, Math.min(count, maxFires - schedule.fires))
+      const afterMs = fromMs === undefined ? clock.now() : fromMs - 1
+      return preview(schedule, afterMs, left).map((plannedAtMs) => {
+        return { plannedAtMs, dueAtMs: dueAt(schedule.id, plannedAtMs, jitterMs) }
+      })
+    },
+    /** The same of a definition that is not stored. */
+    previewOf(request: DefinitionInput, count: number, fromMs?: number): number[] {
+      const nowMs = clock.now()
+      return preview(readDefinition(request, nowMs), fromMs === undefined ? nowMs : fromMs - 1, count)
+    },
+    /** Last planned first. */
+    async fires(tenantId: string, name: string, filter: FireFilter): Promise<Fire[]> {
+      return schedules.listFires(tenantId, (await find(tenantId, name)).id, filter)
+    },
+
+    /** From now on due schedules fire by themselves. */
+    async start(): Promise<void> {
+      unlisten = firing.listen()
+      await sweeper.start()
+    },
+    stop(): void {
+      sweeper.stop()
+      unlisten()
+    },
+    /** One look at all that is due, as `start()` makes them by itself. */
+    sweep: () => firing.sweep(clock.now()),
+  }
+}
+
+const hasSameTimes = (a: ScheduleDefinition, b: ScheduleDefinition): boolean =>
+  isDeepStrictEqual(a.timing, b.timing) &&
+  a.options.startAtMs === b.options.startAtMs &&
+  a.options.endAtMs === b.options.endAtMs
+
+export type ScheduleService = ReturnType<typeof makeScheduleService>
