@@ -154,6 +154,7 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
       const tool = await skills.toolHandler(tenantId, kind)
       return (input, call) => tool.run(input, call)
     },
+    defaultsOf: (kind) => code.defaultsOf(kind),
   }
   // Runs make tasks and tasks wake runs: the one knot of the house, tied here.
   const knot: { engine?: Engine } = {}

@@ -41,7 +41,7 @@ export const registerAll = async (items: readonly LoadedItem[], options: Registr
     const { name } = definition
     switch (definition.kind) {
       case 'task':
-        code.register(name, definition.run)
+        code.register(name, definition.run, definition.options)
         return `task "${name}"`
       case 'skill': {
         const { skillKind: kind, description, definition: body } = definition

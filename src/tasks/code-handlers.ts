@@ -1,11 +1,13 @@
 /** Tasks written in code: what a loaded folder registers, by name. They serve all tenants of the process. */
+import { compileRetry, parseDuration, type RetryPolicy } from '../engine/index.ts'
 import { taskErrors } from './errors.ts'
-import type { TaskHandler } from './types.ts'
+import type { TaskDefaults, TaskHandler } from './types.ts'
 
 export interface CodeHandlers {
   /** The same name again replaces the code for attempts to come. */
-  register(name: string, handler: TaskHandler): void
+  register(name: string, handler: TaskHandler, options?: { retry?: RetryPolicy; timeout?: number | string }): void
   find(kind: string): TaskHandler
+  defaultsOf(kind: string): TaskDefaults | undefined
 }
 
 const hintFor = (kind: string, known: readonly string[]): string => {
@@ -19,15 +21,18 @@ const hintFor = (kind: string, known: readonly string[]): string => {
 }
 
 export const makeCodeHandlers = (): CodeHandlers => {
-  const handlers = new Map<string, TaskHandler>()
+  const handlers = new Map<string, { readonly handler: TaskHandler; readonly defaults: TaskDefaults }>()
   return {
-    register(name, handler) {
-      handlers.set(name, handler)
+    register(name, handler, options = {}) {
+      const retry = options.retry && compileRetry(options.retry, 1)
+      const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout)
+      handlers.set(name, { handler, defaults: { retry, timeoutMs } })
     },
     find(kind) {
       const found = handlers.get(kind)
       if (!found) throw taskErrors.unknown_kind(`nothing does "${kind}"; ${hintFor(kind, [...handlers.keys()])}`)
-      return found
+      return found.handler
     },
+    defaultsOf: (kind) => handlers.get(kind)?.defaults,
   }
 }

@@ -189,7 +189,13 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   const plan = (spec: RunTaskSpec): PlannedTask => {
     const { tenantId, projectId, runId, stepKey, kind, input, priority, retry, timeoutMs, heartbeatMs, waitForToken } =
       spec
-    const settings = { retry: retry ?? defaultRetry, timeoutMs, heartbeatMs, waitForToken }
+    const defaults = handlers.defaultsOf?.(kind)
+    const settings = {
+      retry: retry ?? defaults?.retry ?? defaultRetry,
+      timeoutMs: timeoutMs ?? defaults?.timeoutMs,
+      heartbeatMs,
+      waitForToken,
+    }
     const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
     const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
     return make({ ...base, deadlineAtMs: null, idempotencyKey: null }, JSON.stringify(input))
@@ -209,9 +215,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
     if (known) return { task: same(known, request), isNew: false }
     const given = request.retry && compileRetry(request.retry, options.defaultAttempts)
+    const defaults = handlers.defaultsOf?.(kind)
     const settings = {
-      retry: given ?? defaultRetry,
-      timeoutMs: request.timeoutMs,
+      retry: given ?? defaults?.retry ?? defaultRetry,
+      timeoutMs: request.timeoutMs ?? defaults?.timeoutMs,
       heartbeatMs: request.heartbeatMs,
     }
     const deadlineAtMs = request.deadlineAtMs ?? null

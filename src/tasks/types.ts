@@ -92,10 +92,17 @@ export interface TaskCall {
   heartbeat(progress?: Json): void
 }
 
+export interface TaskDefaults {
+  readonly retry?: CompiledRetry | undefined
+  readonly timeoutMs?: number | undefined
+}
+
 export type TaskHandler = (input: Json, call: TaskCall) => Promise<Json>
 
 /** Where the executor finds the code of a kind. */
 export interface HandlerSource {
   /** Throws `unknown_kind` with what would be right. */
   find(tenantId: string, kind: string): Promise<TaskHandler>
+  /** How a kind is tried where the caller says nothing. */
+  defaultsOf?(kind: string): TaskDefaults | undefined
 }
