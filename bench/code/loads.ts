@@ -1,4 +1,6 @@
 /** What the benchmarks have a server do: runs of steps that do nothing, so that the time measured is the system's own. */
+import { appendFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { task, workflow } from '../../src/sdk/index.ts'
 
 export interface LoadInput {
@@ -17,4 +19,27 @@ export const localSteps = workflow<LoadInput>('local-steps', async (ctx, { steps
 export const taskSteps = workflow<LoadInput>('task-steps', async (ctx, { steps }) => {
   for (let i = 0; i < steps; i++) await ctx.task('noop', i, { name: `step ${i}` })
   return steps
+})
+
+export interface NotedInput extends LoadInput {
+  /** Gets a line for each time that a step is done. */
+  readonly file: string
+}
+
+/** So slow that a kill finds the run in its middle. */
+const NOTED_MS = 5
+
+const note = async (file: string, step: number): Promise<void> => {
+  appendFileSync(file, `${step} ${process.pid}\n`)
+  await pause(NOTED_MS)
+}
+
+export const notedTask = task<{ file: string; step: number }>('note', ({ file, step }) => note(file, step))
+
+export const notedSteps = workflow<NotedInput>('noted-steps', async (ctx, { steps, file }) => {
+  for (let i = 0; i < steps; i++) await ctx.step(`step ${i}`, () => note(file, i))
+})
+
+export const notedTasks = workflow<NotedInput>('noted-tasks', async (ctx, { steps, file }) => {
+  for (let i = 0; i < steps; i++) await ctx.task('note', { file, step: i }, { name: `step ${i}` })
 })

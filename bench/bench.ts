@@ -1,0 +1,70 @@
+/** What every measurement is given: how often, where, and the programs that it may ask. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Figure } from './figure.ts'
+import type { InsertInput } from './programs/floor.ts'
+import { type Program, type ProgramOptions, startProgram } from './support/program.ts'
+
+export interface BenchOptions {
+  /** Repeats of each measurement. */
+  readonly runs: number
+  /** How long the idle system is watched. */
+  readonly idleSeconds: number
+  readonly folder: string
+  /** Where CPU profiles go, if they are taken. */
+  readonly profileDir: string | undefined
+  readonly say: (line: string) => void
+}
+
+export interface Bench extends BenchOptions {
+  /** Bare inserts, in a process of their own. */
+  readonly floor: Program
+  /** A new, empty folder. */
+  makeFolder(name: string): Promise<string>
+  /** The program's profile is taken where profiles are wanted. */
+  start(options: ProgramOptions): Promise<Program>
+  /** Milliseconds that one row takes in bare SQLite, right now. */
+  rowMs(input: Omit<InsertInput, 'rows'>): Promise<number>
+  /** `one` for each repeat. */
+  repeat<T>(one: (index: number) => Promise<T>): Promise<T[]>
+  stop(): Promise<void>
+}
+
+export interface Measure {
+  readonly id: string
+  readonly about: string
+  run(bench: Bench): Promise<Figure[]>
+}
+
+/** Commits of a floor's sample: enough for a stable mean, and less than half a second on a slow disk. */
+const FLOOR_COMMITS = 100
+
+export const startBench = async (options: BenchOptions): Promise<Bench> => {
+  let folders = 0
+  const makeFolder = async (name: string): Promise<string> => {
+    const made = join(options.folder, `${++folders}-${name}`)
+    await mkdir(made)
+    return made
+  }
+  const floor = await startProgram({ name: 'floor', args: [await makeFolder('floor')] })
+  return {
+    ...options,
+    floor,
+    makeFolder,
+    start: (program) => {
+      const { profileDir } = options
+      const nodeOptions = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
+      return startProgram({ ...program, nodeOptions })
+    },
+    async rowMs(input) {
+      const rows = FLOOR_COMMITS * input.group
+      return (await floor.ask<number>('insert', { ...input, rows } satisfies InsertInput)) / rows
+    },
+    async repeat(one) {
+      const results = []
+      for (let i = 0; i < options.runs; i++) results.push(await one(i))
+      return results
+    },
+    stop: () => floor.stop(),
+  }
+}

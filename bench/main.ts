@@ -1,0 +1,50 @@
+/** `npm run bench`: takes the measurements one after the other and reports them. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startBench } from './bench.ts'
+import type { Figure } from './figure.ts'
+import { MEASURES } from './measures/index.ts'
+import { HELP, type Options, readOptions } from './options.ts'
+import { loadNow, readMachine, showFigures, showMachine, showProfile } from './report.ts'
+import { readProfiles } from './support/profile.ts'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const run = async (options: Options): Promise<void> => {
+  const { only, runs, idleSeconds, profileDir } = options
+  if (profileDir !== undefined) await mkdir(profileDir, { recursive: true })
+  const folder = await mkdtemp(join(options.dir, 'aidos-bench-'))
+  const loadBefore = loadNow()
+  const measures = MEASURES.filter(({ id }) => only.includes(id))
+  const figures: Figure[] = []
+  try {
+    const bench = await startBench({ runs, idleSeconds, folder, profileDir, say })
+    try {
+      for (const measure of measures) {
+        process.stderr.write(`measuring [${measure.id}] ${measure.about}\n`)
+        figures.push(...(await measure.run(bench)))
+      }
+    } finally {
+      await bench.stop()
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  const machine = readMachine(loadBefore)
+  say(`${showFigures(measures, figures)}\n\n${showMachine(machine)}`)
+  if (profileDir !== undefined)
+    say(`\nWhere the time went (self time):\n${showProfile(await readProfiles(profileDir))}`)
+  if (options.json !== undefined) {
+    const report = { at: new Date().toISOString(), machine, figures }
+    await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+}
+
+try {
+  const options = readOptions(process.argv.slice(2))
+  if (options.help) say(HELP.trimEnd())
+  else await run(options)
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.exitCode = 1
+}
