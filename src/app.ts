@@ -27,6 +27,7 @@ import { makeOutbound } from './platform/outbound/outbound.ts'
 import { makeLocalQueue } from './platform/queue/local-queue.ts'
 import { makeHealthRoutes, makeMetrics } from './platform/telemetry/metrics.ts'
 import { type Part, partsOf } from './roles.ts'
+import { makeEngineTargets, makeScheduleRoutes, makeScheduleService } from './scheduler/index.ts'
 import {
   makeBuiltinSkills,
   makeSandbox,
@@ -95,7 +96,7 @@ const openDatabase = async (config: Config, hub: EventHub, log: FastifyBaseLogge
 }
 
 /** Builds all services. Nothing runs yet, but for the database's connection. */
-const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
+const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Database) => {
   const clock = systemClock
   const makeId = makeIdGenerator()
   const workerId = makeId()
@@ -193,6 +194,8 @@ const build = (config: Config, log: FastifyBaseLogger, db: Database) => {
     windowSize: config.QUEUE_WINDOW,
   })
   knot.engine = engine
+  const targets = makeEngineTargets({ engine, tasks, now: clock.now })
+  const schedules = makeScheduleService({ db, hub, clock, makeId, log, targets })
   return {
     owner,
     makeId,
@@ -220,7 +223,7 @@ const makeServer = (
   db: Database,
   services: Services,
 ): Promise<HttpServer> => {
-  const { engine, tasks, workflows, agents, skills, tenants, makeId } = services
+  const { engine, tasks, workflows, agents, skills, schedules, tenants, makeId } = services
   const eventLog = makeEventLog(db)
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
@@ -247,6 +250,7 @@ const makeServer = (
       makeWorkflowRoutes(workflows),
       makeAgentRoutes(agents),
       makeSkillRoutes(skills),
+      makeScheduleRoutes(schedules),
       makeTenantRoutes(tenants),
     ],
   })
@@ -254,12 +258,13 @@ const makeServer = (
 
 /** Parts as data: how each starts, and how it stops. */
 const makeParts = (config: Config, services: Services, server: HttpServer | undefined) => {
-  const { engine, tasks } = services
+  const { engine, tasks, schedules } = services
   const grace = config.SHUTDOWN_GRACE_MS
   const parts: Record<Part, { start(): Promise<unknown> | undefined; stop(): Promise<void> }> = {
     executor: { start: async () => tasks.startExecutor(), stop: () => tasks.stop(grace) },
     runs: { start: () => engine.start(), stop: () => engine.stop(grace) },
     timers: { start: () => tasks.startSweeper(), stop: async () => {} },
+    schedules: { start: () => schedules.start(), stop: async () => schedules.stop() },
     http: { start: () => server?.listen({ host: config.HOST, port: config.PORT }), stop: async () => server?.close() },
   }
   return parts
@@ -317,7 +322,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const db = await openDatabase(config, hub, log)
     stops.push(() => db.stop())
     await migrate(db, migrations)
-    const services = build(config, log, db)
+    const services = build(config, log, hub, db)
     const { engine, tasks, queue, sandbox, outbound, modelOutbound, workers, tenants } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop()]))
     stops.push(() => sandbox.stop())

@@ -2,10 +2,10 @@
 import type { Role } from './config.ts'
 
 /** In the order of their start: whoever is asked by another stands before it. */
-export const PARTS = ['executor', 'runs', 'timers', 'http'] as const
+export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'http'] as const
 /**
- * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` acts on what falls due and on what dead processes held.
- * `http` serves the API.
+ * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` queues what falls due.
+ * `schedules` fires them. `http` serves the API.
  */
 export type Part = (typeof PARTS)[number]
 
@@ -13,7 +13,7 @@ export const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
   gateway: ['http'],
   agents: ['runs'],
   workflows: ['runs'],
-  scheduler: ['timers'],
+  scheduler: ['timers', 'schedules'],
   executor: ['executor'],
   skills: ['executor'],
   notifications: ['executor'],
