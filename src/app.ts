@@ -211,6 +211,7 @@ const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Databa
     tasks,
     workflows,
     engine,
+    schedules,
   }
 }
 
