@@ -60,7 +60,9 @@ const settle = async (state: State, visit: Visit): Promise<Exit> => {
   const counter = state.retriers.length > 0 ? makeRetryCounter(state.retriers, () => run.host.random()) : undefined
   for (;;) {
     try {
-      return await state.execute(visit)
+      const exit = await state.execute(visit)
+      if (visit.scope.signal?.aborted) throw new BranchStopped()
+      return exit
     } catch (thrown) {
       if (thrown instanceof BranchStopped || visit.scope.signal?.aborted) throw new BranchStopped()
       const error = reported(thrown, state, visit)

@@ -66,6 +66,7 @@ const callHost = async (visit: Visit, request: TaskRequest): Promise<Json> => {
   })
   try {
     const output = await pending
+    if (scope.signal?.aborted) throw new BranchStopped()
     run.checkPayload(output, `The state/task '${resource}'`)
     run.emit({ type: 'TaskSucceeded', ...about, output })
     return output

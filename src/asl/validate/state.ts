@@ -78,7 +78,7 @@ const checkFields = (state: JsonObject, type: StateType, language: QueryLanguage
     if (field.required && state[key] === undefined) place.error('MISSING_FIELD', `the field '${key}' is required`)
   }
   for (const names of EXCLUSIVE) {
-    const given = names.filter((name) => state[name] !== undefined)
+    const given = names.filter((name) => state[name] !== undefined && !(name === 'End' && state.End === false))
     if (given.length > 1)
       place.error('NOT_ALLOWED', `only one of ${given.map((name) => `'${name}'`).join(' and ')} may be given`)
   }

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Json } from '../../platform/json.ts'
+import { compileSteps } from './evaluate.ts'
+import { parsePath } from './parse.ts'
+
+const find = (source: string, document: Json): Json | undefined => {
+  const { steps, definite } = parsePath(source)
+  return compileSteps(steps, definite)(document)
+}
+
+const store: Json = {
+  book: [
+    { title: 'A', price: 8, tags: ['x'] },
+    { title: 'B', price: 12, isbn: '1' },
+    { title: 'C', price: 9, isbn: '2', tags: [] },
+  ],
+  bike: { price: 20, 'top speed': 30 },
+}
+
+describe('a definite path', () => {
+  test('gives the value', () => {
+    assert.deepEqual(find('$', store), store)
+    assert.equal(find('$.book[1].title', store), 'B')
+    assert.equal(find('$.book[-1].title', store), 'C')
+    assert.equal(find("$.bike['top speed']", store), 30)
+  })
+
+  test('gives nothing where it leads nowhere', () => {
+    for (const source of ['$.nope', '$.book[9]', '$.book.title', '$.bike[0]', '$.book[0].title.x', '$.bike.price.x']) {
+      assert.equal(find(source, store), undefined, source)
+    }
+  })
+
+  test('sees own fields only', () => {
+    assert.equal(find('$.constructor', {}), undefined)
+    assert.equal(find('$.__proto__', {}), undefined)
+    assert.equal(find('$.length', [1]), undefined)
+    assert.deepEqual(find('$.__proto__', JSON.parse('{"__proto__":{"a":1}}') as Json), { a: 1 })
+  })
+
+  test('tells a null from nothing', () => {
+    assert.equal(find('$.a', { a: null }), null)
+  })
+})
+
+describe('any other path gives a list', () => {
+  const cases: [source: string, expected: Json][] = [
+    ['$.book[*].title', ['A', 'B', 'C']],
+    ['$.book[*].isbn', ['1', '2']],
+    ['$.bike.*', [20, 30]],
+    ['$..price', [20, 8, 12, 9]],
+    ['$..book[0].title', ['A']],
+    ['$.book[0,2].title', ['A', 'C']],
+    ['$.book[1:].title', ['B', 'C']],
+    ['$.book[:2].title', ['A', 'B']],
+    ['$.book[-2:].title', ['B', 'C']],
+    ['$.book[0:3:2].title', ['A', 'C']],
+    ["$.bike['price','top speed']", [20, 30]],
+    ['$.nope[*]', []],
+    ['$.nope.items[1:5].x', []],
+  ]
+  for (const [source, expected] of cases) {
+    test(source, () => {
+      const found = find(source, store)
+      if (source === '$..price') assert.deepEqual([...(found as number[])].sort(), [...(expected as number[])].sort())
+      else assert.deepEqual(found, expected)
+    })
+  }
+
+  test('from a document as deep as the limits allow', () => {
+    let deep: Json = { leaf: 1 }
+    for (let i = 0; i < 5_000; i++) deep = { inner: deep }
+    assert.deepEqual(find('$..leaf', deep), [1])
+  })
+})
+
+describe('a filter', () => {
+  const titles = (filter: string): Json | undefined => find(`$.book[?(${filter})].title`, store)
+  const cases: [filter: string, expected: Json][] = [
+    ['@.price < 10', ['A', 'C']],
+    ['@.price<=9', ['A', 'C']],
+    ["@.title == 'B'", ['B']],
+    ["@.title != 'B'", ['A', 'C']],
+    ['@.isbn', ['B', 'C']],
+    ['!@.isbn', ['A']],
+    ['@.isbn && @.price < 10', ['C']],
+    ['@.price > 10 || @.price == 8', ['A', 'B']],
+    ['(@.price > 10 || @.price == 8) && @.isbn', ['B']],
+    ['@.price > $.bike.price', []],
+    ['@.price < $.bike.price', ['A', 'B', 'C']],
+    ["@.title in ['A', 'C']", ['A', 'C']],
+    ["@.title nin ['A', 'C']", ['B']],
+    ["@.tags contains 'x'", ['A']],
+    ['@.tags empty true', ['C']],
+    ['@.tags size 1', ['A']],
+    ['@.price == true', []],
+    ["@.price > 'a'", []],
+  ]
+  for (const [filter, expected] of cases) test(filter, () => assert.deepEqual(titles(filter), expected))
+})
+
+describe('a function at the end of a path', () => {
+  test('works on numbers, arrays and objects', () => {
+    assert.equal(find('$.book.length()', store), 3)
+    assert.equal(find('$.book[*].price.sum()', store), 29)
+    assert.equal(find('$.book[*].price.min()', store), 8)
+    assert.equal(find('$.book[*].price.max()', store), 12)
+    assert.equal(find('$.n.avg()', { n: [1, 2, 3] }), 2)
+    assert.deepEqual(find('$.bike.keys()', store), ['price', 'top speed'])
+    assert.equal(find('$.n.first()', { n: [1, 2, 3] }), 1)
+    assert.equal(find('$.n.last()', { n: [1, 2, 3] }), 3)
+    assert.equal(find('$.n.stddev()', { n: [2, 4, 4, 4, 5, 5, 7, 9] }), 2)
+    assert.equal(find('$.n.sum()', { n: ['a'] }), undefined)
+  })
+})

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { makeFakeHost, outputOf } from '../../../test/asl/fake-host.ts'
+import type { Json, JsonObject } from '../../platform/json.ts'
+import {
+  AslError,
+  type ChildItem,
+  type ChildRunRequest,
+  compile,
+  type OpenItemsRequest,
+  type OpenResultsRequest,
+  run,
+  runItems,
+} from '../index.ts'
+
+const each = (state: JsonObject, more: JsonObject = {}): JsonObject => ({
+  Type: 'Map',
+  ItemProcessor: {
+    ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+    StartAt: 'I',
+    States: { I: { ...state, End: true } },
+  },
+  ...more,
+})
+const task = { Type: 'Task', Resource: 'x' }
+const pass = { Type: 'Pass' }
+const failingOn = (...bad: Json[]) =>
+  makeFakeHost(({ input }) => {
+    if (bad.includes(input)) throw new AslError('Bad', 'item')
+    return input
+  })
+
+describe('a distributed Map', () => {
+  test('gives the outputs of its children in the order of the items', async () => {
+    assert.deepEqual(await outputOf(each(task), [1, 2, 3]), [1, 2, 3])
+    assert.deepEqual(await outputOf(each(pass), []), [])
+  })
+
+  test('hides outer variables from the children, and shows each its own input', async () => {
+    await assert.rejects(outputOf(each({ Type: 'Pass', InputPath: '$outer' }), [1]), {
+      error: 'States.ExceedToleratedFailureThreshold',
+    })
+    assert.deepEqual(await outputOf(each({ Type: 'Pass', InputPath: '$$.Execution.Input' }), [{ a: 1 }]), [{ a: 1 }])
+  })
+
+  test('takes the fields of an object for items', async () => {
+    assert.deepEqual(await outputOf(each(pass), { a: 1, b: 2 }), [
+      { Key: 'a', Value: 1 },
+      { Key: 'b', Value: 2 },
+    ])
+  })
+
+  test('fails by the first failure, unless some are tolerated', async () => {
+    const exceeded = { error: 'States.ExceedToleratedFailureThreshold' }
+    const go = (more: JsonObject, ...bad: Json[]) =>
+      outputOf(each(task, { MaxConcurrency: 1, ...more }), [1, 2, 3, 4], { host: failingOn(...bad) })
+    await assert.rejects(go({}, 2), exceeded)
+    assert.deepEqual(await go({ ToleratedFailureCount: 1 }, 2), [1, 3, 4])
+    await assert.rejects(go({ ToleratedFailureCount: 1 }, 2, 3), exceeded)
+    assert.deepEqual(await go({ ToleratedFailurePercentage: 50 }, 2, 3), [1, 4])
+    await assert.rejects(go({ ToleratedFailurePercentage: 49 }, 2, 3), exceeded)
+    await assert.rejects(go({ ToleratedFailurePercentage: 100, ToleratedFailureCount: 1 }, 2, 3), exceeded)
+  })
+
+  test('takes the tolerated number from a path, also as a text, and refuses nonsense', async () => {
+    const go = (value: Json) =>
+      outputOf(
+        each(task, { ItemsPath: '$.list', ToleratedFailureCountPath: '$.n' }),
+        { list: [1], n: value },
+        { host: failingOn(1) },
+      )
+    assert.deepEqual(await go(1), [])
+    assert.deepEqual(await go('1'), [])
+    for (const value of [-1, 1.5, {}, 'x', null]) await assert.rejects(go(value), { error: 'States.Runtime' })
+  })
+
+  test('batches items by number and by size, with a common input', async () => {
+    const go = (ItemBatcher: JsonObject, input: Json[]) => outputOf(each(pass, { ItemBatcher }), input)
+    assert.deepEqual(await go({ MaxItemsPerBatch: 2 }, [1, 2, 3]), [{ Items: [1, 2] }, { Items: [3] }])
+    const shared = await go({ MaxItemsPerBatch: 9, BatchInput: { 'first.$': '$[0]' } }, [7, 8])
+    assert.deepEqual(shared, [{ BatchInput: { first: 7 }, Items: [7, 8] }])
+    const bySize = (await go({ MaxInputBytesPerBatch: 40 }, ['x'.repeat(10), 'y'.repeat(10), 'z'.repeat(30)])) as {
+      Items: Json[]
+    }[]
+    assert.deepEqual(
+      bySize.map(({ Items }) => Items.length),
+      [2, 1],
+    )
+  })
+
+  test('flattens results when the writer is told to', async () => {
+    const ResultWriter = { WriterConfig: { Transformation: 'FLATTEN', OutputType: 'JSON' } }
+    assert.deepEqual(await outputOf(each(pass, { ResultWriter }), [[1, 2], [3]]), [1, 2, 3])
+  })
+
+  test('tells its progress about a hundred times, and nothing of what happens inside a child', async () => {
+    const host = makeFakeHost()
+    await outputOf(
+      each(task),
+      Array.from({ length: 1_000 }, (_, i) => i),
+      { host },
+    )
+    const progress = host.transitions.filter(({ type }) => type === 'MapRunProgress')
+    assert.equal(progress.length, 100)
+    assert.deepEqual([progress.at(-1)?.succeeded, progress.at(-1)?.failed], [1_000, 0])
+    assert.ok(!host.transitions.some(({ type }) => type === 'TaskScheduled' || type === 'MapIterationStarted'))
+  })
+})
+
+describe('an ItemReader', () => {
+  const read = (more: JsonObject = {}) =>
+    each(pass, {
+      ItemReader: {
+        Resource: 'file:read',
+        Parameters: { 'path.$': '$.path' },
+        ReaderConfig: { InputType: 'CSV', ...more },
+      },
+    })
+  const hostWith = (items: Json[], seen: OpenItemsRequest[] = [], pages: number[] = []) => ({
+    ...makeFakeHost(),
+    async openItems(request: OpenItemsRequest) {
+      seen.push(request)
+      return {
+        async page(offset: number, limit: number) {
+          pages.push(offset)
+          return items.slice(offset, offset + limit)
+        },
+      }
+    },
+  })
+
+  test('is opened by the host with resolved parameters and read page by page', async () => {
+    const seen: OpenItemsRequest[] = []
+    const pages: number[] = []
+    const items = Array.from({ length: 2_500 }, (_, i) => i)
+    const output = await outputOf(
+      read({ MaxItemsPath: '$.most' }),
+      { path: 'p', most: 2_400 },
+      { host: hostWith(items, seen, pages) },
+    )
+    assert.equal((output as Json[]).length, 2_400)
+    assert.deepEqual(pages, [0, 1_000, 2_000])
+    const { key, resource, parameters, config } = seen[0]!
+    assert.deepEqual(
+      { key, resource, parameters, config },
+      {
+        key: 'Only:items',
+        resource: 'file:read',
+        parameters: { path: 'p' },
+        config: { InputType: 'CSV', MaxItems: 2_400 },
+      },
+    )
+  })
+
+  test('fails as States.ItemReaderFailed when the host cannot read', async () => {
+    await assert.rejects(outputOf(read(), { path: 'p' }), { error: 'States.ItemReaderFailed' })
+    const broken = { ...makeFakeHost(), openItems: () => Promise.reject(new Error('no such file')) }
+    await assert.rejects(outputOf(read(), { path: 'p' }, { host: broken }), {
+      error: 'States.ItemReaderFailed',
+      cause: 'no such file',
+    })
+  })
+})
+
+describe('a ResultWriter', () => {
+  const state = each(task, {
+    ResultWriter: { Resource: 'file:write', Parameters: { dir: 'out' } },
+    ToleratedFailureCount: 1,
+  })
+
+  test('is handed the outcomes as they come, and gives the result', async () => {
+    const written: [number, string][] = []
+    const requests: OpenResultsRequest[] = []
+    const host = {
+      ...failingOn(2),
+      async openResults(request: OpenResultsRequest) {
+        requests.push(request)
+        return {
+          write: async (children: readonly ChildItem[], outcomes: readonly { status: string }[]) => {
+            for (const [i, child] of children.entries()) written.push([child.index, outcomes[i]!.status])
+          },
+          close: async (summary: object) => ({ ...summary, at: 'out/manifest' }) as Json,
+        }
+      },
+    }
+    assert.deepEqual(await outputOf(state, [1, 2, 3], { host }), { succeeded: 2, failed: 1, at: 'out/manifest' })
+    assert.deepEqual(written.sort(), [
+      [0, 'SUCCEEDED'],
+      [1, 'FAILED'],
+      [2, 'SUCCEEDED'],
+    ])
+    assert.deepEqual([requests[0]?.key, requests[0]?.parameters], ['Only:results', { dir: 'out' }])
+  })
+
+  test('fails as States.ResultWriterFailed when the host cannot write', async () => {
+    await assert.rejects(outputOf(state, [1]), { error: 'States.ResultWriterFailed' })
+  })
+})
+
+describe('children that run elsewhere', () => {
+  const definition = {
+    StartAt: 'M',
+    States: {
+      M: {
+        ...each({ ...task, ResultPath: '$.r' }, { Label: 'kids', MaxConcurrency: 250, ToleratedFailureCount: 5 }),
+        End: true,
+      },
+    },
+  }
+  const items = Array.from({ length: 950 }, (_, i) => ({ i }))
+
+  test('go in groups, by runItems, over a host of their own', async () => {
+    const program = compile(definition)
+    const groups: ChildRunRequest[] = []
+    const childKeys: string[] = []
+    const host = {
+      ...makeFakeHost(),
+      async childRun(request: ChildRunRequest) {
+        groups.push(request)
+        const inner = makeFakeHost(({ key, input }) => {
+          childKeys.push(key)
+          if ((input as JsonObject).i === 7) throw new AslError('Bad')
+          return 'done'
+        })
+        const { pointer, items: children, concurrency, toleratedFailures } = request
+        return runItems(compile(definition), { pointer, items: children, concurrency, toleratedFailures, host: inner })
+      },
+    }
+    const result = await run(program, { input: items, host, limits: { payloadBytes: 1_000_000 } })
+    assert.equal(result.status, 'SUCCEEDED')
+    const output = (result.status === 'SUCCEEDED' ? result.output : []) as JsonObject[]
+    assert.equal(output.length, 949)
+    assert.deepEqual(output[0], { i: 0, r: 'done' })
+    assert.equal(groups.length, 10)
+    const { key, pointer, label, executionType, concurrency } = groups[1]!
+    assert.deepEqual(
+      { key, pointer, label, executionType, concurrency },
+      { key: 'M[100]', pointer: '/States/M/ItemProcessor', label: 'kids', executionType: 'STANDARD', concurrency: 100 },
+    )
+    assert.ok(childKeys.includes('[949]/I'))
+  })
+
+  test('end early when more have failed than is tolerated', async () => {
+    const started: Json[] = []
+    const host = makeFakeHost(({ input }) => {
+      started.push(input)
+      throw new AslError('Bad')
+    })
+    const children = Array.from({ length: 10 }, (_, index) => ({ index, input: index }))
+    const options = { pointer: '/States/M/ItemProcessor', items: children, concurrency: 1, toleratedFailures: 2, host }
+    const outcomes = await runItems(compile(definition), options)
+    assert.equal(started.length, 3)
+    assert.equal(outcomes.length, 3)
+    await assert.rejects(runItems(compile(definition), { ...options, pointer: '/nowhere' }), /no distributed Map/)
+  })
+})
