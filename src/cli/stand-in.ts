@@ -21,6 +21,7 @@ export const startStandIn = async (script?: string): Promise<StandInProcess> => 
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const stop = async (): Promise<void> => {
     child.kill()
+    child.stdin.end()
     await exited
   }
   let said = ''
@@ -42,8 +43,6 @@ export const startStandIn = async (script?: string): Promise<StandInProcess> => 
     await stop()
     throw error
   })
-  // It must not hold this process: whoever started it stops it.
-  child.unref()
   return { url, stop }
 }
 
