@@ -127,6 +127,8 @@ export const foundation: Migration = {
       UNIQUE (tenant_id, dedup_key))`,
     'CREATE INDEX idx_deliveries_tenant_created ON deliveries (tenant_id, created_at, id)',
     'CREATE INDEX idx_deliveries_channel_created ON deliveries (channel_id, created_at, id)',
+    'CREATE INDEX idx_deliveries_task ON deliveries (task_id) WHERE task_id IS NOT NULL',
+    "CREATE INDEX idx_deliveries_pending ON deliveries (id) WHERE status = 'pending'",
     "CREATE INDEX idx_deliveries_undispatched ON deliveries (id) WHERE task_id IS NULL AND status = 'pending'",
     `CREATE TABLE delivery_attempts (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, delivery_id TEXT NOT NULL, attempt BIGINT NOT NULL, at BIGINT NOT NULL,

@@ -17,6 +17,9 @@ const type = (severity: Severity, tells: string, ...data: string[]): EventType =
 const ofTask = (severity: Severity, tells: string, ...data: string[]): EventType =>
   type(severity, tells, 'kind', 'step?', ...data)
 
+const ofSchedule = (severity: Severity, tells: string, ...data: string[]): EventType =>
+  type(severity, tells, 'scheduleId', 'schedule', ...data)
+
 export const CATALOGUE = {
   'run.created': type('info', 'A run was asked for.', 'target', 'version', 'kind', 'by?'),
   'run.started': type('debug', 'A run began.', 'target', 'version'),
@@ -44,7 +47,14 @@ export const CATALOGUE = {
     'error',
     'retryAtMs',
   ),
-  'step.failed': type('warning', 'A step failed; its run decides what follows.', 'step', 'attempt', 'durationMs', 'error'),
+  'step.failed': type(
+    'warning',
+    'A step failed; its run decides what follows.',
+    'step',
+    'attempt',
+    'durationMs',
+    'error',
+  ),
   'state.entered': type('debug', 'A States Language workflow entered a state.', 'state', 'scope?', 'kind'),
   'state.exited': type('debug', 'A States Language workflow left a state.', 'state', 'scope?'),
   'state.retrying': type(
@@ -106,6 +116,40 @@ export const CATALOGUE = {
   'workflow.created': type('info', 'A workflow was made.', 'name', 'version'),
   'workflow.versioned': type('info', 'A workflow has a new version.', 'name', 'version'),
   'workflow.archived': type('info', 'A workflow was archived.', 'name', 'version'),
+
+  'schedule.created': ofSchedule('info', 'A schedule was made.'),
+  'schedule.updated': ofSchedule('info', 'A schedule was changed.'),
+  'schedule.paused': ofSchedule('warning', 'A schedule fires no more until it is resumed.', 'reason?'),
+  'schedule.resumed': ofSchedule('info', 'A schedule fires again.'),
+  'schedule.ended': ofSchedule('info', 'A schedule has no more times to come.'),
+  'schedule.deleted': ofSchedule('info', 'A schedule was deleted.'),
+  'schedule.fired': ofSchedule(
+    'debug',
+    'A schedule started what it is for; `latenessMs` says how late.',
+    'plannedAtMs',
+    'cause',
+    'latenessMs',
+    'runId?',
+    'taskId?',
+  ),
+  'schedule.not_started': ofSchedule('error', 'A schedule could not start what it is for.', 'plannedAtMs', 'error'),
+  'schedule.skipped': ofSchedule(
+    'warning',
+    'Times of a schedule passed without a fire.',
+    'reason',
+    'plannedAtMs',
+    'untilMs?',
+    'count?',
+  ),
+  'schedule.failing': ofSchedule(
+    'error',
+    'What a schedule starts fails again and again.',
+    'failures',
+    'paused',
+    'error',
+    'runId?',
+    'taskId?',
+  ),
 
   'channel.created': type('info', 'A notification channel was made.', 'channelId', 'name', 'kind'),
   'channel.changed': type('info', 'A notification channel was changed.', 'channelId', 'name', 'kind'),

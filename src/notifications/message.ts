@@ -15,7 +15,7 @@ export const toMessage = (event: Event): Message => ({
 
 const LONGEST_TEXT = 1000
 /** The facts of an event that name the thing it is about, in the order in which a reader wants them. */
-const NAMING = ['name', 'target', 'kind', 'step', 'state', 'signal', 'text', 'reason'] as const
+const NAMING = ['name', 'schedule', 'target', 'kind', 'step', 'state', 'signal', 'text', 'reason'] as const
 
 const errorText = (error: unknown): string => {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }

@@ -3,7 +3,7 @@
  * delivery. The deliveries of a page of events and the cursor behind that page are written in one transaction, and a delivery
  * without a task is found again, so that a crash at any point neither loses nor doubles one.
  */
-import type { NewTask } from '../tasks/index.ts'
+
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { Event } from '../platform/events/event.ts'
@@ -11,8 +11,9 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
-import { ROUTES } from './channels.ts'
+import type { NewTask } from '../tasks/index.ts'
 import { compilePattern, isAtLeast, severityOf } from './catalogue.ts'
+import { ROUTES } from './channels.ts'
 import { toMessage, toTitle } from './message.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
@@ -43,8 +44,10 @@ export interface Outbox {
   start(): Promise<void>
   /** Waits for what it is about. */
   stop(): Promise<void>
-  /** There may be something to do. */
+  /** There may be events to read. */
   wake(): void
+  /** Makes the task of a delivery that was made by hand. What fails is made up for by the sweep. */
+  dispatch(delivery: Delivery): Promise<void>
 }
 
 interface Route {
@@ -142,7 +145,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
     }
   }
 
-  /** False when another process moved the cursor meanwhile: nothing is written then. */
+  /** Whether there are deliveries to dispatch. When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<boolean> => {
     const byTenant = await currentRoutes()
     const made: Delivery[] = []
@@ -164,17 +167,20 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
       await writes.addInboxItems(items)
       for (const event of endings) {
         const [before, after] = STATUS_AFTER[event.type as keyof typeof STATUS_AFTER]
-        const ending = { tenantId: event.tenantId, taskId: event.taskId as string, atMs: event.atMs }
-        await writes.setStatusByTask(ending, before, after, messageOfError(event))
+        const { tenantId, taskId, atMs } = event
+        await writes.follow({ tenantId, taskId: taskId as string, error: messageOfError(event), atMs }, before, after)
       }
-      return true
+      return made.some(({ status }) => status === 'pending')
     })
   }
 
-  /** With nobody subscribed, the log is passed over instead of being read. */
-  const passOver = async (from: number): Promise<void> => {
+  /** With nobody subscribed and nothing under way, the log is passed over instead of being read. */
+  const passOver = async (): Promise<void> => {
+    const from = await notifications.cursor(CURSOR)
     const head = await eventLog.head()
-    if (head === undefined || head <= from || (await currentRoutes()).size > 0) return
+    if (head === undefined || head <= from) return
+    // Asked after the head, so that whoever subscribes from now on is told of what comes after it.
+    if ((await currentRoutes()).size > 0 || (await deliveries.hasPending())) return readOn()
     await db.transaction((tx) => makeNotificationRepository(tx).moveCursor(CURSOR, from, head))
   }
 
@@ -183,7 +189,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
       const from = await notifications.cursor(CURSOR)
       const events = await eventLog.readAll(from, PAGE)
       if (events.length === 0) return
-      if ((await take(events, from)) && events.some((event) => !isOwn(event))) await dispatch()
+      if (await take(events, from)) await dispatch()
       if (events.length < PAGE) return
     }
   }
@@ -230,7 +236,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
 
   const work = async (isSweep: boolean): Promise<void> => {
     if (isSweep) await dispatch()
-    if ((await currentRoutes()).size === 0 && isSweep) await passOver(await notifications.cursor(CURSOR))
+    if (isSweep && routes.size === 0) await passOver()
     else await readOn()
   }
 
@@ -264,12 +270,13 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
     })
   }
 
-  /** Nobody subscribed: the sweep is often enough. */
+  /** For all else the sweep is often enough. */
   const isOfInterest = (event: Event): boolean =>
-    routes.size > 0 && (isOwn(event) ? event.type in STATUS_AFTER : routes.has(event.tenantId))
+    isOwn(event) ? event.type in STATUS_AFTER : routes.has(event.tenantId)
 
   return {
     wake,
+    dispatch: dispatchOne,
     async start() {
       await db.transaction((tx) => makeNotificationRepository(tx).ensureCursor(CURSOR))
       stopped = false

@@ -76,6 +76,14 @@ export interface DeliveryFilter {
   readonly limit: number
 }
 
+/** What the log tells of the task of a delivery. */
+export interface TaskNews {
+  readonly tenantId: string
+  readonly taskId: string
+  readonly error: string | null
+  readonly atMs: number
+}
+
 export interface InboxFilter {
   readonly isUnread?: boolean | undefined
   readonly projectId?: string | undefined
@@ -133,18 +141,22 @@ export const makeDeliveryRepository = (handle: Handle) => {
         .execute()
       return rows.map(toDelivery)
     },
+    async hasPending(): Promise<boolean> {
+      const query = db.selectFrom('deliveries').select('id').where('status', '=', 'pending').limit(1)
+      return (await query.executeTakeFirst()) !== undefined
+    },
     async setTask(tenantId: string, id: string, taskId: string): Promise<void> {
       const update = db.updateTable('deliveries').set({ task_id: taskId }).where('tenant_id', '=', tenantId)
       await update.where('id', '=', id).where('task_id', 'is', null).execute()
     },
-    /** Only one that is pending is moved. */
+    /** One that is delivered stays so. */
     async finish(delivery: Delivery, status: DeliveryStatus, error: string | null, atMs: number): Promise<void> {
       await db
         .updateTable('deliveries')
         .set({ status, error, finished_at: atMs })
         .where('tenant_id', '=', delivery.tenantId)
         .where('id', '=', delivery.id)
-        .where('status', '=', 'pending')
+        .where('status', '!=', 'delivered')
         .execute()
     },
     /** Only one that stands at `before` is moved. */
@@ -154,7 +166,7 @@ export const makeDeliveryRepository = (handle: Handle) => {
         .set({ status: after, finished_at: after === 'pending' ? null : task.atMs })
         .$if(task.error !== null, (update) => update.set({ error: task.error }))
         .where('tenant_id', '=', task.tenantId)
-        .where('id', '=', task.deliveryId)
+        .where('task_id', '=', task.taskId)
         .where('status', '=', before)
         .execute()
     },

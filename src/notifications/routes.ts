@@ -1,0 +1,214 @@
+/** HTTP routes of channels and subscriptions. Those of deliveries and of the inbox are in their own files. */
+import { z } from 'zod'
+import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { HttpServer, Routes } from '../platform/http/server.ts'
+import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { CATALOGUE, SEVERITIES } from './catalogue.ts'
+import { notificationErrors } from './errors.ts'
+import { addDeliveryRoutes, deliveryView } from './routes-deliveries.ts'
+import { addInboxRoutes } from './routes-inbox.ts'
+import type { NotificationService } from './service.ts'
+import type { Channel, Subscription } from './types.ts'
+
+const HOUR_MS = 3_600_000
+
+const addressOf = ({ config }: Channel): string | null => {
+  if (config.kind === 'inbox') return null
+  // The path of Slack's address is a secret.
+  return config.kind === 'slack' ? `https://${config.host}/…` : config.url
+}
+
+/** Never with a secret. */
+const channelView = (channel: Channel) => ({
+  id: channel.id,
+  name: channel.name,
+  kind: channel.config.kind,
+  status: channel.status,
+  reason: channel.reason,
+  url: addressOf(channel),
+  projectId: channel.projectId,
+  createdAt: toTime(channel.createdAtMs),
+  updatedAt: toTime(channel.updatedAtMs),
+})
+
+const subscriptionView = (subscription: Subscription) => ({
+  id: subscription.id,
+  channelId: subscription.channelId,
+  projectId: subscription.projectId,
+  types: subscription.types,
+  severity: subscription.severity,
+  createdAt: toTime(subscription.createdAtMs),
+})
+
+const url = z.string().min(1).max(2000)
+const newChannel = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('webhook'), name: nameSchema, url }),
+  z.strictObject({ kind: z.literal('slack'), name: nameSchema, url }),
+  z.strictObject({ kind: z.literal('inbox'), name: nameSchema }),
+])
+const newSubscription = z.strictObject({
+  channelId: idSchema,
+  types: z
+    .array(z.string().min(1).max(100))
+    .min(1)
+    .max(50)
+    .describe(
+      'Event types; `*` stands for any letters: `run.*`, `*.failed`, `*`. GET /v1/subscriptions/types has all.',
+    ),
+  projectId: idSchema.optional().describe('Only events of this project; of all if left out.'),
+  severity: z.enum(SEVERITIES).default('debug').describe('The least severity.'),
+})
+const params = z.object({ id: idSchema })
+const READ = { permission: 'notifications:read' } as const
+const WRITE = { permission: 'notifications:write' } as const
+
+const addChannelRoutes = (server: HttpServer, notifications: NotificationService): void => {
+  const tags = ['channels']
+  const { channels } = notifications
+  server.get(
+    '/v1/channels',
+    {
+      config: READ,
+      schema: { tags, summary: 'List channels, newest first', querystring: z.strictObject(pageQuery) },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const filter = { after: readCursor(cursor), limit: limit + 1 }
+      return toPage(await channels.list(request.principal.tenantId, filter), limit, channelView)
+    },
+  )
+  server.post(
+    '/v1/channels',
+    {
+      config: WRITE,
+      schema: { tags, summary: 'Make a channel; the secret of a webhook is in this answer alone', body: newChannel },
+    },
+    async (request, reply) => {
+      const { tenantId, projectId } = request.principal
+      const { channel, secret } = await channels.create(tenantId, projectId, request.body)
+      return reply.code(201).send({ ...channelView(channel), ...(secret !== null && { secret }) })
+    },
+  )
+  server.get('/v1/channels/:id', { config: READ, schema: { tags, summary: 'A channel', params } }, async (request) =>
+    channelView(await channels.find(request.principal.tenantId, request.params.id)),
+  )
+  server.put(
+    '/v1/channels/:id',
+    {
+      config: WRITE,
+      schema: {
+        tags,
+        summary: 'Change the name or the address',
+        params,
+        body: z.strictObject({ name: nameSchema.optional(), url: url.optional() }),
+      },
+    },
+    async (request) => channelView(await channels.update(request.principal.tenantId, request.params.id, request.body)),
+  )
+  server.post(
+    '/v1/channels/:id/rotate',
+    {
+      config: WRITE,
+      schema: {
+        tags,
+        summary: 'Make a new secret, in this answer alone; the old one signs, too, for a while',
+        params,
+        body: z.strictObject({ keepOldHours: z.number().min(0).max(720).default(24) }),
+      },
+    },
+    async (request) => {
+      const keepOldMs = request.body.keepOldHours * HOUR_MS
+      const { channel, secret } = await channels.rotate(request.principal.tenantId, request.params.id, keepOldMs)
+      return { ...channelView(channel), secret }
+    },
+  )
+  server.post(
+    '/v1/channels/:id/enable',
+    { config: WRITE, schema: { tags, summary: 'Use a disabled channel again', params } },
+    async (request) => channelView(await channels.enable(request.principal.tenantId, request.params.id)),
+  )
+  server.post(
+    '/v1/channels/:id/disable',
+    { config: WRITE, schema: { tags, summary: 'Send nothing to it any more', params } },
+    async (request) =>
+      channelView(await channels.disable(request.principal.tenantId, request.params.id, 'disabled by hand')),
+  )
+  server.post(
+    '/v1/channels/:id/test',
+    { config: WRITE, schema: { tags, summary: 'Send a test; look at the delivery for how it went', params } },
+    async (request, reply) =>
+      reply.code(202).send(deliveryView(await notifications.test(request.principal.tenantId, request.params.id))),
+  )
+  server.delete(
+    '/v1/channels/:id',
+    { config: WRITE, schema: { tags, summary: 'Delete a channel and its subscriptions', params } },
+    async (request, reply) => {
+      await channels.remove(request.principal.tenantId, request.params.id)
+      return reply.code(204).send()
+    },
+  )
+}
+
+const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationService): void => {
+  const tags = ['subscriptions']
+  server.get(
+    '/v1/subscriptions/types',
+    { config: READ, schema: { tags, summary: 'All event types: what they tell, their severity and data' } },
+    async () => ({
+      items: Object.entries(CATALOGUE).map(([type, entry]) => ({ type, ...entry })),
+      nextCursor: null,
+    }),
+  )
+  server.get(
+    '/v1/subscriptions',
+    {
+      config: READ,
+      schema: {
+        tags,
+        summary: 'List subscriptions, newest first',
+        querystring: z.strictObject({ channelId: idSchema.optional(), ...pageQuery }),
+      },
+    },
+    async (request) => {
+      const { channelId, limit, cursor } = request.query
+      const filter = { channelId, after: readCursor(cursor), limit: limit + 1 }
+      return toPage(await channels.subscriptions(request.principal.tenantId, filter), limit, subscriptionView)
+    },
+  )
+  server.post(
+    '/v1/subscriptions',
+    {
+      config: WRITE,
+      schema: { tags, summary: 'Tell a channel of events that happen from now on', body: newSubscription },
+    },
+    async (request, reply) => {
+      const { tenantId, projectId: own } = request.principal
+      const { projectId = own, ...rest } = request.body
+      if (own !== null && projectId !== own)
+        throw notificationErrors.project_not_allowed(`this key belongs to the project ${own}`)
+      return reply.code(201).send(subscriptionView(await channels.subscribe(tenantId, { ...rest, projectId })))
+    },
+  )
+  server.get(
+    '/v1/subscriptions/:id',
+    { config: READ, schema: { tags, summary: 'A subscription', params } },
+    async (request) => subscriptionView(await channels.findSubscription(request.principal.tenantId, request.params.id)),
+  )
+  server.delete(
+    '/v1/subscriptions/:id',
+    { config: WRITE, schema: { tags, summary: 'Delete a subscription', params } },
+    async (request, reply) => {
+      await channels.unsubscribe(request.principal.tenantId, request.params.id)
+      return reply.code(204).send()
+    },
+  )
+}
+
+export const makeNotificationRoutes =
+  (notifications: NotificationService): Routes =>
+  (server) => {
+    addChannelRoutes(server, notifications)
+    addSubscriptionRoutes(server, notifications)
+    addDeliveryRoutes(server, notifications)
+    addInboxRoutes(server, notifications)
+  }
