@@ -23,8 +23,10 @@ export interface Bench extends BenchOptions {
   makeFolder(name: string): Promise<string>
   /** The program's profile is taken where profiles are wanted. */
   start(options: ProgramOptions): Promise<Program>
-  /** Milliseconds that one row takes in bare SQLite, right now. */
-  rowMs(input: Omit<InsertInput, 'rows'>): Promise<number>
+  /** Milliseconds of each of so many commits in bare SQLite, right now. */
+  commitsMs(input: InsertInput): Promise<number[]>
+  /** Milliseconds that one row takes there, as a mean. */
+  rowMs(input: Omit<InsertInput, 'commits'>): Promise<number>
   /** `one` for each repeat. */
   repeat<T>(one: (index: number) => Promise<T>): Promise<T[]>
   stop(): Promise<void>
@@ -47,6 +49,7 @@ export const startBench = async (options: BenchOptions): Promise<Bench> => {
     return made
   }
   const floor = await startProgram({ name: 'floor', args: [await makeFolder('floor')] })
+  const commitsMs = (input: InsertInput): Promise<number[]> => floor.ask('insert', input)
   return {
     ...options,
     floor,
@@ -56,9 +59,10 @@ export const startBench = async (options: BenchOptions): Promise<Bench> => {
       const nodeOptions = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
       return startProgram({ ...program, nodeOptions })
     },
+    commitsMs,
     async rowMs(input) {
-      const rows = FLOOR_COMMITS * input.group
-      return (await floor.ask<number>('insert', { ...input, rows } satisfies InsertInput)) / rows
+      const times = await commitsMs({ ...input, commits: FLOOR_COMMITS })
+      return times.reduce((sum, ms) => sum + ms, 0) / (FLOOR_COMMITS * input.group)
     },
     async repeat(one) {
       const results = []

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Measure } from '../bench.ts'
 import { atMost, makeFigure } from '../figure.ts'
 import { cpuMsOf, residentMb } from '../support/proc.ts'
+import { startProgram } from '../support/program.ts'
 import { runOver, startBenchServer } from '../support/server.ts'
 
 const SETTLE_MS = 3000
@@ -18,13 +19,14 @@ export const idle: Measure = {
   id: '4',
   about: 'the idle system, after some runs',
   async run(bench) {
-    const { idleSeconds, floor } = bench
+    const { idleSeconds } = bench
+    const bare = await startProgram({ name: 'floor', args: [await bench.makeFolder('floor')] })
     const server = await startBenchServer(bench)
     try {
       for (let i = 0; i < 20; i++) await runOver(server, 'task-steps', 10)
       await pause(SETTLE_MS)
-      const [cpu = Number.NaN, bareCpu = Number.NaN] = await watch([server.pid, floor.pid], idleSeconds)
-      const [memory, bareMemory] = await Promise.all([residentMb(server.pid), residentMb(floor.pid)])
+      const [cpu = Number.NaN, bareCpu = Number.NaN] = await watch([server.pid, bare.pid], idleSeconds)
+      const [memory, bareMemory] = await Promise.all([residentMb(server.pid), residentMb(bare.pid)])
       const about = 'a bare Fastify server'
       return [
         makeFigure({
@@ -47,6 +49,7 @@ export const idle: Measure = {
       ]
     } finally {
       await server.stop()
+      await bare.stop()
     }
   },
 }

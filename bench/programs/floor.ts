@@ -5,24 +5,26 @@ import { serve } from '../support/serve.ts'
 
 export interface InsertInput {
   readonly shape: Shape
-  readonly rows: number
+  readonly commits: number
   /** Rows of one commit. */
   readonly group: number
 }
 
 const bare = await openBareSqlite(process.argv[2] as string)
 
-/** Milliseconds for all. */
-const insert = ({ shape, rows, group }: InsertInput): number => {
-  const startMs = performance.now()
-  for (let done = 0; done < rows; done += group) {
+/** Milliseconds of each commit. */
+const insert = ({ shape, commits, group }: InsertInput): number[] => {
+  const times: number[] = []
+  for (let i = 0; i < commits; i++) {
+    const startMs = performance.now()
     if (group === 1) bare.insert(shape)
     else
       bare.group(() => {
-        for (let i = 0; i < group; i++) bare.insert(shape)
+        for (let row = 0; row < group; row++) bare.insert(shape)
       })
+    times.push(performance.now() - startMs)
   }
-  return performance.now() - startMs
+  return times
 }
 
 /** Inserts of requests that came in the same turn of the event loop share a commit. */
