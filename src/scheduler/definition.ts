@@ -18,7 +18,7 @@ import { compileTemplate } from './template.ts'
 import { cronProblem } from './timing.ts'
 import { MISSED, OVERLAPS, type ScheduleDefinition, type Target, type Timing } from './types.ts'
 
-export const timingSchema = z
+const timingSchema = z
   .union([
     z.strictObject({
       cron: z.string().min(1).max(200).describe('Five fields, six with seconds first, or a nickname such as @daily.'),
@@ -41,7 +41,7 @@ const targetSchema = z.union([
 
 export const overlapSchema = z.enum(OVERLAPS)
 
-export const definitionFields = {
+const definitionFields = {
   timing: timingSchema,
   target: targetSchema,
   input: jsonSchema

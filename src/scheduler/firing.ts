@@ -34,6 +34,8 @@ export interface FiringOptions {
 const BATCH = 200
 /** Of those, how many are worked on at a time. */
 const AT_A_TIME = 4
+/** Tries of one sweep to claim a schedule that others change at the same moment. */
+const CLAIM_TRIES = 3
 /** A schedule that cannot be claimed stands back for so long. */
 const STAND_BACK_MS = 5_000
 /** Between two looks at what a fire has started, when no event tells of its end: as long as half its age, within these. */
@@ -204,10 +206,11 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
     return hasSettled
   }
 
-  const claim = async (seen: Schedule): Promise<void> => {
+  /** False: somebody else has claimed, settled or changed something since `seen` was read, so that a plan made of it may be wrong. */
+  const tryClaim = async (seen: Schedule): Promise<boolean> => {
     const schedule = (await settleEnded(seen)) ? await repository.byId(seen.id) : seen
     const nowMs = clock.now()
-    if (!schedule || schedule.nextAtMs === null || schedule.nextAtMs > nowMs) return
+    if (!schedule || schedule.nextAtMs === null || schedule.nextAtMs > nowMs) return true
     const plan = planFires(schedule, nowMs)
     const drafts: Fire[] = []
     for (const plannedAtMs of plan.fire)
@@ -216,7 +219,6 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
     const claimed = await db.transaction(async (tx): Promise<Admitted | undefined> => {
       const change = makeChange(tx, nowMs)
       const held = await change.repository.hold(schedule.id)
-      // Somebody else has claimed, settled or changed something since we looked: what we planned may be wrong.
       if (held?.revision !== schedule.revision + 1) return undefined
       if (plan.missed) {
         await change.repository.addFire(missedFire(held, plan.missed, nowMs))
@@ -230,7 +232,16 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
       return { ...admitted, schedule: next }
     })
     if (claimed) await follow(claimed.schedule, claimed.due, claimed.supersedes)
-    else soon()
+    return claimed !== undefined
+  }
+
+  const claim = async (due: Schedule): Promise<void> => {
+    let schedule: Schedule | undefined = due
+    for (let tries = 0; schedule && tries < CLAIM_TRIES; tries++) {
+      if (await tryClaim(schedule)) return
+      schedule = await repository.byId(due.id)
+    }
+    if (schedule) soon()
   }
 
   const claimSafely = async (schedule: Schedule): Promise<void> => {
@@ -282,14 +293,11 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
 
     /** One look at all that is due. */
     async sweep(nowMs: number): Promise<void> {
-      const [schedules, fires] = await Promise.all([
-        repository.dueSchedules(nowMs, BATCH),
-        repository.wakingFires(nowMs, BATCH),
-      ])
-      await inParallel([
-        ...schedules.map((schedule) => () => claimSafely(schedule)),
-        ...fires.map((fire) => () => wakeSafely(fire)),
-      ])
+      // What has ended makes room for what is due, and the two would only wait for each other.
+      const fires = await repository.wakingFires(nowMs, BATCH)
+      await inParallel(fires.map((fire) => () => wakeSafely(fire)))
+      const schedules = await repository.dueSchedules(nowMs, BATCH)
+      await inParallel(schedules.map((schedule) => () => claimSafely(schedule)))
       // What was left over, or became due while this batch was worked on.
       const next = await repository.dueSchedules(clock.now(), 1)
       if (schedules.length === BATCH || fires.length === BATCH || next.length > 0) soon()
@@ -307,5 +315,3 @@ const inParallel = async (jobs: readonly (() => Promise<void>)[]): Promise<void>
   }
   await Promise.all(Array.from({ length: Math.min(AT_A_TIME, jobs.length) }, worker))
 }
-
-export type Firing = ReturnType<typeof makeFiring>

@@ -3,7 +3,7 @@ import { dueAt, lastPlanned, nextPlanned } from './timing.ts'
 import type { Schedule } from './types.ts'
 
 /** A fire that is found later than this was missed; up to then it is only late. */
-export const ON_TIME_MS = 60_000
+const ON_TIME_MS = 60_000
 /** Times claimed in one transaction; what is left is claimed by the next sweep. */
 const FIRES_AT_ONCE = 100
 /** Skipped times are counted up to here: an unbounded count could hold up the process for seconds. */

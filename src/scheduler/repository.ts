@@ -181,5 +181,3 @@ export const makeScheduleRepository = (handle: Handle) => {
     },
   }
 }
-
-export type ScheduleRepository = ReturnType<typeof makeScheduleRepository>
