@@ -2,63 +2,22 @@
  * A run in memory. Its function goes on until every branch waits; what it asked for, what it was told and the events of both
  * are committed in one unit (a turn); only then is anything carried out. After a crash the same function is told the journal again.
  */
-import type { Clock } from '../platform/clock.ts'
-import type { Unit } from '../platform/db/group-commit.ts'
-import type { Guard, Write } from '../platform/db/statements.ts'
-import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
-import type { CommandSink, RunCommand, TaskCommand } from './command.ts'
+import type { CommandSink } from './command.ts'
 import { makeContext } from './context.ts'
 import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, RunError, toErrorRecord } from './errors.ts'
-import {
-  CANCEL,
-  childNews,
-  childRefused,
-  type News,
-  signalNews,
-  signalTimeoutNews,
-  stepNews,
-  taskNews,
-  timerNews,
-} from './news.ts'
-import { makePendingTable, type Pending } from './pending.ts'
+import type { LiveRunEnv } from './live-run-env.ts'
+import { CANCEL, childNews, type News, signalNews, signalTimeoutNews, stepNews, taskNews, timerNews } from './news.ts'
+import type { Pending } from './pending.ts'
 import { makeSeededRandom } from './random.ts'
 import { makeValueOf, mismatch, type RunHistory } from './replay.ts'
-import {
-  insertJournal,
-  insertRun,
-  leaveNews,
-  type RunState,
-  requestCancel,
-  type SignalRow,
-  setRunWake,
-  updateRun,
-} from './rows.ts'
-import { serialize, startStep } from './step-attempt.ts'
-import type { FinishedTask, TaskPort } from './task-port.ts'
-import type { JournalEntry, Run, WorkflowFunction } from './types.ts'
-
-export interface LiveRunEnv {
-  readonly clock: Clock
-  readonly tasks: TaskPort
-  readonly payloadLimitBytes: number
-  commit(unit: Unit): Promise<void>
-  /** The row of a child run, checked; throws when its target does not exist or the input does not fit. */
-  planChild(parent: Run, command: RunCommand): Promise<Run>
-  /** After the commit: a child was born. */
-  childBorn(child: Run): void
-  /** The commit that would have given birth to it failed. */
-  childAbandoned(child: Run): void
-  /** After the commit: a child is to look at its row (it is being cancelled). */
-  nudge(runId: string): void
-  /** The run ended or stopped; nothing of it is in memory any more. */
-  ended(run: Run): void
-  /** The run waits for nothing but time or signals (true), or works again. */
-  idle(runId: string, isIdle: boolean): void
-  /** The run lost its owner or its database: it has to be rebuilt. */
-  lost(run: Run, error: unknown): void
-}
+import { insertJournal, type SignalRow, setRunWake, updateRun } from './rows.ts'
+import { makeRunMemory } from './run-memory.ts'
+import { startStep } from './step-attempt.ts'
+import type { FinishedTask } from './task-port.ts'
+import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
+import type { Run, WorkflowFunction } from './types.ts'
 
 export interface LiveRun {
   readonly run: Run
@@ -78,72 +37,44 @@ export interface LiveRun {
   drop(): void
 }
 
-/** What one turn writes, and what is done after its commit or when it fails. */
-interface Turn {
-  readonly guards: Guard[]
-  readonly writes: Write[]
-  readonly toldTasks: FinishedTask[]
-  readonly after: (() => void)[]
-  readonly undo: (() => void)[]
-}
-
 /** A step that runs longer than this is told of in the timeline before it ends. */
 const ANNOUNCE_AFTER_MS = 25
+/** With more open commands than this, long steps are not told of: looking for them would cost too much. */
+const ANNOUNCE_MAX = 1000
 
 const nextTurnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 export const makeLiveRun = (
-  initial: Run,
+  run: Run,
   program: WorkflowFunction,
   history: RunHistory | undefined,
   env: LiveRunEnv,
 ): LiveRun => {
-  let run = initial
-  const pending = makePendingTable()
+  const memory = makeRunMemory(run, history !== undefined, env.clock)
+  const { pending, record } = memory
   const root = new AbortController()
   const counts = new Map<string, number>()
-  const random = makeSeededRandom(run.id)
   const inbox: News[] = []
   const signals: SignalRow[] = []
-  /** Tasks that ended while the journal was being replayed. */
-  const early: FinishedTask[] = []
-  let events: NewEvent[] = []
-  let replaying = history !== undefined
-  let position = 0
-  let nowMs = run.startedAtMs ?? env.clock.now()
-  let outcome:
-    | { readonly ok: true; readonly value: unknown }
-    | { readonly ok: false; readonly error: unknown }
-    | undefined
-  let cancelled = false
+  /** Tasks and children that ended while the journal was being replayed. */
+  const earlyTasks: FinishedTask[] = []
+  const earlyChildren: Run[] = []
+  let pausing = 0
   let turning = false
-  let over = false
   let isIdle = false
-  // What the row says, so that it is written only when it changes; `undefined`: others may have written it.
-  let writtenStatus = run.status
-  let writtenWakeMs: number | null | undefined = run.wakeAtMs
-  let seenNews = run.news
+  let announceDue = false
   let disarmWake: (() => void) | undefined
   let disarmAnnounce: (() => void) | undefined
-  let announceDue = false
   /** Set when no further step may start; called when none is under way. */
   let quiet: (() => void) | undefined
 
-  let pausing = 0
+  // ---- the function and what it is told ---------------------------------------------------------------------------------------
 
   /** Until the function and all it woke have gone as far as they can: microtasks only, since it does no I/O of its own. */
   const drained = async (): Promise<void> => {
     do await nextTurnOfLoop()
     while (pausing > 0)
   }
-
-  const event = (type: string, data: Record<string, Json | undefined> = {}): void => {
-    if (replaying) return
-    const { id: runId, tenantId, projectId } = run
-    events.push({ tenantId, projectId, runId, taskId: null, type, data, atMs: env.clock.now() })
-  }
-
-  // ---- the function and what it is told ---------------------------------------------------------------------------------------
 
   const sink: CommandSink = {
     runId: run.id,
@@ -154,9 +85,9 @@ export const makeLiveRun = (
       return count === 1 ? name : `${name}#${count}`
     },
     request: (command, signal) => pending.add(command, signal),
-    now: () => nowMs,
-    random,
-    log: event,
+    now: () => memory.nowMs,
+    random: makeSeededRandom(run.id),
+    log: record,
     async pause() {
       pausing++
       await nextTurnOfLoop()
@@ -165,22 +96,22 @@ export const makeLiveRun = (
   }
 
   const begin = (): void => {
-    event('run.started', { target: run.target, version: run.version })
+    record('run.started', { target: run.target, version: run.version })
     const ctx = makeContext(sink, root.signal)
     const call = async (): Promise<unknown> => program(ctx, run.input)
     call().then(
       (value) => {
-        outcome = { ok: true, value }
+        memory.outcome = { ok: true, value }
       },
       (error: unknown) => {
-        outcome = { ok: false, error }
+        memory.outcome = { ok: false, error }
       },
     )
   }
 
   const tell = (news: Pick<News, 'key' | 'kind' | 'outcome' | 'value' | 'ref'>): void => {
     if (news.kind === 'cancel') {
-      cancelled = true
+      memory.cancelled = true
       root.abort('the run was cancelled')
       return
     }
@@ -205,18 +136,19 @@ export const makeLiveRun = (
     for (const entry of known.journal) {
       const problem = mismatch(entry, pending)
       if (problem) return stop(problem)
-      position = entry.position
-      nowMs = entry.atMs
-      tell({ ...entry, value: readValue(entry) } satisfies JournalEntry)
+      memory.position = entry.position
+      memory.nowMs = entry.atMs
+      tell({ ...entry, value: readValue(entry) })
       await drained()
       pending.takeCalledOff()
     }
     const problem = reconcile(known)
     if (problem) return stop(problem)
-    replaying = false
-    event('run.resumed', { position })
-    for (const task of early.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
-    if (run.cancelRequestedAtMs !== null && !cancelled) inbox.push(CANCEL)
+    memory.replaying = false
+    record('run.resumed', { position: memory.position })
+    for (const task of earlyTasks.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
+    for (const child of earlyChildren.splice(0)) offerChild(child)
+    if (run.cancelRequestedAtMs !== null && !memory.cancelled) inbox.push(CANCEL)
   }
 
   /** Finds the tasks and children of the commands that still wait, and what they brought in the meantime. */
@@ -245,27 +177,21 @@ export const makeLiveRun = (
 
   /** The code and the journal disagree: nothing is done until somebody mends the code and continues the run. */
   const stop = async (problem: string): Promise<void> => {
-    over = true
-    replaying = false
+    memory.over = true
+    memory.replaying = false
     const error = toErrorRecord(engineErrors.nondeterminism(`${problem}. Mend the code, then continue the run`))
-    event('run.stopped', { error: error as unknown as Json })
-    const state = {
-      status: 'stopped',
-      waitingFor: null,
-      output: null,
-      error,
-      workerId: null,
-      finishedAtMs: null,
-    } as const
-    const writes = [updateRun(run.id, state), setRunWake(run.id, seenNews, null)]
-    await env.commit({ guards: [fence()], writes, events })
+    record('run.stopped', { error: error as unknown as Json })
+    const rest = { waitingFor: null, output: null, workerId: null, finishedAtMs: null }
+    const state = { status: 'stopped', error, ...rest } as const
+    const writes = [updateRun(run.id, state), setRunWake(run.id, memory.seenNews, null)]
+    await env.commit({ guards: [fenceOf(run)], writes, events: memory.events })
     end({ ...run, ...state })
   }
 
   // ---- news -------------------------------------------------------------------------------------------------------------------
 
   const offer = (news: News, found: Pending): void => {
-    if (over || found.answered) return
+    if (memory.over || found.answered) return
     found.answered = true
     inbox.push(news)
   }
@@ -273,9 +199,9 @@ export const makeLiveRun = (
   const notWaitedFor = (task: FinishedTask): Error => new Error(`the run does not wait for the task ${task.taskId}`)
 
   const taskFinished = (task: FinishedTask): boolean => {
-    if (over) return false
-    if (replaying) {
-      early.push(task)
+    if (memory.over) return false
+    if (memory.replaying) {
+      earlyTasks.push(task)
       return true
     }
     const found = pending.get(task.stepKey)
@@ -285,9 +211,20 @@ export const makeLiveRun = (
     return true
   }
 
+  const offerChild = (child: Run): void => {
+    const found = pending.get(child.parentKey as string)
+    if (found?.ref === child.id) offer(childNews(child), found)
+  }
+
+  /** Others have written the row: it has more news, and another moment to wake. */
+  const hear = (): void => {
+    memory.seenNews++
+    memory.writtenWakeMs = undefined
+  }
+
   const executeStep = (found: Pending): void => {
     const { command } = found
-    if (command.kind !== 'step' || over || quiet) return
+    if (command.kind !== 'step' || memory.over || quiet) return
     pending.setRetry(found, undefined)
     const startedAtMs = env.clock.now()
     const attempt = found.attempt + 1
@@ -302,7 +239,7 @@ export const makeLiveRun = (
     found.abort = started.abort
     started.answer.then((answer) => {
       found.abort = undefined
-      if (over || pending.get(command.key) !== found) return
+      if (memory.over || pending.get(command.key) !== found) return
       const endedAtMs = env.clock.now()
       offer(stepNews(command.key, answer, { attempt, durationMs: endedAtMs - startedAtMs, nowMs: endedAtMs }), found)
       turn()
@@ -326,19 +263,17 @@ export const makeLiveRun = (
     for (const found of [...pending.waits]) {
       const { command } = found
       if (found.answered) continue
-      if (command.kind === 'timer' && command.dueMs <= atMs) offer(timerNews(command.key), found)
-      if (command.kind === 'signal' && command.dueMs !== undefined && command.dueMs <= atMs)
-        offer(signalTimeoutNews(command), found)
-      if (found.retryAtMs !== undefined && found.retryAtMs <= atMs) executeStep(found)
+      const isDue = (dueMs: number | undefined): boolean => dueMs !== undefined && dueMs <= atMs
+      if (command.kind === 'timer' && isDue(command.dueMs)) offer(timerNews(command.key), found)
+      else if (command.kind === 'signal' && isDue(command.dueMs)) offer(signalTimeoutNews(command), found)
+      else if (isDue(found.retryAtMs)) executeStep(found)
     }
   }
 
   // ---- a turn -----------------------------------------------------------------------------------------------------------------
 
-  const fence = (): Guard => ({ table: 'runs', id: run.id, fence: run.fence })
-
   const isWanted = (news: News): boolean =>
-    outcome === undefined && (news.kind === 'cancel' ? !cancelled : pending.get(news.key) !== undefined)
+    memory.outcome === undefined && (news.kind === 'cancel' ? !memory.cancelled : pending.get(news.key) !== undefined)
 
   const tellAll = async ({ toldTasks, guards, writes }: Turn): Promise<void> => {
     for (;;) {
@@ -349,192 +284,67 @@ export const makeLiveRun = (
         toldTasks.push(news.task)
         guards.push(...news.task.guards)
         writes.push(...news.task.writes)
-        events.push(...news.task.events)
+        memory.events.push(...news.task.events)
       }
       if (!isWanted(news)) continue
-      position++
-      nowMs = env.clock.now()
+      const position = ++memory.position
+      const atMs = env.clock.now()
+      memory.nowMs = atMs
       const { key, kind, ref } = news
-      writes.push(insertJournal(run, { position, key, kind, outcome: news.outcome, ref, atMs: nowMs }, news.valueText))
-      if (news.event) event(news.event.type, news.event.data)
+      writes.push(insertJournal(run, { position, key, kind, outcome: news.outcome, ref, atMs }, news.valueText))
+      if (news.event) record(news.event.type, news.event.data)
       tell(news)
       await drained()
     }
   }
 
-  const planTask = (found: Pending, command: TaskCommand, { writes, after, undo }: Turn): void => {
-    const { key: stepKey, resource: kind, input, retry, waitForToken } = command
-    const { timeoutMs, heartbeatMs, delayMs } = command
-    const { tenantId, projectId, id: runId } = run
-    const priority = command.priority ?? run.priority
-    const spec = { tenantId, projectId, runId, stepKey, kind, input, priority, retry, waitForToken }
-    const planned = env.tasks.plan({ ...spec, timeoutMs, heartbeatMs, delayMs })
-    found.ref = planned.id
-    writes.push(...planned.writes)
-    events.push(...planned.events)
-    after.push(planned.dispatch)
-    undo.push(planned.abandon)
-  }
-
-  const planChild = async (found: Pending, command: RunCommand, { writes, after, undo }: Turn): Promise<void> => {
-    try {
-      const child = await env.planChild(run, command)
-      found.ref = child.id
-      writes.push(insertRun(child))
-      event('run.child', { step: command.key, childRunId: child.id, target: child.target })
-      after.push(() => env.childBorn(child))
-      undo.push(() => env.childAbandoned(child))
-    } catch (error) {
-      offer(childRefused(command.key, error), found)
-    }
-  }
-
-  const planNew = async (turnOf: Turn): Promise<void> => {
-    for (const found of pending.takeNew()) {
-      const { command } = found
-      // Found again by a replay: its task or child exists already, or its next try has a time.
-      if (found.ref !== undefined || found.retryAtMs !== undefined) continue
-      if (command.kind === 'step') turnOf.after.push(() => executeStep(found))
-      else if (command.kind === 'task') planTask(found, command, turnOf)
-      else if (command.kind === 'run') await planChild(found, command, turnOf)
-      else if (command.kind === 'timer') event('timer.started', { timer: command.key, dueMs: command.dueMs })
-      else event('signal.waiting', { signal: command.name, dueMs: command.dueMs })
-    }
-  }
-
-  /** Ends what nobody waits for any more. */
-  const planCalledOff = (called: readonly Pending[], { writes, after }: Turn): void => {
-    const { tenantId, projectId, id: runId } = run
-    const tasks = called.flatMap(({ ref, command }) =>
-      ref !== undefined && command.kind === 'task'
-        ? [{ id: ref, tenantId, projectId, runId, kind: command.resource }]
-        : [],
-    )
-    if (tasks.length > 0) {
-      const planned = env.tasks.planCancel(tasks)
-      writes.push(...planned.writes)
-      events.push(...planned.events)
-      after.push(planned.dispatch)
-    }
-    for (const { ref, command, abort } of called) {
-      if (abort) after.push(abort)
-      if (ref === undefined || command.kind !== 'run') continue
-      writes.push(requestCancel(ref, env.clock.now()), leaveNews(ref, env.clock.now()))
-      after.push(() => env.nudge(ref))
-    }
-  }
-
-  const nextWakeMs = (): number | null => {
-    let dueMs = run.deadlineAtMs ?? Number.POSITIVE_INFINITY
-    for (const { command, retryAtMs } of pending.waits) {
-      const commandDueMs = command.kind === 'timer' || command.kind === 'signal' ? command.dueMs : retryAtMs
-      dueMs = Math.min(dueMs, commandDueMs ?? Number.POSITIVE_INFINITY)
-    }
-    return Number.isFinite(dueMs) ? Math.ceil(dueMs) : null
-  }
-
-  /** What the run waits for when nothing of it is under way. */
-  const waitingFor = (): string | null => {
-    if (pending.size === 0 || pending.size > pending.waits.size) return null
-    for (const { command } of pending.waits) if (command.kind === 'signal') return `signal:${command.name}`
-    for (const { command } of pending.waits) if (command.kind === 'run') return `run:${command.target}`
-    for (const { command } of pending.waits) if (command.kind === 'timer') return 'timer'
-    return 'retry'
-  }
-
-  const planState = ({ writes }: Turn): void => {
-    const waits = waitingFor()
-    const status = waits === null ? 'running' : 'waiting'
-    if (status !== writtenStatus) {
-      const { workerId } = run
-      writes.push(
-        updateRun(run.id, { status, waitingFor: waits, output: null, error: null, workerId, finishedAtMs: null }),
-      )
-      if (waits !== null) event('run.waiting', { for: waits })
-      writtenStatus = status
-    }
-    const wakeMs = nextWakeMs()
-    if (wakeMs !== writtenWakeMs) writes.push(setRunWake(run.id, seenNews, wakeMs))
-    writtenWakeMs = wakeMs
-  }
-
-  const finalState = (): { state: RunState; output: Json } => {
-    const base = { waitingFor: null, workerId: null, finishedAtMs: env.clock.now() }
-    const ends = (status: 'failed' | 'cancelled' | 'timed_out', error: unknown) => ({
-      state: { ...base, status, output: null, error: toErrorRecord(error) },
-      output: null,
-    })
-    if (!outcome) return ends('timed_out', engineErrors.run_timed_out('the run took longer than its time limit'))
-    if (!outcome.ok) return ends(cancelled ? 'cancelled' : 'failed', outcome.error)
-    try {
-      const output = serialize(outcome.value, env.payloadLimitBytes, 'the output of the run')
-      return { state: { ...base, status: 'completed', output, error: null }, output: JSON.parse(output) as Json }
-    } catch (error) {
-      return ends('failed', error)
-    }
-  }
-
-  const planEnd = ({ writes, after }: Turn): void => {
-    const { state, output } = finalState()
-    const durationMs = env.clock.now() - run.createdAtMs
-    event(`run.${state.status}`, state.error ? { durationMs, error: state.error as unknown as Json } : { durationMs })
-    writes.push(updateRun(run.id, state))
-    if (writtenWakeMs !== null) writes.push(setRunWake(run.id, seenNews, null))
-    if (run.parentRunId) writes.push(leaveNews(run.parentRunId, env.clock.now()))
-    const ended: Run = { ...run, ...state, output, wakeAtMs: null }
-    after.unshift(() => end(ended))
-  }
-
   const commit = async (turnOf: Turn): Promise<boolean> => {
-    if (turnOf.writes.length === 0 && !(announceDue && events.length > 0)) return true
-    const unit = { guards: [fence(), ...turnOf.guards], writes: turnOf.writes, events }
-    events = []
+    const { writes, guards } = turnOf
+    if (writes.length === 0 && !(announceDue && memory.events.length > 0)) return true
+    const { events } = memory
+    memory.events = []
     announceDue = false
     try {
-      await env.commit(unit)
+      await env.commit({ guards: [fenceOf(run), ...guards], writes, events })
       return true
     } catch (error) {
       for (const undo of turnOf.undo) undo()
       for (const task of turnOf.toldTasks) task.failed(error)
-      drop()
-      env.lost(run, error)
+      crashed(error)
       return false
     }
   }
 
   const takeTurn = async (): Promise<void> => {
-    const turnOf: Turn = { guards: [], writes: [], toldTasks: [], after: [], undo: [] }
+    const turnOf = newTurn()
     await tellAll(turnOf)
-    const timedOut = run.deadlineAtMs !== null && run.deadlineAtMs <= env.clock.now()
-    if (outcome || timedOut) {
-      planCalledOff([...pending.takeCalledOff(), ...pending.values()], turnOf)
-      planEnd(turnOf)
-    } else {
-      await planNew(turnOf)
-      planCalledOff(pending.takeCalledOff(), turnOf)
-      planState(turnOf)
-    }
+    const isLate = run.deadlineAtMs !== null && run.deadlineAtMs <= env.clock.now()
+    if (memory.outcome || isLate) planner.planEnd(turnOf)
+    else await planner.planNext(turnOf)
     if (!(await commit(turnOf))) return
     for (const act of turnOf.after) act()
   }
+
+  const hasMore = (): boolean =>
+    inbox.length > 0 || memory.outcome !== undefined || pending.hasNew() || memory.writtenWakeMs === undefined
 
   const loop = async (): Promise<void> => {
     setIdle(false)
     do {
       await takeTurn()
-      if (over) return
+      if (memory.over) return
       collectDue()
       matchSignals()
-    } while (inbox.length > 0 || outcome !== undefined || pending.hasNew() || writtenWakeMs === undefined)
+    } while (hasMore())
     turning = false
     if (quiet && !isExecuting()) quiet()
     armWake()
     armAnnounce()
-    setIdle(writtenStatus === 'waiting')
+    setIdle(memory.writtenStatus === 'waiting')
   }
 
   const turn = (): void => {
-    if (turning || over) return
+    if (turning || memory.over) return
     turning = true
     loop().catch(crashed)
   }
@@ -555,6 +365,7 @@ export const makeLiveRun = (
   const armWake = (): void => {
     disarmWake?.()
     disarmWake = undefined
+    const { writtenWakeMs } = memory
     if (typeof writtenWakeMs !== 'number') return
     disarmWake = env.clock.after(writtenWakeMs - env.clock.now(), () => {
       collectDue()
@@ -564,11 +375,11 @@ export const makeLiveRun = (
 
   /** Events of a turn that had nothing else to write, and steps that take long, reach the timeline after a moment. */
   const armAnnounce = (): void => {
-    if (disarmAnnounce || (events.length === 0 && pending.size === pending.waits.size)) return
+    if (disarmAnnounce || (memory.events.length === 0 && pending.size === pending.waits.size)) return
     disarmAnnounce = env.clock.after(ANNOUNCE_AFTER_MS, () => {
       disarmAnnounce = undefined
-      if (pending.size < 1000) announceSteps()
-      announceDue = events.length > 0
+      if (pending.size < ANNOUNCE_MAX) announceSteps()
+      announceDue = memory.events.length > 0
       if (announceDue) turn()
     })
   }
@@ -577,43 +388,47 @@ export const makeLiveRun = (
     for (const found of pending.values()) {
       if (found.command.kind !== 'step' || found.announced || !found.abort) continue
       found.announced = true
-      event('step.started', { step: found.command.key, attempt: found.attempt + 1 })
+      record('step.started', { step: found.command.key, attempt: found.attempt + 1 })
     }
   }
+
+  // ---- life -------------------------------------------------------------------------------------------------------------------
 
   const isExecuting = (): boolean => turning || [...pending.values()].some((found) => found.abort !== undefined)
 
   const drop = (): void => {
-    over = true
+    memory.over = true
     quiet?.()
-    for (const task of early.splice(0)) task.failed(notWaitedFor(task))
+    for (const task of earlyTasks.splice(0)) task.failed(notWaitedFor(task))
     disarmWake?.()
     disarmAnnounce?.()
     for (const found of pending.values()) found.abort?.()
   }
 
   const end = (ended: Run): void => {
-    run = ended
+    memory.run = ended
     drop()
     env.ended(ended)
   }
+
+  const planner = makeTurnPlanner(memory, env, { executeStep, offer, end })
 
   const start = async (): Promise<void> => {
     begin()
     if (history) await replay(history)
     else await drained()
-    if (!over) await loop()
+    if (!memory.over) await loop()
   }
 
   return {
     get run() {
-      return run
+      return memory.run
     },
     get isIdle() {
       return isIdle
     },
     get seenNews() {
-      return seenNews
+      return memory.seenNews
     },
     start() {
       turning = true
@@ -621,28 +436,25 @@ export const makeLiveRun = (
     },
     taskFinished,
     childEnded(child) {
-      seenNews++
-      writtenWakeMs = undefined
-      const found = pending.get(child.parentKey as string)
-      if (found?.ref === child.id) offer(childNews(child), found)
+      hear()
+      if (memory.replaying) earlyChildren.push(child)
+      else offerChild(child)
       turn()
     },
     signalled(signal) {
-      seenNews++
-      writtenWakeMs = undefined
+      hear()
       signals.push(signal)
       turn()
     },
     cancelRequested() {
-      seenNews++
-      writtenWakeMs = undefined
+      hear()
       inbox.push(CANCEL)
       turn()
     },
     quiesce: () =>
       new Promise((resolve) => {
         quiet = resolve
-        if (over || !isExecuting()) resolve()
+        if (memory.over || !isExecuting()) resolve()
       }),
     drop,
   }
