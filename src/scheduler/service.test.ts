@@ -200,6 +200,23 @@ for (const kind of DATABASES) {
       await done()
     })
 
+    test('a schedule that is paused between the look and the claim does not fire', async () => {
+      const { tenantId, clock, pass, targets, service, history, find, done } = await setUp({ overlap: 'queue-one' })
+      await pass(HOUR)
+      let looks = 0
+      const stateOf: typeof targets.stateOf = async (tenant, ref) => {
+        // The first look is at what was started; the second belongs to the claim, which has read the schedule by then.
+        if (tenant === tenantId && ++looks === 2) await service.pause(tenantId, 'hourly')
+        return targets.stateOf(tenant, ref)
+      }
+      clock.advance(HOUR)
+      await makeTestSchedules({ ...database, clock, targets: { ...targets, stateOf } }).sweep()
+      assert.equal(looks, 2)
+      assert.deepEqual(await history(), ['1 started'])
+      assert.deepEqual([(await find()).status, (await find()).nextPlannedMs], ['paused', START + 2 * HOUR])
+      await done()
+    })
+
     test('a limit on fires ends the schedule, and skipped ones do not count', async () => {
       const { pass, targets, find, history, events, done } = await setUp({ maxFires: 2 })
       await pass(HOUR)
