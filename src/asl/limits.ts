@@ -67,7 +67,20 @@ export const makePayloadScale = (): PayloadScale => {
 }
 
 /** Escapes count as the one character that they stand for; exact enough for a limit. */
-const stringBytes = (text: string): number => (text.length < 64 ? text.length : Buffer.byteLength(text)) + 2
+const stringBytes = (text: string): number => (text.length < SHORT ? shortBytes(text) : Buffer.byteLength(text)) + 2
+
+/** For shorter texts counting here is faster than the call. */
+const SHORT = 32
+
+const shortBytes = (text: string): number => {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    // Half of a surrogate pair stands for two of four bytes.
+    if (code >= 0x80) bytes += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2
+  }
+  return bytes
+}
 
 /** Throws `States.DataLimitExceeded`. */
 export const checkPayload = (scale: PayloadScale, limit: number, value: Json, what: string): void => {

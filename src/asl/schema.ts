@@ -57,6 +57,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   Cause: 'What the error means, for people.',
   Branches: 'Machines that run at the same time with the same input.',
   ItemProcessor: 'The machine that runs for each item.',
+  Iterator: 'The old name of ItemProcessor.',
   Items: 'The items: an array, or JSONata that gives one.',
   ItemsPath: 'Where the items are in the input.',
   ItemSelector: 'Builds the input of each iteration; $$.Map.Item shows the item.',

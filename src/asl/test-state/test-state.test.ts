@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { JsonObject } from '../../platform/json.ts'
+import { AslError, type StateTest, testState } from '../index.ts'
+
+const task: JsonObject = { Type: 'Task', Resource: 'skill:mail/send', Next: 'Then' }
+const map: JsonObject = {
+  Type: 'Map',
+  ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED' }, StartAt: 'I', States: { I: { Type: 'Pass', End: true } } },
+  End: true,
+}
+const tryTask = (more: JsonObject, test: Partial<StateTest> = {}) =>
+  testState({ definition: { ...task, ...more }, input: { n: 1 }, ...test })
+
+describe('testState()', () => {
+  test('gives the output and where the run would go', async () => {
+    assert.deepEqual(await tryTask({}, { mock: { result: 'sent' } }), {
+      status: 'SUCCEEDED',
+      output: 'sent',
+      nextState: 'Then',
+    })
+  })
+
+  test('shows what each stage of the data flow gave', async () => {
+    const state = {
+      InputPath: '$',
+      Parameters: { 'to.$': '$.n' },
+      ResultSelector: { 'id.$': '$.id' },
+      ResultPath: '$.mail',
+      OutputPath: '$.mail.id',
+    }
+    const result = await tryTask(state, { mock: { result: { id: 7, more: 8 } }, inspectionLevel: 'DEBUG' })
+    assert.deepEqual(result.inspectionData, {
+      input: { n: 1 },
+      afterInputPath: { n: 1 },
+      afterParameters: { to: 1 },
+      result: { id: 7, more: 8 },
+      afterResultSelector: { id: 7 },
+      afterResultPath: { n: 1, mail: { id: 7 } },
+    })
+    assert.equal(result.output, 7)
+  })
+
+  test('does the task over a host where there is no mock', async () => {
+    const host = { task: async ({ resource }: { resource: string }) => resource }
+    assert.equal((await tryTask({}, { host })).output, 'skill:mail/send')
+    assert.deepEqual(await tryTask({}), {
+      status: 'FAILED',
+      error: 'States.TaskFailed',
+      cause: 'Nothing here can do the task: give a mock.',
+    })
+  })
+
+  test('tells retries from catches from failures, and which policy took hold', async () => {
+    const mock = { errorOutput: { error: 'Boom', cause: 'why' } }
+    const Retry: JsonObject[] = [
+      { ErrorEquals: ['Other'] },
+      { ErrorEquals: ['Boom'], IntervalSeconds: 2, MaxAttempts: 3 },
+    ]
+    const Catch = [{ ErrorEquals: ['Boom'], Next: 'Rescue', ResultPath: '$.error' }]
+    const retriable = await tryTask(
+      { Retry, Catch },
+      { mock, inspectionLevel: 'TRACE', stateConfiguration: { retrierRetryCount: 2 } },
+    )
+    assert.equal(retriable.status, 'RETRIABLE')
+    assert.deepEqual(retriable.inspectionData?.errorDetails, { retryIndex: 1, retryBackoffIntervalSeconds: 8 })
+    const caught = await tryTask(
+      { Retry, Catch },
+      { mock, inspectionLevel: 'TRACE', stateConfiguration: { retrierRetryCount: 3 } },
+    )
+    assert.deepEqual(
+      [caught.status, caught.nextState, caught.output],
+      ['CAUGHT_ERROR', 'Rescue', { n: 1, error: { Error: 'Boom', Cause: 'why' } }],
+    )
+    assert.deepEqual(caught.inspectionData?.errorDetails, { catchIndex: 0 })
+    const failed = await tryTask({}, { mock })
+    assert.deepEqual([failed.status, failed.error, failed.cause], ['FAILED', 'Boom', 'why'])
+  })
+
+  test('finds a state of a definition by its name, also inside a Map', async () => {
+    const definition = { StartAt: 'M', States: { M: map } }
+    assert.equal((await testState({ definition, stateName: 'I', input: 5 })).output, 5)
+    assert.equal((await testState({ definition, stateName: 'X' })).status, 'REJECTED')
+  })
+
+  test('takes context and variables', async () => {
+    const definition = {
+      Type: 'Pass',
+      Parameters: { 'who.$': '$$.Execution.Name', 'v.$': '$v' },
+      Assign: { w: 2 },
+      End: true,
+    }
+    const result = await testState({
+      definition,
+      context: { Execution: { Name: 'me' } },
+      variables: { v: 1 },
+      inspectionLevel: 'DEBUG',
+    })
+    assert.deepEqual(result.output, { who: 'me', v: 1 })
+    assert.deepEqual(result.inspectionData?.variables, { v: 1, w: 2 })
+  })
+
+  test('tries a Map with mocked iterations', async () => {
+    const definition = {
+      ...map,
+      ItemsPath: '$.list',
+      ItemSelector: { 'v.$': '$$.Map.Item.Value' },
+      ItemBatcher: { MaxItemsPerBatch: 2 },
+      ToleratedFailureCount: 1,
+    }
+    const request = {
+      definition,
+      input: { list: [1, 2, 3] },
+      mock: { result: ['a', 'b'] },
+      inspectionLevel: 'DEBUG' as const,
+    }
+    const { output, inspectionData } = await testState(request)
+    assert.deepEqual(output, ['a', 'b'])
+    assert.deepEqual(inspectionData?.afterItemsPath, [1, 2, 3])
+    assert.deepEqual(inspectionData?.afterItemSelector, [{ v: 1 }, { v: 2 }, { v: 3 }])
+    assert.deepEqual(inspectionData?.afterItemBatcher, [{ Items: [{ v: 1 }, { v: 2 }] }, { Items: [{ v: 3 }] }])
+    const exceeded = await testState({ ...request, stateConfiguration: { mapIterationFailureCount: 2 } })
+    assert.equal(exceeded.error, 'States.ExceedToleratedFailureThreshold')
+  })
+
+  test('reads the data that a reader would give', async () => {
+    const definition = {
+      ...map,
+      ItemReader: { Resource: 'file', ReaderConfig: { InputType: 'CSV' } },
+      ItemSelector: { 'a.$': '$$.Map.Item.Value.A' },
+    }
+    const stateConfiguration = { mapItemReaderData: 'A\n1\n2' }
+    const result = await testState({ definition, mock: { result: [] }, stateConfiguration, inspectionLevel: 'DEBUG' })
+    assert.deepEqual(result.inspectionData?.afterItemSelector, [{ a: '1' }, { a: '2' }])
+  })
+
+  test('rejects requests that make no sense', async () => {
+    const rejected = async (test: StateTest) => {
+      const { status, error } = await testState(test)
+      return status === 'REJECTED' ? error : status
+    }
+    const pass = { Type: 'Pass', End: true }
+    assert.equal(await rejected({ definition: pass, mock: { result: 1 } }), 'ValidationException')
+    assert.equal(await rejected({ definition: task, mock: { result: 1, errorOutput: {} } }), 'ValidationException')
+    assert.equal(await rejected({ definition: map, mock: { result: {} } }), 'ValidationException')
+    assert.equal(await rejected({ definition: map }), 'InvalidDefinition')
+    assert.equal(await rejected({ definition: pass, context: { Foo: 1 } }), 'ValidationException')
+    assert.equal(await rejected({ definition: { Type: 'Nope', End: true } }), 'InvalidDefinition')
+    assert.equal(await rejected({ definition: { ...pass, InputPath: 'x' } }), 'InvalidDefinition')
+  })
+
+  test('names the state in an error of the language', async () => {
+    const result = await testState({ definition: { Type: 'Pass', InputPath: '$.nope', End: true } })
+    assert.match(String(result.cause), /^An error occurred while executing the state 'StateName'/)
+  })
+})
+
+test('a host may fail with an AslError of its own', async () => {
+  const host = { task: () => Promise.reject(new AslError('Own', 'cause')) }
+  assert.deepEqual(await tryTask({}, { host }), { status: 'FAILED', error: 'Own', cause: 'cause' })
+})
