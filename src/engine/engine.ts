@@ -10,26 +10,14 @@ import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
 import type { Consumer, Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
 import type { RunCommand } from './command.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
-import { type LiveRun, makeLiveRun } from './live-run.ts'
-import type { LiveRunEnv } from './live-run-env.ts'
 import type { ProgramSource } from './program.ts'
-import type { RunHistory } from './replay.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
-import {
-  claimRun,
-  endRun,
-  insertRun,
-  insertSignal,
-  leaveNews,
-  releaseRun,
-  requestCancel,
-  requeueRun,
-  setRunWake,
-  updateRun,
-} from './rows.ts'
+import { endRun, insertRun, insertSignal, leaveNews, requestCancel, requeueRun } from './rows.ts'
+import { makeRunKeeper, runEvent } from './run-keeper.ts'
 import { makeSweeper } from './sweeper.ts'
 import type { RunInbox, TaskPort } from './task-port.ts'
-import { isFinal, type Run, type RunKind, type WorkflowFunction } from './types.ts'
+import { fenceOf } from './turn.ts'
+import { isFinal, type Run, type RunKind } from './types.ts'
 import type { Workers } from './workers.ts'
 
 export interface EngineOptions {
@@ -88,14 +76,7 @@ const PARTITION_OF: Readonly<Record<RunKind, Partition>> = { workflow: 'workflow
 export const makeEngine = (options: EngineOptions): Engine => {
   const { db, queue, clock, makeId, log, workerId, workers, programs, tasks } = options
   const runs = makeRunRepository(db.primary)
-  const live = new Map<string, LiveRun>()
-  const idle = new Set<string>()
-  const loading = new Set<string>()
-  /** Runs that something was left for while they were being loaded: what was read may be too old. */
-  const missed = new Set<string>()
-  /** Places of the consumers taken by runs at work. */
-  const places = new Map<string, () => void>()
-  const waiters = new Map<string, Set<(run: Run) => void>>()
+  const waiters = new Map<string, Set<(run: Run | undefined) => void>>()
   const consumers = new Map<RunKind, Consumer>()
   let isStopping = false
 
@@ -106,15 +87,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     priority: run.priority,
   })
 
-  const eventOf = (run: Run, type: string, data: NewEvent['data'] = {}): NewEvent => ({
-    tenantId: run.tenantId,
-    projectId: run.projectId,
-    runId: run.id,
-    taskId: null,
-    type,
-    data,
-    atMs: clock.now(),
-  })
+  const eventOf = (run: Run, type: string, data: NewEvent['data'] = {}): NewEvent =>
+    runEvent(run, type, data, clock.now())
 
   const report = (what: string, error: unknown, facts: Record<string, unknown> = {}): void =>
     log.error({ err: error, ...facts }, what)
@@ -139,195 +113,17 @@ export const makeEngine = (options: EngineOptions): Engine => {
   )
   const offer = (run: Run): void => admissions.get(run.kind)?.offer(jobOf(run))
 
-  // ---- runs in memory -----------------------------------------------------------------------------------------------------------
-
-  const givePlaceBack = (runId: string): void => {
-    places.get(runId)?.()
-    places.delete(runId)
-  }
-
-  const forget = (runId: string): void => {
-    live.delete(runId)
-    idle.delete(runId)
-    givePlaceBack(runId)
-  }
-
-  /** Keeps memory bounded: the run that has waited longest is let go; its row says when to wake it. */
-  const evict = (): void => {
-    for (const runId of idle) {
-      if (live.size <= options.liveMax) return
-      const run = live.get(runId)
-      if (!run) continue
-      run.drop()
-      forget(runId)
-      const guards = [{ table: 'runs' as const, id: runId, fence: run.run.fence }]
-      db.commit({ guards, writes: [releaseRun(runId)] })
-        .then(() => sweeper.soon())
-        .catch((error: unknown) => report('a run could not be released', error, { runId }))
-    }
-  }
-
-  const env: LiveRunEnv = {
-    clock,
-    tasks,
-    payloadLimitBytes: options.payloadLimitBytes,
-    commit: db.commit,
+  const keeper = makeRunKeeper({
+    ...options,
+    runs,
     planChild: (parent, command) => planChild(parent, command),
-    childBorn: (child) => born(child),
-    childAbandoned: (child) => givePlaceBack(child.id),
-    nudge: (runId) => {
-      const child = live.get(runId)
-      if (child) child.cancelRequested()
-      else wakeRow(runId)
-    },
-    ended(run) {
-      forget(run.id)
+    offer,
+    onEnded(run) {
       for (const tell of waiters.get(run.id) ?? []) tell(run)
       waiters.delete(run.id)
-      const parent = run.parentRunId === null || !isFinal(run.status) ? undefined : live.get(run.parentRunId)
-      if (parent) parent.childEnded(run)
-      else if (run.parentRunId !== null && isFinal(run.status)) wakeRow(run.parentRunId)
     },
-    idle(runId, isIdle) {
-      idle.delete(runId)
-      if (!isIdle) return
-      idle.add(runId)
-      givePlaceBack(runId)
-      evict()
-    },
-    lost(run, error) {
-      if (live.get(run.id)?.run.fence === run.fence) forget(run.id)
-      log.warn({ err: error, runId: run.id }, 'a run lost its owner or its database; it is rebuilt from its journal')
-      clock.after(LOST_RETRY_MS, () => wakeRow(run.id))
-    },
-  }
-
-  const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
-    const made = makeLiveRun(run, program, history, env)
-    live.set(run.id, made)
-    made.start()
-  }
-
-  /** The end of loading a run: it is in memory now, or somebody else's. */
-  const loaded = (runId: string): void => {
-    loading.delete(runId)
-    if (!missed.delete(runId)) return
-    live.get(runId)?.drop()
-    forget(runId)
-    wakeRow(runId)
-  }
-
-  /** Starts a run that was born in this process with a place of its own. */
-  const born = (run: Run): void => {
-    if (run.status !== 'running') {
-      offer(run)
-      return
-    }
-    loading.add(run.id)
-    programs
-      .load(run)
-      .then((program) => (program ? begin(run, program) : stopRun(run)))
-      .catch((error: unknown) => env.lost(run, error))
-      .finally(() => loaded(run.id))
-  }
-
-  const stopRun = async (run: Run): Promise<void> => {
-    const name = `${run.kind} "${run.target}" version ${run.version}`
-    const error = toErrorRecord(
-      engineErrors.program_not_loaded(
-        `the code of the ${name} is not loaded; start AIDOS with --load for its folder, and the run goes on`,
-      ),
-    )
-    const state = {
-      status: 'stopped',
-      waitingFor: null,
-      output: null,
-      error,
-      workerId: null,
-      finishedAtMs: null,
-    } as const
-    const events = [eventOf(run, 'run.stopped', { error: error as unknown as Json })]
-    try {
-      await db.commit({
-        guards: [{ table: 'runs', id: run.id, fence: run.fence }],
-        writes: [updateRun(run.id, state)],
-        events,
-      })
-      env.ended({ ...run, ...state })
-    } catch (failure) {
-      env.lost(run, failure)
-    }
-  }
-
-  const readHistory = async (runId: string): Promise<{ run: Run; history: RunHistory }> => {
-    for (;;) {
-      const before = await runs.byId(runId)
-      const [journal, ofRun, children, signals] = await Promise.all([
-        runs.journal(runId),
-        tasks.ofRun(runId),
-        runs.children(runId),
-        runs.signals(runId),
-      ])
-      const run = await runs.byId(runId)
-      // News that came in between may be in the lists or not: read again until nothing moved.
-      if (run && before?.news === run.news) return { run, history: { journal, tasks: ofRun, children, signals } }
-    }
-  }
-
-  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
-  const activate = async (runId: string, taken: () => void): Promise<void> => {
-    if (live.has(runId) || loading.has(runId) || isStopping) {
-      taken()
-      return
-    }
-    loading.add(runId)
-    try {
-      const queued = await runs.byId(runId)
-      if (queued?.status !== 'queued') return
-      const guards = [{ table: 'runs' as const, id: runId, fence: queued.fence }]
-      await db.commit({ guards, writes: [claimRun(queued, workerId, clock.now())] })
-      taken()
-      const { run, history } = await readHistory(runId)
-      const program = await programs.load(run)
-      if (!program) return stopRun(run)
-      begin(run, program, queued.startedAtMs === null && run.cancelRequestedAtMs === null ? undefined : history)
-    } catch (error) {
-      if ((error as { code?: string }).code === 'stale_write') return
-      report('a run could not be started', error, { runId })
-      clock.after(LOST_RETRY_MS, () => wakeRow(runId))
-      return
-    } finally {
-      taken()
-      loaded(runId)
-    }
-    if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
-  }
-
-  /** A run's row changed while the run is not in memory: it wants an owner. */
-  const wakeRow = (runId: string): void => {
-    const wake = async (): Promise<void> => {
-      if (loading.has(runId)) missed.add(runId)
-      if (loading.has(runId) || isStopping) return
-      const run = await runs.byId(runId)
-      if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
-      const here = live.get(runId)
-      if (here?.seenNews === run.news) return
-      // News that were never pushed to it: it is read again.
-      here?.drop()
-      if (here) forget(runId)
-      if (run.status !== 'queued') await requeue(run)
-      offer(run)
-    }
-    wake().catch((error: unknown) => {
-      if ((error as { code?: string }).code !== 'stale_write') report('a run could not be woken', error, { runId })
-    })
-  }
-
-  const requeue = (run: Run): Promise<void> =>
-    db.commit({
-      guards: [{ table: 'runs', id: run.id, fence: run.fence }],
-      writes: [requeueRun(run.id), setRunWake(run.id, run.news, null)],
-    })
+    onReleased: () => sweeper.soon(),
+  })
 
   // ---- birth ----------------------------------------------------------------------------------------------------------------------
 
@@ -337,7 +133,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     const nowMs = clock.now()
     const id = makeId()
     const place = isStopping ? undefined : consumers.get(kind)?.reserve()
-    if (place) places.set(id, place)
+    if (place) keeper.holdPlace(id, place)
     const deadlineAtMs = request.timeoutMs === undefined ? null : nowMs + request.timeoutMs
     return {
       id,
@@ -403,13 +199,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
     try {
       await db.commit({ writes: [insertRun(run)], events: [eventOf(run, 'run.created', data)] })
     } catch (error) {
-      givePlaceBack(run.id)
+      keeper.givePlaceBack(run.id)
       const winner =
         idempotencyKey && isUniqueViolation(error) && (await runs.findByIdempotencyKey(tenantId, idempotencyKey))
       if (!winner) throw error
       return { run: same(winner, request), isNew: false }
     }
-    born(run)
+    keeper.born(run)
     return { run, isNew: true }
   }
 
@@ -441,16 +237,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
       writes: [insertSignal(row), leaveNews(runId, nowMs)],
       events: [eventOf(run, 'signal.sent', { signal: name })],
     })
-    const here = live.get(runId)
+    const here = keeper.get(runId)
     if (here) here.signalled(row)
-    else if (run.status !== 'stopped') wakeRow(runId)
+    else if (run.status !== 'stopped') keeper.wakeRow(runId)
   }
 
   const endNow = async (run: Run): Promise<Run> => {
-    live.get(run.id)?.drop()
     const error = toErrorRecord(engineErrors.run_cancelled('the run was cancelled'))
     const nowMs = clock.now()
-    const guards = [{ table: 'runs' as const, id: run.id, fence: run.fence }]
+    const guards = [fenceOf(run)]
     const writes = [endRun(run.id, 'cancelled', error, nowMs)]
     if (run.parentRunId) writes.push(leaveNews(run.parentRunId, nowMs))
     const open = (await tasks.ofRun(run.id)).filter((task) => task.outcome === undefined)
@@ -462,7 +257,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     await db.commit({ guards, writes: [...writes, ...cancelled.writes], events })
     cancelled.dispatch()
     const ended: Run = { ...run, status: 'cancelled', waitingFor: null, error, workerId: null, finishedAtMs: nowMs }
-    env.ended(ended)
+    keeper.ended(ended)
     for (const child of await runs.children(run.id)) {
       if (isFinal(child.status)) continue
       await cancel(run.tenantId, child.id).catch((failure: unknown) => report('a child was not cancelled', failure))
@@ -480,15 +275,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
       writes: [requestCancel(runId, nowMs), leaveNews(runId, nowMs)],
       events: [eventOf(run, 'run.cancel_requested')],
     })
-    const here = live.get(runId)
+    const here = keeper.get(runId)
     if (here) here.cancelRequested()
-    else wakeRow(runId)
+    else keeper.wakeRow(runId)
     return { ...run, cancelRequestedAtMs: nowMs }
   }
 
   const goOn = async (run: Run): Promise<void> => {
     await db.commit({
-      guards: [{ table: 'runs', id: run.id, fence: run.fence }],
+      guards: [fenceOf(run)],
       writes: [requeueRun(run.id)],
       events: [eventOf(run, 'run.continued')],
     })
@@ -496,23 +291,22 @@ export const makeEngine = (options: EngineOptions): Engine => {
   }
 
   const wait = async (tenantId: string, runId: string, timeoutMs: number): Promise<Run> => {
-    const isHere = live.has(runId)
-    const ended = new Promise<Run>((resolve) => {
-      const set = waiters.get(runId) ?? new Set()
-      waiters.set(runId, set.add(resolve))
-    })
-    if (!isHere) {
-      const run = await find(tenantId, runId)
-      if (isFinal(run.status) || run.status === 'stopped') return run
+    const { promise: ended, resolve: tell } = Promise.withResolvers<Run | undefined>()
+    const listeners = waiters.get(runId) ?? new Set()
+    waiters.set(runId, listeners.add(tell))
+    const cancelTimer = clock.after(timeoutMs, () => tell(undefined))
+    try {
+      if (!keeper.get(runId)) {
+        const run = await find(tenantId, runId)
+        if (isFinal(run.status) || run.status === 'stopped') return run
+      }
+      const run = await ended
+      return run?.tenantId === tenantId ? run : await find(tenantId, runId)
+    } finally {
+      cancelTimer()
+      listeners.delete(tell)
+      if (listeners.size === 0 && waiters.get(runId) === listeners) waiters.delete(runId)
     }
-    let cancelTimer = (): void => {}
-    const timedOut = new Promise<undefined>((resolve) => {
-      cancelTimer = clock.after(timeoutMs, () => resolve(undefined))
-    })
-    const run = await Promise.race([ended, timedOut])
-    cancelTimer()
-    if (run?.tenantId === tenantId) return run
-    return find(tenantId, runId)
   }
 
   // ---- time and life ------------------------------------------------------------------------------------------------------------------
@@ -524,7 +318,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     async sweep(nowMs) {
       const due = await runs.due(nowMs, SWEEP_LIMIT)
       for (const run of due) {
-        if (live.get(run.id)?.seenNews !== run.news) wakeRow(run.id)
+        if (keeper.get(run.id)?.seenNews !== run.news) keeper.wakeRow(run.id)
       }
       await Promise.all([...admissions.values()].map((admission) => admission.refill()))
     },
@@ -536,7 +330,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     await Promise.all(
       held
         .filter((run) => run.status === 'running')
-        .map((run) => requeue(run).catch((error: unknown) => report('a run could not be taken over', error))),
+        .map((run) => keeper.requeue(run).catch((error: unknown) => report('a run could not be taken over', error))),
     )
   }
 
@@ -544,7 +338,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     queue.consume({
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
-      handle: (job) => activate(job.id, () => admissions.get(kind)?.left(job)),
+      handle: (job) => keeper.activate(job.id, () => admissions.get(kind)?.left(job)),
     })
 
   return {
@@ -554,8 +348,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     cancel,
     wait,
     inbox: {
-      offer: (finished) => live.get(finished.runId)?.taskFinished(finished) ?? false,
-      wake: wakeRow,
+      offer: (finished) => keeper.get(finished.runId)?.taskFinished(finished) ?? false,
+      wake: keeper.wakeRow,
     },
     async continue(tenantId, runId) {
       const run = await find(tenantId, runId)
@@ -583,19 +377,14 @@ export const makeEngine = (options: EngineOptions): Engine => {
       const grace = new Promise<void>((resolve) => {
         cancelTimer = clock.after(graceMs, resolve)
       })
-      await Promise.race([Promise.all([...live.values()].map((run) => run.quiesce())), grace])
+      await keeper.stop(grace)
       cancelTimer()
-      for (const run of live.values()) run.drop()
-      live.clear()
-      for (const give of places.values()) give()
-      places.clear()
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
     },
     get stats() {
-      return { live: live.size, idle: idle.size }
+      return keeper.stats
     },
   }
 }
 
 const SWEEP_LIMIT = 500
-const LOST_RETRY_MS = 200

@@ -1,0 +1,296 @@
+/** The runs that live in this process: brought to life from their rows, woken, told, let go to bound memory, and lost. */
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { NewEvent } from '../platform/events/event.ts'
+import type { Json } from '../platform/json.ts'
+import type { Log } from '../platform/log.ts'
+import { engineErrors, toErrorRecord } from './errors.ts'
+import { type LiveRun, makeLiveRun } from './live-run.ts'
+import type { LiveRunEnv } from './live-run-env.ts'
+import type { ProgramSource } from './program.ts'
+import type { RunHistory } from './replay.ts'
+import type { RunRepository } from './repository.ts'
+import { claimRun, releaseRun, requeueRun, setRunWake, updateRun } from './rows.ts'
+import type { TaskPort } from './task-port.ts'
+import { fenceOf } from './turn.ts'
+import { isFinal, type Run, type WorkflowFunction } from './types.ts'
+
+export interface RunKeeperOptions {
+  readonly db: Database
+  readonly runs: RunRepository
+  readonly clock: Clock
+  readonly log: Log
+  readonly workerId: string
+  readonly programs: ProgramSource
+  readonly tasks: TaskPort
+  readonly payloadLimitBytes: number
+  readonly liveMax: number
+  readonly planChild: LiveRunEnv['planChild']
+  /** A run wants an owner: it goes to the queue. */
+  offer(run: Run): void
+  /** A run ended or stopped here. */
+  onEnded(run: Run): void
+  /** A waiting run was let go: its row says when to wake it. */
+  onReleased(): void
+}
+
+export interface RunKeeper {
+  get(runId: string): LiveRun | undefined
+  /** Starts a run that was born in this process, or offers it when it has no place. */
+  born(run: Run): void
+  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
+  activate(runId: string, taken: () => void): Promise<void>
+  /** A run's row changed: it wants an owner, or its owner here is to read it again. */
+  wakeRow(runId: string): void
+  /** Takes a run from its owner, whoever that is. */
+  requeue(run: Run): Promise<void>
+  holdPlace(runId: string, place: () => void): void
+  givePlaceBack(runId: string): void
+  /** A run was ended from outside. */
+  ended(run: Run): void
+  /** Takes no more runs, lets steps under way finish until `grace` resolves, and lets go of all. */
+  stop(grace: Promise<void>): Promise<void>
+  readonly stats: { readonly live: number; readonly idle: number }
+}
+
+const LOST_RETRY_MS = 200
+
+export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: number): NewEvent => ({
+  tenantId: run.tenantId,
+  projectId: run.projectId,
+  runId: run.id,
+  taskId: null,
+  type,
+  data,
+  atMs,
+})
+
+const isStale = (error: unknown): boolean => (error as { code?: unknown }).code === 'stale_write'
+
+export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
+  const { db, runs, clock, log, workerId, programs, tasks } = options
+  const live = new Map<string, LiveRun>()
+  /** Those that hold nothing, in the order in which they began to wait. */
+  const idle = new Set<string>()
+  const loading = new Set<string>()
+  /** Runs that something was left for while they were being loaded: what was read may be too old. */
+  const missed = new Set<string>()
+  /** Places of the consumers taken by runs at work. */
+  const places = new Map<string, () => void>()
+  let isStopping = false
+
+  const report = (what: string, error: unknown, runId: string): void => log.error({ err: error, runId }, what)
+
+  const givePlaceBack = (runId: string): void => {
+    places.get(runId)?.()
+    places.delete(runId)
+  }
+
+  const forget = (runId: string): void => {
+    live.delete(runId)
+    idle.delete(runId)
+    givePlaceBack(runId)
+  }
+
+  /** Keeps memory bounded: the run that has waited longest is let go; its row says when to wake it. */
+  const evict = (): void => {
+    for (const runId of idle) {
+      if (live.size <= options.liveMax) return
+      const run = live.get(runId)
+      if (!run) continue
+      run.drop()
+      forget(runId)
+      const guards = [fenceOf(run.run)]
+      db.commit({ guards, writes: [releaseRun(runId)] })
+        .then(() => options.onReleased())
+        .catch((error: unknown) => report('a run could not be released', error, runId))
+    }
+  }
+
+  const env: LiveRunEnv = {
+    clock,
+    tasks,
+    payloadLimitBytes: options.payloadLimitBytes,
+    commit: db.commit,
+    planChild: options.planChild,
+    childBorn: (child) => born(child),
+    childAbandoned: (child) => givePlaceBack(child.id),
+    nudge: (runId) => {
+      const child = live.get(runId)
+      if (child) child.cancelRequested()
+      else wakeRow(runId)
+    },
+    ended(run) {
+      forget(run.id)
+      options.onEnded(run)
+      const parent = run.parentRunId === null || !isFinal(run.status) ? undefined : live.get(run.parentRunId)
+      if (parent) parent.childEnded(run)
+      else if (run.parentRunId !== null && isFinal(run.status)) wakeRow(run.parentRunId)
+    },
+    idle(runId, isIdle) {
+      idle.delete(runId)
+      if (!isIdle) return
+      idle.add(runId)
+      givePlaceBack(runId)
+      evict()
+    },
+    lost(run, error) {
+      if (live.get(run.id)?.run.fence === run.fence) forget(run.id)
+      log.warn({ err: error, runId: run.id }, 'a run lost its owner or its database; it is rebuilt from its journal')
+      clock.after(LOST_RETRY_MS, () => wakeRow(run.id))
+    },
+  }
+
+  const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
+    const made = makeLiveRun(run, program, history, env)
+    live.set(run.id, made)
+    made.start()
+  }
+
+  /** The end of loading a run: it is in memory now, or somebody else's. */
+  const loaded = (runId: string): void => {
+    loading.delete(runId)
+    if (!missed.delete(runId)) return
+    live.get(runId)?.drop()
+    forget(runId)
+    wakeRow(runId)
+  }
+
+  /** Starts a run that was born in this process with a place of its own. */
+  const born = (run: Run): void => {
+    if (run.status !== 'running') {
+      options.offer(run)
+      return
+    }
+    loading.add(run.id)
+    programs
+      .load(run)
+      .then((program) => (program ? begin(run, program) : stopRun(run)))
+      .catch((error: unknown) => env.lost(run, error))
+      .finally(() => loaded(run.id))
+  }
+
+  const stopRun = async (run: Run): Promise<void> => {
+    const name = `${run.kind} "${run.target}" version ${run.version}`
+    const error = toErrorRecord(
+      engineErrors.program_not_loaded(
+        `the code of the ${name} is not loaded; start AIDOS with --load for its folder, and the run goes on`,
+      ),
+    )
+    const state = {
+      status: 'stopped',
+      waitingFor: null,
+      output: null,
+      error,
+      workerId: null,
+      finishedAtMs: null,
+    } as const
+    const events = [runEvent(run, 'run.stopped', { error: error as unknown as Json }, clock.now())]
+    try {
+      await db.commit({
+        guards: [fenceOf(run)],
+        writes: [updateRun(run.id, state)],
+        events,
+      })
+      env.ended({ ...run, ...state })
+    } catch (failure) {
+      env.lost(run, failure)
+    }
+  }
+
+  const readHistory = async (runId: string): Promise<{ run: Run; history: RunHistory }> => {
+    for (;;) {
+      const before = await runs.byId(runId)
+      const [journal, ofRun, children, signals] = await Promise.all([
+        runs.journal(runId),
+        tasks.ofRun(runId),
+        runs.children(runId),
+        runs.signals(runId),
+      ])
+      const run = await runs.byId(runId)
+      // News that came in between may be in the lists or not: read again until nothing moved.
+      if (run && before?.news === run.news) return { run, history: { journal, tasks: ofRun, children, signals } }
+    }
+  }
+
+  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
+  const activate = async (runId: string, taken: () => void): Promise<void> => {
+    if (live.has(runId) || loading.has(runId) || isStopping) {
+      taken()
+      return
+    }
+    loading.add(runId)
+    try {
+      const queued = await runs.byId(runId)
+      if (queued?.status !== 'queued') return
+      const guards = [fenceOf(queued)]
+      await db.commit({ guards, writes: [claimRun(queued, workerId, clock.now())] })
+      taken()
+      const { run, history } = await readHistory(runId)
+      const program = await programs.load(run)
+      if (!program) return stopRun(run)
+      begin(run, program, queued.startedAtMs === null && run.cancelRequestedAtMs === null ? undefined : history)
+    } catch (error) {
+      if (isStale(error)) return
+      report('a run could not be started', error, runId)
+      clock.after(LOST_RETRY_MS, () => wakeRow(runId))
+      return
+    } finally {
+      taken()
+      loaded(runId)
+    }
+    if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
+  }
+
+  /** A run's row changed while the run is not in memory: it wants an owner. */
+  const wakeRow = (runId: string): void => {
+    const wake = async (): Promise<void> => {
+      if (loading.has(runId)) missed.add(runId)
+      if (loading.has(runId) || isStopping) return
+      const run = await runs.byId(runId)
+      if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
+      const here = live.get(runId)
+      if (here?.seenNews === run.news) return
+      // News that were never pushed to it: it is read again.
+      here?.drop()
+      if (here) forget(runId)
+      if (run.status !== 'queued') await requeue(run)
+      options.offer(run)
+    }
+    wake().catch((error: unknown) => {
+      if (!isStale(error)) report('a run could not be woken', error, runId)
+    })
+  }
+
+  const requeue = (run: Run): Promise<void> =>
+    db.commit({
+      guards: [fenceOf(run)],
+      writes: [requeueRun(run.id), setRunWake(run.id, run.news, null)],
+    })
+
+  return {
+    get: (runId) => live.get(runId),
+    born,
+    activate,
+    wakeRow,
+    requeue,
+    holdPlace: (runId, place) => void places.set(runId, place),
+    givePlaceBack,
+    ended(run) {
+      live.get(run.id)?.drop()
+      env.ended(run)
+    },
+    async stop(grace) {
+      isStopping = true
+      await Promise.race([Promise.all([...live.values()].map((run) => run.quiesce())), grace])
+      for (const run of live.values()) run.drop()
+      live.clear()
+      idle.clear()
+      for (const give of places.values()) give()
+      places.clear()
+    },
+    get stats() {
+      return { live: live.size, idle: idle.size }
+    },
+  }
+}
