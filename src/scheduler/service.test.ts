@@ -211,7 +211,7 @@ for (const kind of DATABASES) {
       }
       clock.advance(HOUR)
       await makeTestSchedules({ ...database, clock, targets: { ...targets, stateOf } }).sweep()
-      assert.equal(looks, 2)
+      assert.ok(looks >= 2)
       assert.deepEqual(await history(), ['1 started'])
       assert.deepEqual([(await find()).status, (await find()).nextPlannedMs], ['paused', START + 2 * HOUR])
       await done()
