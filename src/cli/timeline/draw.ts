@@ -37,16 +37,12 @@ const KIND_WORDS: Partial<Record<TimelineNode['kind'], string>> = { timer: 'slee
 export const describeNode = (node: TimelineNode, nowMs: number, style: Style): string => {
   const word = node.kind === 'signal' ? `${node.label} (signal)` : node.label
   const ageMs = node.durationMs ?? nowMs - node.startedAtMs
-  const waits = node.state === 'waiting' && node.kind !== 'log'
+  const waits = node.state === 'waiting' && node.kind !== 'run'
   const facts = [
-    node.kind === 'log'
-      ? ''
-      : isOver(node)
-        ? formatDuration(ageMs)
-        : `${waits ? 'waits ' : ''}${formatDuration(ageMs)}`,
+    node.kind === 'log' ? '' : `${waits ? 'waits ' : ''}${formatDuration(ageMs)}`,
     node.attempt > 1 ? `attempt ${node.attempt}` : '',
     node.kind === 'group' ? itemFacts(node) : '',
-    node.note,
+    node.kind === 'run' && node.state === 'waiting' && node.note !== '' ? `waits for ${node.note}` : node.note,
   ].filter((fact) => fact !== '')
   const mark = paintOf(node.state, style)(node.kind === 'log' ? '»' : MARKS[node.state])
   const detail = node.detail === '' ? '' : ` ${style.dim(node.detail)}`

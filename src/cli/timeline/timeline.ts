@@ -131,6 +131,7 @@ export const makeTimeline = (runId: string, name: string): Timeline => {
       const thing = event.type.slice(0, dot)
       const what = event.type.slice(dot + 1)
       if (!nodes || what === 'sent') return undefined
+      if (thing !== 'run' && thing !== 'state' && STATES[what] === undefined) return undefined
       const atMs = Date.parse(event.at)
       const { step, kind, timer, signal } = event.data
       if (thing === 'run') return ofRun(nodes, what, event)

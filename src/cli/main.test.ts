@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict'
+import { statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { before, describe, test } from 'node:test'
+import { wholeFile } from '../../test/support/cleanup.ts'
+import { freePort } from '../../test/support/free-port.ts'
+import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { runCli, startTestApp, type TestApp } from './testing.ts'
+
+let app: TestApp
+let folder: string
+
+const HELLO = {
+  StartAt: 'Greet',
+  QueryLanguage: 'JSONata',
+  States: {
+    Greet: {
+      Type: 'Task',
+      Resource: 'skill:text/template',
+      Arguments: { template: 'Hello {{ name }}', data: { name: '{% $states.input.name %}' } },
+      End: true,
+    },
+  },
+}
+
+const ASKS = {
+  StartAt: 'Ask',
+  QueryLanguage: 'JSONata',
+  States: { Ask: { Type: 'Task', Resource: 'signal:approved', TimeoutSeconds: 60, End: true } },
+}
+
+const write = (name: string, value: object): string => {
+  const file = path.join(folder, name)
+  writeFileSync(file, JSON.stringify(value))
+  return file
+}
+
+const json = async <T>(argv: readonly string[]): Promise<T> => {
+  const { status, stdout, stderr } = await app.cli([...argv, '--json'])
+  assert.equal(status, 0, stderr)
+  assert.equal(stderr, '')
+  return JSON.parse(stdout) as T
+}
+
+before(async () => {
+  folder = await makeTempFolder()
+  app = await startTestApp(path.join(folder, 'data'))
+  wholeFile.after(() => app.stop())
+})
+
+describe('aidos run', () => {
+  test('stores a definition file, runs it and shows its timeline and output', async () => {
+    const file = write('hello.asl.json', HELLO)
+    const { status, stdout } = await app.cli(['run', file, '--input', '{"name":"Ada"}', '--watch'])
+    assert.equal(status, 0)
+    assert.match(stdout, /workflow hello, version 1/)
+    assert.match(stdout, /✔ Greet skill:text\/template/)
+    assert.match(stdout, /completed\n"Hello Ada"/)
+    const again = await app.cli(['run', file, '--input', '-', '--watch'], { stdin: '{"name":"Bob"}' })
+    assert.match(again.stdout, /workflow hello, version 1[\s\S]*"Hello Bob"/)
+  })
+
+  test('redraws in place on a terminal, and leaves the whole tree behind', async () => {
+    const file = write('hello.asl.json', HELLO)
+    const { stdout } = await app.cli(['run', file, '-i', '{"name":"Ada"}', '-w'], {
+      isTTY: true,
+      env: { NO_COLOR: '1' },
+    })
+    assert.ok(stdout.includes('\u001b[J'))
+    assert.match(stdout.slice(stdout.lastIndexOf('\u001b[J')), /✔ workflow hello[\s\S]*✔ Greet/)
+  })
+
+  test('with --json prints nothing but JSON lines, the run last', async () => {
+    const file = write('hello.asl.json', HELLO)
+    const { stdout } = await app.cli(['run', file, '-i', '{"name":"Ada"}', '-w', '--json'])
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event?: object; run?: { output: string } })
+    assert.ok(lines.slice(0, -1).every((line) => line.event))
+    assert.equal(lines.at(-1)?.run?.output, 'Hello Ada')
+  })
+
+  test('ends with status 1 and the reason when the run fails', async () => {
+    const { status, stdout } = await app.cli(['run', write('hello.asl.json', HELLO), '--input', '{}', '--watch'])
+    assert.equal(status, 1)
+    assert.match(stdout, /failed.*: /)
+  })
+
+  test('gives a waiting run its signal, and cancels one', async () => {
+    const file = write('asks.asl.json', ASKS)
+    const { id } = await json<{ id: string }>(['run', file])
+    await json(['run', 'signal', id, 'approved', '--payload', '{"by":"Ada"}'])
+    const watched = await app.cli(['run', 'show', id, '--watch'])
+    assert.match(watched.stdout, /"by": "Ada"/)
+    const other = await json<{ id: string }>(['run', 'asks'])
+    await json(['run', 'cancel', other.id])
+    const ended = await app.cli(['run', 'show', other.id, '--watch'])
+    assert.equal(ended.status, 1)
+    const shown = await app.cli(['run', 'show', other.id])
+    assert.match(shown.stdout, /status +cancelled/)
+    const { items } = await json<{ items: { id: string }[] }>(['runs', '--target', 'asks', '--status', 'cancelled'])
+    assert.deepEqual(
+      items.map((run) => run.id),
+      [other.id],
+    )
+  })
+
+  test('says what is wrong with a definition, with the place, and stores nothing', async () => {
+    const file = write('bad.asl.json', { StartAt: 'A', States: { A: { Type: 'Pass', Next: 'B' } } })
+    const { status, stderr } = await app.cli(['run', file])
+    assert.equal(status, 1)
+    assert.match(stderr, /\/States\/A/)
+    const check = await app.cli(['workflows', 'check', file])
+    assert.equal(check.status, 1)
+    assert.match(check.stdout, /is not valid/)
+    assert.equal((await app.cli(['workflows', 'show', 'bad'])).status, 1)
+  })
+
+  test('says so when the input is no JSON, or the file is not there', async () => {
+    assert.match((await app.cli(['run', 'hello', '--input', 'Ada'])).stderr, /--input is not JSON.*was Ada/)
+    assert.match((await app.cli(['run', 'no.asl.json'])).stderr, /no\.asl\.json: there is no such file/)
+    assert.match((await app.cli(['run', 'nobody'])).stderr, /nobody/)
+  })
+})
+
+describe('aidos tasks, dead', () => {
+  test('make, show and redrive a task that used up its attempts', async () => {
+    const fail = ['tasks', 'create', 'core/fail', '--input', '{"retryable":false,"message":"as asked"}']
+    const { id } = await json<{ id: string }>(fail)
+    let letters: { id: string; taskId: string }[] = []
+    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead', 'list'])).items
+    assert.equal(letters[0]?.taskId, id)
+    assert.match((await app.cli(['dead'])).stdout, /not_retryable.*as asked/)
+    assert.match((await app.cli(['tasks', 'show', id])).stdout, /status +dead/)
+    const { count } = await json<{ count: number }>(['dead', 'redrive', '--kind', 'skill:core/fail'])
+    assert.equal(count, 1)
+    letters = []
+    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead', 'list'])).items
+    await json(['dead', 'discard', letters[0]!.id])
+    assert.match((await app.cli(['dead'])).stdout, /no dead letters/)
+    assert.match((await app.cli(['tasks', '--status', 'dead'])).stdout, new RegExp(id))
+  })
+})
+
+describe('aidos agents, skills, workflows, keys', () => {
+  test('walk an agent through its life', async () => {
+    const file = path.join(folder, 'agent.yaml')
+    writeFileSync(file, 'instructions: Be kind.\nmodel: { baseUrl: "http://127.0.0.1:1/v1", name: none }\n')
+    assert.match((await app.cli(['agents', 'create', 'kind', file])).stdout, /version 1, is draft/)
+    for (const [move, state] of [
+      ['activate', 'active'],
+      ['pause', 'paused'],
+      ['resume', 'active'],
+      ['pause', 'paused'],
+      ['archive', 'archived'],
+    ])
+      assert.match((await app.cli(['agents', move!, 'kind'])).stdout, new RegExp(`is ${state}`))
+    assert.match((await app.cli(['agents', 'list'])).stdout, /kind +\S+ +archived/)
+    assert.match((await app.cli(['agents', 'activate', 'kind'])).stderr, /archived/)
+  })
+
+  test('make a skill of a file and show its tools', async () => {
+    const source = 'export const twice = ({ n }) => n * 2'
+    const tools = [{ name: 'twice', description: 'Doubles a number for you.' }]
+    const file = write('sums.json', { kind: 'function', description: 'Sums.', source, tools })
+    assert.match((await app.cli(['skills', 'create', 'sums', file])).stdout, /skill sums, version 1/)
+    assert.match((await app.cli(['skills', 'show', 'sums'])).stdout, /skill:sums\/twice +Doubles/)
+    assert.match((await app.cli(['skills'])).stdout, /files +builtin/)
+    const task = await json<{ id: string }>(['tasks', 'create', 'sums/twice', '-i', '{"n":21}'])
+    let shown = ''
+    while (!/status +completed/.test(shown)) shown = (await app.cli(['tasks', 'show', task.id])).stdout
+    assert.match(shown, /output +42/)
+  })
+
+  test('list, show and archive workflows', async () => {
+    assert.match(
+      (await app.cli(['workflows', 'create', write('asks.asl.json', ASKS)])).stdout,
+      /workflow asks, version 1/,
+    )
+    assert.match((await app.cli(['workflows'])).stdout, /asks +States Language +active/)
+    await json(['workflows', 'archive', 'asks'])
+    assert.equal((await app.cli(['run', 'asks'])).status, 1)
+  })
+
+  test('make a key that can do what its scopes say and no more, until it is revoked', async () => {
+    const made = await json<{ id: string; key: string }>(['keys', 'create', 'reader', '--scope', 'runs:read'])
+    const env = { AIDOS_URL: app.url!, AIDOS_KEY: made.key }
+    assert.equal((await app.cli(['runs'], { env })).status, 0)
+    assert.match((await app.cli(['skills'], { env })).stderr, /skills:read/)
+    await json(['keys', 'revoke', made.id])
+    assert.match((await app.cli(['runs'], { env })).stderr, /revoked/)
+    assert.match((await app.cli(['keys'])).stdout, /reader +revoked/)
+  })
+})
+
+describe('finding the server', () => {
+  test('a folder without one gets told how to start one', async () => {
+    const { status, stderr } = await runCli(['runs', '--data-dir', path.join(folder, 'none')])
+    assert.equal(status, 1)
+    assert.match(stderr, /aidos start/)
+    const gone = await runCli(['runs', '--url', `http://127.0.0.1:${await freePort()}`, '--key', 'k'])
+    assert.match(gone.stderr, /no answer from http:[\s\S]*aidos start/)
+  })
+
+  test('the stored key is not sent to another server', async () => {
+    const { stderr } = await app.cli(['runs', '--url', 'http://127.0.0.1:1'])
+    assert.match(stderr, /no key for http:\/\/127\.0\.0\.1:1/)
+  })
+
+  test('doctor tells what is well and what is not', async () => {
+    const well = await app.cli(['doctor'])
+    assert.equal(well.status, 0, well.stdout)
+    assert.match(well.stdout, /✔ server.*✔ ready.*✔ key/s)
+    const ill = await runCli(['doctor', '--json'], { env: { AIDOS_DATA_DIR: path.join(folder, 'none'), PORT: 'high' } })
+    assert.equal(ill.status, 1)
+    const { checks } = JSON.parse(ill.stdout) as { checks: { name: string; status: string; message: string }[] }
+    const faults = checks.filter((check) => check.status === 'fault')
+    assert.deepEqual(
+      faults.map((check) => check.name),
+      ['settings', 'server'],
+    )
+    assert.match(faults[0]!.message, /PORT is "high"/)
+  })
+})
+
+describe('aidos start', () => {
+  test('runs until it is stopped, with the definitions of a folder, and keeps its key to its owner', async () => {
+    const code = await makeTempFolder()
+    writeFileSync(path.join(code, 'hello.asl.json'), JSON.stringify(HELLO))
+    const dataDir = path.join(code, '.aidos')
+    const stop = new AbortController()
+    let url = ''
+    const running = runCli(['start', '--port', '0', '--data-dir', dataDir, '--load', code], {
+      env: { LOG_LEVEL: 'silent', SHUTDOWN_GRACE_MS: '0' },
+      stop: stop.signal,
+      onOutput(text) {
+        const found = /AIDOS runs at (\S+)/.exec(text)?.[1]
+        if (found === undefined || url !== '') return
+        url = found
+        const env = { AIDOS_DATA_DIR: dataDir }
+        void runCli(['run', 'hello', '-i', '{"name":"Ada"}', '-w'], { env }).then((result) => {
+          ran = result.stdout
+          stop.abort()
+        })
+      },
+    })
+    let ran = ''
+    const { status, stdout } = await running
+    assert.equal(status, 0)
+    assert.match(stdout, /loaded workflow "hello" version 1/)
+    assert.match(ran, /"Hello Ada"/)
+    assert.equal(statSync(path.join(dataDir, 'credentials.json')).mode & 0o777, 0o600)
+    await assert.rejects(fetch(url))
+  })
+
+  test('refuses a bad setting by its name, before anything is started', async () => {
+    const { status, stderr } = await runCli(['start', '--port', 'high', '--data-dir', path.join(folder, 'unused')])
+    assert.equal(status, 1)
+    assert.match(stderr, /PORT is "high"/)
+  })
+})
