@@ -10,10 +10,12 @@ import { credentialsFile, readCredentials, writeCredentials } from './app/creden
 import { makeFilesRoot } from './app/files-root.ts'
 import { readFolder } from './app/loader.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
+import { readSecretKey } from './app/secret-key.ts'
 import { watchFolders } from './app/watch.ts'
 import type { Config } from './config.ts'
 import { type Engine, makeEngine, makeWorkers, type ProgramSource } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
+import { makeNotificationRoutes, makeNotificationService, type NotificationService } from './notifications/index.ts'
 import { systemClock } from './platform/clock.ts'
 import type { Database } from './platform/db/database.ts'
 import { migrate } from './platform/db/migrate.ts'
@@ -149,16 +151,18 @@ const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Databa
   })
 
   const code = makeCodeHandlers()
+  // Runs make tasks and tasks wake runs; notifications are tasks and make tasks. These knots are tied here.
+  const knot: { engine?: Engine; notifications?: NotificationService } = {}
   const handlers: HandlerSource = {
     async find(tenantId, kind) {
+      const delivery = knot.notifications?.handler(kind)
+      if (delivery) return delivery
       if (!kind.startsWith('skill:')) return code.find(kind)
       const tool = await skills.toolHandler(tenantId, kind)
       return (input, call) => tool.run(input, call)
     },
     defaultsOf: (kind) => code.defaultsOf(kind),
   }
-  // Runs make tasks and tasks wake runs: the one knot of the house, tied here.
-  const knot: { engine?: Engine } = {}
   const tasks = makeTaskService({
     db,
     queue,
@@ -196,6 +200,22 @@ const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Databa
   knot.engine = engine
   const targets = makeEngineTargets({ engine, tasks, now: clock.now })
   const schedules = makeScheduleService({ db, hub, clock, makeId, log, targets })
+  const notifications = makeNotificationService({
+    db,
+    clock,
+    makeId,
+    log,
+    hub,
+    outbound,
+    secretKey: readSecretKey({
+      configured: config.AIDOS_SECRET_KEY,
+      dataDir: config.AIDOS_DATA_DIR,
+      isEmbedded: db.isExclusive,
+    }),
+    createTask: (request) => tasks.create(request),
+    eventLog: makeEventLog(db),
+  })
+  knot.notifications = notifications
   return {
     owner,
     makeId,
@@ -212,6 +232,7 @@ const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Databa
     workflows,
     engine,
     schedules,
+    notifications,
   }
 }
 
@@ -224,7 +245,7 @@ const makeServer = (
   db: Database,
   services: Services,
 ): Promise<HttpServer> => {
-  const { engine, tasks, workflows, agents, skills, schedules, tenants, makeId } = services
+  const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, makeId } = services
   const eventLog = makeEventLog(db)
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
@@ -252,6 +273,7 @@ const makeServer = (
       makeAgentRoutes(agents),
       makeSkillRoutes(skills),
       makeScheduleRoutes(schedules),
+      makeNotificationRoutes(notifications),
       makeTenantRoutes(tenants),
     ],
   })
@@ -259,12 +281,13 @@ const makeServer = (
 
 /** Parts as data: how each starts, and how it stops. */
 const makeParts = (config: Config, services: Services, server: HttpServer | undefined) => {
-  const { engine, tasks, schedules } = services
+  const { engine, tasks, schedules, notifications } = services
   const grace = config.SHUTDOWN_GRACE_MS
   const parts: Record<Part, { start(): Promise<unknown> | undefined; stop(): Promise<void> }> = {
     executor: { start: async () => tasks.startExecutor(), stop: () => tasks.stop(grace) },
     runs: { start: () => engine.start(), stop: () => engine.stop(grace) },
     timers: { start: () => tasks.startSweeper(), stop: async () => {} },
+    notifier: { start: async () => notifications.start(), stop: async () => notifications.stop() },
     schedules: { start: () => schedules.start(), stop: async () => schedules.stop() },
     http: { start: () => server?.listen({ host: config.HOST, port: config.PORT }), stop: async () => server?.close() },
   }

@@ -83,6 +83,10 @@ export const VARIABLES = {
   BODY_LIMIT_BYTES: integer(1_048_576, 1024, 67_108_864, 'The largest request body.'),
   PAYLOAD_LIMIT_BYTES: integer(262_144, 1024, 16_777_216, 'The largest input, output or step result, as JSON.'),
   SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000, 'How long running tasks may go on after a stop was asked for.'),
+  AIDOS_SECRET_KEY: text(
+    '',
+    'Key for stored secrets: 32 bytes as base64. SQLite: made once beside the database when empty.',
+  ),
   OUTBOUND_ALLOW: list('Internal hosts, host:port or networks that outbound calls may reach; none by default.'),
 
   DB_CLIENT: choice('sqlite', ['sqlite', 'pg'], 'sqlite (embedded) or pg (PostgreSQL).'),

@@ -2,10 +2,10 @@
 import type { Role } from './config.ts'
 
 /** In the order of their start: whoever is asked by another stands before it. */
-export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'http'] as const
+export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'notifier', 'http'] as const
 /**
  * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` queues what falls due.
- * `schedules` fires them. `http` serves the API.
+ * `schedules` fires schedules. `notifier` turns events into deliveries. `http` serves the API.
  */
 export type Part = (typeof PARTS)[number]
 
@@ -16,7 +16,7 @@ export const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
   scheduler: ['timers', 'schedules'],
   executor: ['executor'],
   skills: ['executor'],
-  notifications: ['executor'],
+  notifications: ['executor', 'notifier'],
 }
 
 /** The parts of a process, in the order of their start. */

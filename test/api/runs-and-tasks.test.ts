@@ -104,11 +104,10 @@ test('a task that uses up its attempts is dead, and is redriven one by one, by f
   assert.equal((await app.call('POST', `/v1/dead-letters/${letters[0].id}/redrive`)).body.status, 'redriven')
   assert.equal((await app.call('DELETE', `/v1/dead-letters/${letters[1].id}`)).body.status, 'discarded')
   assert.equal((await app.call('POST', `/v1/dead-letters/${letters[1].id}/redrive`)).body.code, 'dead_letter_resolved')
-  assert.deepEqual((await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })).body, { count: 1 })
-  // Both fail again, and are dead letters anew.
-  for (const letter of [letters[0], letters[2]])
-    assert.equal((await ended(`/v1/tasks/${letter.taskId}`)).status, 'dead')
-  assert.equal((await app.call('GET', '/v1/dead-letters?status=dead')).body.items.length, 2)
+  // It fails again and is a dead letter anew: the filter finds it and the third.
+  assert.equal((await ended(`/v1/tasks/${letters[0].taskId}`)).status, 'dead')
+  const { body } = await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })
+  assert.deepEqual(body, { count: 2 })
 })
 
 test('a later task is scheduled, can be cancelled, and runs at its time', async () => {
