@@ -131,11 +131,24 @@ for (const database of DATABASES) {
       assert.deepEqual([channel.status, channel.reason], ['disabled', 'the receiver answered 410: it is gone'])
       await assert.rejects(s.notifications.test(tenantId, s.channel.id), { code: 'channel_disabled' })
       await assert.rejects(s.notifications.replay(tenantId, delivery.id), { code: 'channel_disabled' })
-      await s.tell('run.failed')
       await s.notifications.channels.enable(tenantId, s.channel.id)
       await s.notifications.test(tenantId, s.channel.id)
       await until(() => s.receiver.received.length === 2, 'the test')
       assert.equal(verify(s.secret, s.receiver.received[1]!).type, 'notification.test')
+    })
+
+    test('a delivery whose channel is disabled before its turn is skipped', async (t) => {
+      const later: TestOptions = {
+        createTask: (request) => s.engine.tasks.create({ ...request, runAtMs: Date.now() + 200 }),
+      }
+      const s = await scene(t, [OK], later)
+      const { tenantId } = s.engine
+      await s.tell('run.failed')
+      await until(async () => (await s.notifications.deliveries(tenantId, { limit: 1 })).length === 1, 'the delivery')
+      await s.notifications.channels.disable(tenantId, s.channel.id, 'enough')
+      const delivery = await s.ended()
+      assert.deepEqual([delivery.status, delivery.error], ['skipped', 'the channel is disabled'])
+      assert.equal(s.receiver.received.length, 0)
     })
 
     test('a redirect is no success and is not followed', async (t) => {

@@ -66,7 +66,7 @@ export const verify = (secret: string, { body, headers }: Received): Record<stri
 
 export const until = async <T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> => {
   // Longer than the slow sweep of tasks, which makes up for a wake-up that was missed.
-  const deadline = Date.now() + 15_000
+  const deadline = Date.now() + 30_000
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
@@ -85,6 +85,8 @@ export interface TestNotifications {
 export type TestOptions = Partial<NotificationServiceOptions> & { readonly allow?: readonly string[] }
 
 const DELIVER = 'notification:deliver'
+/** Shared, since engines over the same database do each other's tasks. */
+const SECRET_KEY = randomBytes(32)
 
 /** Retries follow within milliseconds, and a receiver has 300 ms. The outbox is started by the test. */
 export const makeTestNotifications = async (
@@ -116,11 +118,11 @@ export const makeTestNotifications = async (
     clock: systemClock,
     makeId: makeIdGenerator(),
     log: makeLog(process.env.TEST_LOG ?? 'silent'),
-    secretKey: randomBytes(32),
+    secretKey: SECRET_KEY,
     eventLog: makeEventLog(db),
     createTask: (request) => engine.tasks.create(request),
     timeoutMs: 300,
-    retry: { attempts: 3, delay: 20, maxDelay: 50 },
+    retry: { attempts: 3, backoff: 'constant', delay: 60 },
     ...options,
   })
   holder.notifications = notifications
