@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../platform/json.ts'
 import { compileCatchers } from './catch.ts'
 import { type Finding, InvalidDefinition } from './finding.ts'
 import type { QueryLanguage } from './query/focus.ts'
+import { mayReadContext } from './query/jsonata.ts'
 import { compileRetriers } from './retry.ts'
 import { compileChoice } from './states/choice.ts'
 import { compileMap } from './states/map.ts'
@@ -98,5 +99,5 @@ export const compileState = (
 /** Whether some text of the state may name the context object. Said too often it only costs a look at the clock. */
 const mayAskForContext = (state: Json): boolean => {
   const text = JSON.stringify(state)
-  return text.includes('$$') || text.includes('$states')
+  return text.includes('$$') || mayReadContext(text)
 }

@@ -13,13 +13,15 @@ export const isExpression = (value: unknown): value is `{%${string}%}` =>
 export const expressionText = (value: string): string => value.slice(2, -2).trim()
 
 /** Only an expression that may look at the context object makes it necessary to build one. */
-const MAY_READ_CONTEXT = /\$states(?!\s*\.\s*(input|result|errorOutput)\b)/
+const CONTEXT = /\$states(?!\s*\.\s*(input|result|errorOutput)\b)/
+
+export const mayReadContext = (source: string): boolean => CONTEXT.test(source)
 
 /** Throws `jsonata_syntax` when the text does not parse. `field` is where it stands, such as `Output/total`. */
 export const compileExpression = (value: string, field: string): ((focus: Focus) => Promise<Json>) => {
   const source = expressionText(value)
   const compiled = compileJsonata(source)
-  const readsContext = MAY_READ_CONTEXT.test(source)
+  const readsContext = mayReadContext(source)
   return async (focus) => {
     const { around } = focus
     try {

@@ -1,13 +1,13 @@
 /** The inputs of a distributed Map's children: items from the input or from a reader, each selected, perhaps in batches. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileOptional } from '../data-flow.ts'
-import { AslError, askHost, STATES } from '../errors.ts'
+import { AslError, asAslError, askHost, STATES } from '../errors.ts'
 import type { ChildItem, ItemSource, OpenItemsRequest } from '../host.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
 import type { Stage, Visit } from '../visit.ts'
 import { compileBatcher } from './map-batcher.ts'
-import { asItems, compileItemSelector, compileItems, compileNumber, selectItem } from './map-fields.ts'
+import { asItems, compileItemSelector, compileItems, compileNumber, type NumberOf, selectItem } from './map-fields.ts'
 
 export interface Feed {
   /** How many children there will be, when that is known. */
@@ -132,7 +132,7 @@ const compileReader = (reader: JsonObject, language: QueryLanguage): PlanSource 
   const toMaxItems = compileNumber(config, { name: 'MaxItems', whole: true }, language)
   const openReader = async (visit: Visit, effective: Json, key: string): Promise<ItemSource> => {
     const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
-    const maxItems = await toMaxItems(visit, effective)
+    const maxItems = await readMaxItems(toMaxItems, visit, effective)
     const { host } = visit.run
     if (!host.openItems) throw new AslError(STATES.itemReaderFailed, 'Nothing here can read the items of a Map.')
     const { MaxItemsPath: _, ...rest } = config
@@ -148,6 +148,15 @@ const compileReader = (reader: JsonObject, language: QueryLanguage): PlanSource 
     return maxItems === undefined || maxItems === 0 ? source : cutAt(source, maxItems)
   }
   return async (visit, effective) => ({ inputLength: undefined, open: (key) => openReader(visit, effective, key) })
+}
+
+/** The service blames the reader for a limit that is none. */
+const readMaxItems = async (toMaxItems: NumberOf, visit: Visit, effective: Json): Promise<number | undefined> => {
+  try {
+    return await toMaxItems(visit, effective)
+  } catch (thrown) {
+    throw new AslError(STATES.itemReaderFailed, asAslError(thrown).causeText, { reason: thrown })
+  }
 }
 
 const cutAt = (source: ItemSource, most: number): ItemSource => ({

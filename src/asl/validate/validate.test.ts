@@ -245,7 +245,10 @@ describe('validate() says', () => {
 
   test('nothing against machines nested ever deeper, until it is too much', () => {
     let deep: JsonObject = machine(pass)
-    for (let i = 0; i < 2_000; i++) deep = machine({ Type: 'Parallel', Branches: [deep], End: true })
+    for (let i = 0; i < 60; i++) deep = machine({ Type: 'Parallel', Branches: [deep], End: true })
     assert.match(errorsOf(deep).at(-1)!.message, /within one another/)
+    let value: JsonObject = {}
+    for (let i = 0; i < 50_000; i++) value = { value }
+    assert.match(errorsOf(machine({ ...pass, Parameters: value }))[0]!.message, /levels/)
   })
 })

@@ -20,17 +20,30 @@ export interface ValidateOptions {
   readonly type?: 'STANDARD' | 'EXPRESS'
 }
 
-/** Machines within machines: no sensible definition is deeper, and checking is recursive. */
+/** Machines within machines, and objects within objects: no sensible definition is deeper, and checking is recursive. */
 const DEEPEST_NESTING = 50
+const DEEPEST_VALUE = 500
 
 /** Never throws, whatever is handed to it. */
 export const validate = (definition: unknown, options: ValidateOptions = {}): Validation => {
   const findings: Finding[] = []
   const place = makePlace(findings)
   if (!isObject(definition)) place.error('INVALID_JSON_DESCRIPTION', 'a definition must be an object')
+  else if (isTooDeep(definition))
+    place.error('NOT_ALLOWED', `a definition must not be nested over ${DEEPEST_VALUE} levels`)
   else checkDefinition(definition, { findings, isExpress: options.type === 'EXPRESS', names: new Map() }, place)
   if (isObject(definition) && !hasErrors(findings)) checkVariables(definition, findings)
   return { ok: !hasErrors(findings), findings }
+}
+
+/** Without recursion, since that is what it guards. */
+const isTooDeep = (definition: JsonObject): boolean => {
+  let level: unknown[] = [definition]
+  for (let depth = 0; depth <= DEEPEST_VALUE; depth++) {
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []))
+    if (level.length === 0) return false
+  }
+  return true
 }
 
 const hasErrors = (findings: readonly Finding[]): boolean => findings.some((finding) => finding.severity === 'error')
