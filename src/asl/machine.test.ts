@@ -24,6 +24,15 @@ describe('Retry', () => {
     const result = await runStates(task({ Retry: [{ ErrorEquals: ['E'] }] }), {}, { host })
     assert.deepEqual(result, { status: 'FAILED', error: 'E', cause: 'cause 4' })
     assert.deepEqual(waits(host), [1, 2, 4])
+    const told = host.transitions.filter(({ type }) => type === 'RetryScheduled')
+    assert.deepEqual(
+      told.map(({ retryCount, error, cause }) => [retryCount, error, cause]),
+      [
+        [1, 'E', 'cause 1'],
+        [2, 'E', 'cause 2'],
+        [3, 'E', 'cause 3'],
+      ],
+    )
   })
 
   test('follows interval, rate, longest delay and jitter', async () => {

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../platform/json.ts'
 import { errorOutput, findCatcher } from './catch.ts'
 import { type AslError, asAslError, askHost, BranchStopped, EngineError, STATES } from './errors.ts'
 import type { TransitionType } from './host.ts'
+import { nameAndCause } from './name-and-cause.ts'
 import { makeRetryCounter } from './retry.ts'
 import type { RunState } from './run-state.ts'
 import type { Scope } from './scope.ts'
@@ -68,16 +69,17 @@ const settle = async (state: State, visit: Visit): Promise<Exit> => {
       const error = reported(thrown, state, visit)
       const delayMs = counter?.delayMs(error)
       if (delayMs === undefined) return caught(state, visit, error)
-      await waitForRetry(visit, delayMs)
+      await waitForRetry(visit, delayMs, error)
     }
   }
 }
 
-const waitForRetry = async (visit: Visit, delayMs: number): Promise<void> => {
+const waitForRetry = async (visit: Visit, delayMs: number, error: AslError): Promise<void> => {
   const { run, scope, state } = visit
   const atMs = run.host.now() + delayMs
   visit.retryCount++
-  run.emit({ type: 'RetryScheduled', scope: scope.path, state, atMs, retryCount: visit.retryCount })
+  const { retryCount } = visit
+  run.emit({ type: 'RetryScheduled', scope: scope.path, state, atMs, retryCount, ...nameAndCause(error) })
   const key = scope.nextKey(state, 'retry')
   await askHost(STATES.runtime, () => run.host.sleepUntil(key, atMs, scope.signal))
   if (scope.signal?.aborted) throw new BranchStopped()
