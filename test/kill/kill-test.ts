@@ -35,7 +35,7 @@ const EARLY_SHARE = 0.2
 const LONGEST_EXTRA_MS = 20
 /** A life in which nothing happens for so long is over: there may be nothing left to do. */
 const QUIET_LIFE_MS = 3000
-const TASKS_PER_LIFE = 2
+const TASKS_PER_LIFE = 100
 const END_WITHIN_MS = 60_000
 const MODEL_MS = 15
 const LOOK_EVERY_MS = 50
@@ -51,18 +51,21 @@ const standInFor = (turns: number): Promise<ModelStandIn> =>
     },
   })
 
+const isOfRun = ({ step }: Effect): boolean => step.startsWith('step ')
+
 const sizeOf = async (file: string): Promise<number> => (await stat(file).catch(() => undefined))?.size ?? 0
 
-/** Waits until the file has grown by some lines, or nothing has happened for long. */
+/** Waits until the run has had so many more effects, or nothing has happened for long. */
 const grown = async (file: string, lines: number): Promise<void> => {
-  const before = readEffects(file).length
+  const ofRun = (): number => readEffects(file).filter(isOfRun).length
+  const before = ofRun()
   let lastSize = -1
   for (let quietSinceMs = performance.now(); performance.now() - quietSinceMs < QUIET_LIFE_MS; await pause(2)) {
     const size = await sizeOf(file)
     if (size === lastSize) continue
     lastSize = size
     quietSinceMs = performance.now()
-    if (readEffects(file).length - before >= lines) return
+    if (ofRun() - before >= lines) return
   }
 }
 
@@ -87,14 +90,15 @@ const planKill = (random: Random, { startMs, linesPerKill }: { startMs: number; 
 
 const clientOf = async (server: Server): Promise<Client> => makeClient({ url: server.url, key: await server.key() })
 
-/** Asks for tasks of their own while the server may die at any moment; those that were promised are noted. */
+/** Asks for tasks of their own, one after the other, until the server dies; those that were promised are noted. */
 const askForTasks = async (client: Client, file: string, life: number, promised: string[]): Promise<void> => {
   for (let i = 0; i < TASKS_PER_LIFE; i++) {
     const step = `task ${life}.${i}`
     try {
       promised.push((await client.tasks.create({ kind: 'effect', input: { file, step }, idempotencyKey: step })).id)
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
+      if (error instanceof ConnectionError) return
+      throw error
     }
   }
 }
@@ -214,5 +218,3 @@ export const runKillTest = async (options: KillTestOptions): Promise<KillTestRes
     await standIn.stop()
   }
 }
-
-const isOfRun = ({ step }: Effect): boolean => step.startsWith('step ')
