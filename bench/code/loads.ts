@@ -17,7 +17,7 @@ export const localSteps = workflow<LoadInput>('local-steps', async (ctx, { steps
 
 /** Each step is a task that an executor takes. */
 export const taskSteps = workflow<LoadInput>('task-steps', async (ctx, { steps }) => {
-  for (let i = 0; i < steps; i++) await ctx.task('noop', i, { name: `step ${i}` })
+  for (let i = 0; i < steps; i++) await ctx.task(noop.name, i, { name: `step ${i}` })
   return steps
 })
 
@@ -34,6 +34,7 @@ const note = async (file: string, step: number): Promise<void> => {
   await pause(NOTED_MS)
 }
 
+/** @public Taken by the server that loads this folder. */
 export const notedTask = task<{ file: string; step: number }>('note', ({ file, step }) => note(file, step))
 
 export const notedSteps = workflow<NotedInput>('noted-steps', async (ctx, { steps, file }) => {
@@ -41,5 +42,5 @@ export const notedSteps = workflow<NotedInput>('noted-steps', async (ctx, { step
 })
 
 export const notedTasks = workflow<NotedInput>('noted-tasks', async (ctx, { steps, file }) => {
-  for (let i = 0; i < steps; i++) await ctx.task('note', { file, step: i }, { name: `step ${i}` })
+  for (let i = 0; i < steps; i++) await ctx.task(notedTask.name, { file, step: i }, { name: `step ${i}` })
 })

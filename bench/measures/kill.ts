@@ -7,6 +7,7 @@ import { repeats as repeatsOf } from '../../test/kill/checks.ts'
 import { startServer } from '../../test/kill/server.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import type { Bench, Measure } from '../bench.ts'
+import { notedSteps, notedTasks } from '../code/loads.ts'
 import { atMost, makeFigure } from '../figure.ts'
 import { CODE } from '../support/server.ts'
 
@@ -68,8 +69,8 @@ export const kill: Measure = {
   async run(bench) {
     const figures = []
     for (const [workflow, way] of [
-      ['noted-steps', 'local steps'],
-      ['noted-tasks', 'tasks'],
+      [notedSteps.name, 'local steps'],
+      [notedTasks.name, 'tasks'],
     ] as const) {
       const results = await bench.repeat(() => killOnce(bench, workflow))
       figures.push(

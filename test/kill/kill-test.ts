@@ -7,6 +7,7 @@ import { type ModelStandIn, makeModelStandIn } from '../../src/agents/stand-in/s
 import { type Client, ConnectionError, makeClient, type RunView } from '../../src/sdk/index.ts'
 import { freePort } from '../support/free-port.ts'
 import { type Check, repeats } from './checks.ts'
+import { effectTask, killAgent, killRun } from './code/runs.ts'
 import { type Effect, readEffects } from './effects.ts'
 import { makeRandom, type Random } from './random.ts'
 import { readRemains } from './remains.ts'
@@ -95,7 +96,9 @@ const askForTasks = async (client: Client, file: string, life: number, promised:
   for (let i = 0; i < TASKS_PER_LIFE; i++) {
     const step = `task ${life}.${i}`
     try {
-      promised.push((await client.tasks.create({ kind: 'effect', input: { file, step }, idempotencyKey: step })).id)
+      promised.push(
+        (await client.tasks.create({ kind: effectTask.name, input: { file, step }, idempotencyKey: step })).id,
+      )
     } catch (error) {
       if (error instanceof ConnectionError) return
       throw error
@@ -158,8 +161,8 @@ export const runKillTest = async (options: KillTestOptions): Promise<KillTestRes
   }
 
   const begin = async (client: Client): Promise<readonly [string, string]> => {
-    const run = await client.runs.start({ workflow: 'kill-run', input: { file, steps } })
-    const agent = await client.runs.start({ agent: 'kill-agent', input: 'Call echo.' })
+    const run = await client.runs.start({ workflow: killRun.name, input: { file, steps } })
+    const agent = await client.runs.start({ agent: killAgent.name, input: 'Call echo.' })
     return [run.id, agent.id]
   }
 

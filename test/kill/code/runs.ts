@@ -39,7 +39,7 @@ export const killRun = workflow<KillRunInput>('kill-run', async (ctx, { file, st
     values[step] =
       number % 2 === 0
         ? await branch.step(step, (call) => doEffect({ file, step }, call.idempotencyKey))
-        : await branch.task<string>('effect', { file, step }, { name: step })
+        : await branch.task<string>(effectTask.name, { file, step }, { name: step })
   }
   for (let first = 0; first < steps; first += BLOCK) {
     const numbers = Array.from({ length: Math.min(BLOCK, steps - first) }, (_, i) => first + i)
