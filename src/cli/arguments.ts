@@ -52,7 +52,7 @@ export interface Arguments {
   readonly values: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 }
 
-export const optionsOf = (command: Command): Options => ({
+const optionsOf = (command: Command): Options => ({
   ...command.options,
   ...(command.usesServer ? SERVER : {}),
   ...COMMON,

@@ -30,12 +30,6 @@ export const readJson = async (io: Io, given: string, option: string): Promise<J
   }
 }
 
-export const readObject = async (io: Io, given: string, option: string): Promise<JsonObject> => {
-  const value = await readJson(io, given, option)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw cliErrors.input_invalid(`${option} must be a JSON object`)
-}
-
 /** A file in JSON or YAML, by the end of its name. */
 export const readObjectFile = async (file: string): Promise<JsonObject> => {
   const text = await readText(file)

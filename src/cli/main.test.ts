@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { statSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
@@ -104,6 +104,32 @@ describe('aidos run', () => {
       items.map((run) => run.id),
       [other.id],
     )
+  })
+
+  test('stops watching a run that was stopped, and says how to go on', async () => {
+    const code = await makeTempFolder()
+    const file = path.join(code, 'fickle.mjs')
+    const source = (step: string) =>
+      `export const fickle = { kind: 'workflow', name: 'fickle', version: 1, run: async (ctx) => {
+        await ctx.step('${step}', () => 1)
+        await ctx.signal('go')
+      } }`
+    writeFileSync(file, source('one'))
+    const dataDir = path.join(code, 'data')
+    const first = await startTestApp(dataDir, [code])
+    await first.cli(['run', 'fickle'])
+    let waiting = ''
+    while (!waiting.includes('signal:go')) waiting = (await first.cli(['runs'])).stdout
+    await first.stop()
+    writeFileSync(path.join(code, 'fickle.mts'), source('two'))
+    rmSync(file)
+    const second = await startTestApp(dataDir, [code])
+    wholeFile.after(() => second.stop())
+    const { items } = JSON.parse((await second.cli(['runs', '--json'])).stdout) as { items: { id: string }[] }
+    await second.cli(['run', 'signal', items[0]!.id, 'go'])
+    const { status, stdout } = await second.cli(['run', 'show', items[0]!.id, '--watch'])
+    assert.equal(status, 1)
+    assert.match(stdout, /stopped.*\(nondeterminism\)\n.*aidos run continue/)
   })
 
   test('says what is wrong with a definition, with the place, and stores nothing', async () => {
@@ -252,6 +278,26 @@ describe('aidos start', () => {
     assert.match(ran, /"Hello Ada"/)
     assert.equal(statSync(path.join(dataDir, 'credentials.json')).mode & 0o777, 0o600)
     await assert.rejects(fetch(url))
+  })
+
+  test('dev takes up a change as it is saved', async () => {
+    const code = await makeTempFolder()
+    const file = path.join(code, 'hello.asl.json')
+    writeFileSync(file, JSON.stringify(HELLO))
+    const stop = new AbortController()
+    const steps: [RegExp, () => void][] = [
+      [/version 1 .*[\s\S]*AIDOS runs/, () => writeFileSync(file, JSON.stringify({ ...HELLO, Comment: 'changed' }))],
+      [/version 2 /, () => stop.abort()],
+    ]
+    const { status, stdout } = await runCli(['dev', code, '--port', '0', '--data-dir', path.join(folder, 'dev')], {
+      env: { LOG_LEVEL: 'silent', SHUTDOWN_GRACE_MS: '0' },
+      stop: stop.signal,
+      onOutput(text) {
+        if (steps[0]?.[0].test(text)) steps.shift()?.[1]()
+      },
+    })
+    assert.equal(status, 0)
+    assert.match(stdout, /watches/)
   })
 
   test('refuses a bad setting by its name, before anything is started', async () => {

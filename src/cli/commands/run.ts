@@ -29,12 +29,13 @@ const targetOf = async (
 }
 
 /** Shows how a run ended; 0 only for one that completed. */
-export const showEnd = (call: CommandCall, run: RunView): number => {
+const showEnd = (call: CommandCall, run: RunView): number => {
   const { style } = call
   call.show(run, () => {
     if (run.status === 'completed') return `${style.green('completed')}\n${JSON.stringify(run.output, null, 2)}`
     const error = run.error ? `: ${run.error.message} (${run.error.code})` : ''
-    return `${style.red(run.status)}${error}`
+    const hint = run.status === 'stopped' ? `\n${style.dim(`when it is mended: aidos run continue ${run.id}`)}` : ''
+    return `${style.red(run.status)}${error}${hint}`
   })
   return run.status === 'completed' ? 0 : 1
 }
@@ -91,7 +92,7 @@ const show = async (call: CommandCall): Promise<number> => {
   }
   call.show({ ...found, events }, () => {
     const { id: _, kind, target, ...rest } = found
-    const size = { width: call.io.stdout.columns ?? 120, height: Number.POSITIVE_INFINITY }
+    const size = { width: call.io.stdout.columns || 120, height: Number.POSITIVE_INFINITY }
     const tree = drawTree(timeline.root, { nowMs: Date.now(), style: call.style, ...size })
     const fields = formatFields(
       { run: id, [kind]: `${target}@${found.version}`, ...rest, version: undefined },

@@ -34,7 +34,7 @@ const paintOf = (state: NodeState, style: Style) =>
 const KIND_WORDS: Partial<Record<TimelineNode['kind'], string>> = { timer: 'sleep', signal: 'signal', log: 'log' }
 
 /** What it is, what it does, how long it took or waits, and for what. */
-export const describeNode = (node: TimelineNode, nowMs: number, style: Style): string => {
+const describeNode = (node: TimelineNode, nowMs: number, style: Style): string => {
   const word = node.kind === 'signal' ? `${node.label} (signal)` : node.label
   const ageMs = node.durationMs ?? nowMs - node.startedAtMs
   const waits = node.state === 'waiting' && node.kind !== 'run'

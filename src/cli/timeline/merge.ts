@@ -7,7 +7,7 @@ const STRAGGLERS_MS = 1000
 /** Children beyond it are shown by what their parent is told of them alone: each costs a connection. */
 const CHILDREN_MAX = 50
 
-/** Ends with the event that ends the run. Rejects when the run's own stream does. */
+/** Ends with the event that ends or stops the run. Rejects when the run's own stream does. */
 export async function* watchFamily(client: Client, runId: string, signal?: AbortSignal): AsyncGenerator<EventView> {
   const over = new AbortController()
   const both = signal ? AbortSignal.any([signal, over.signal]) : over.signal
@@ -49,6 +49,9 @@ export async function* watchFamily(client: Client, runId: string, signal?: Abort
       const isEnd = event.runId === runId && /^run\.(completed|failed|cancelled|timed_out)$/.test(event.type)
       if (!isEnd) yield event
       else last = event
+      // Nothing more happens until somebody mends it; a past stop in the timeline of a run that goes on is no end.
+      const isStop = event.runId === runId && event.type === 'run.stopped'
+      if (isStop && (await client.runs.find(runId)).status === 'stopped') return
     }
     if (failure !== undefined) throw failure
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, STRAGGLERS_MS).unref())

@@ -70,7 +70,13 @@ const move = (node: TimelineNode, what: string, event: EventView): TimelineNode 
   return node
 }
 
+/** The same line again and again is one node with a count. */
 const addLog = ({ run }: RunNodes, { data, at }: EventView): TimelineNode => {
+  const last = run.children.at(-1)
+  if (last?.kind === 'log' && last.label === text(data.message)) {
+    const times = Number(/\d+/.exec(last.note)?.[0] ?? 1) + 1
+    return Object.assign(last, { note: `${times} times` })
+  }
   const node = makeNode({ kind: 'log', label: text(data.message), atMs: Date.parse(at) })
   run.children.push(Object.assign(node, { state: 'done' as const, durationMs: 0 }))
   return node

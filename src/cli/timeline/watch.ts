@@ -50,13 +50,13 @@ const jsonScreen = (output: Output): Screen => ({
 const liveScreen = (timeline: Timeline, { output, style }: WatchRunOptions): Screen => {
   let drawn = 0
   const draw = (height: number): void => {
-    const lines = drawTree(timeline.root, { nowMs: Date.now(), style, width: output.columns ?? 80, height })
+    const lines = drawTree(timeline.root, { nowMs: Date.now(), style, width: output.columns || 80, height })
     const up = drawn > 0 ? `\u001b[${drawn}A` : ''
     output.write(`${up}\u001b[J${lines.join('\n')}\n`)
     drawn = lines.length
   }
-  // Durations grow without events, too.
-  const timer = setInterval(() => draw(Math.max((output.rows ?? 24) - 1, 3)), REDRAW_MS)
+  // Durations grow without events, too. A terminal that does not know its size says 0.
+  const timer = setInterval(() => draw(Math.max((output.rows || 24) - 1, 3)), REDRAW_MS)
   return {
     changed() {},
     end() {
