@@ -9,6 +9,7 @@ import { freePort } from '../../test/support/free-port.ts'
 import type { Bench, Measure } from '../bench.ts'
 import { notedSteps, notedTasks } from '../code/loads.ts'
 import { atMost, makeFigure } from '../figure.ts'
+import { startBare } from '../support/bare-server.ts'
 import { CODE } from '../support/server.ts'
 
 const STEPS = 40
@@ -72,7 +73,10 @@ export const kill: Measure = {
       [notedSteps.name, 'local steps'],
       [notedTasks.name, 'tasks'],
     ] as const) {
-      const results = await bench.repeat(() => killOnce(bench, workflow))
+      const results = await bench.repeat(async () => ({
+        bare: await startBare(bench),
+        ...(await killOnce(bench, workflow)),
+      }))
       figures.push(
         makeFigure({
           load: '5',
@@ -80,6 +84,7 @@ export const kill: Measure = {
           unit: 's',
           values: results.map(({ seconds }) => seconds),
           aim: atMost(1),
+          floor: { about: 'the start of a bare Fastify server', values: results.map(({ bare }) => bare) },
         }),
         makeFigure({
           load: '5',

@@ -1,34 +1,10 @@
 /** From the birth of the process to the first 200 of `/readyz`, on an empty folder and on one that was used before. */
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { startServer } from '../../test/kill/server.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import type { Measure } from '../bench.ts'
 import { atMost, type Figure, makeFigure } from '../figure.ts'
+import { startBare } from '../support/bare-server.ts'
 import { CODE } from '../support/server.ts'
-
-const FLOOR = fileURLToPath(new URL('../programs/floor.ts', import.meta.url))
-
-const isReady = async (url: string): Promise<boolean> => {
-  try {
-    return (await fetch(`${url}/readyz`)).ok
-  } catch {
-    return false
-  }
-}
-
-/** Seconds until a bare Fastify server answers. */
-const startBare = async (folder: string): Promise<number> => {
-  const port = await freePort()
-  const startMs = performance.now()
-  const child = spawn(process.execPath, [FLOOR, folder, String(port)], { stdio: 'ignore' })
-  const exited = new Promise((resolve) => child.once('exit', resolve))
-  while (!(await isReady(`http://127.0.0.1:${port}`))) await new Promise((resolve) => setTimeout(resolve, 2))
-  const seconds = (performance.now() - startMs) / 1000
-  child.kill('SIGKILL')
-  await exited
-  return seconds
-}
 
 /** Seconds until AIDOS is ready over that folder. */
 const startIn = async (dataDir: string): Promise<number> => {
@@ -47,7 +23,7 @@ export const coldStart: Measure = {
   async run(bench) {
     await startIn(await bench.makeFolder('warm-up'))
     const repeats = await bench.repeat(async () => {
-      const bare = await startBare(await bench.makeFolder('bare'))
+      const bare = await startBare(bench)
       const folder = await bench.makeFolder('start')
       return { bare, first: await startIn(folder), again: await startIn(folder) }
     })
