@@ -206,6 +206,37 @@ for (const database of DATABASES) {
       for (const secret of [s.secret, rotated.secret as string]) assert.throws(() => verify(secret, call))
     })
 
+    test('an attempt of a delivery that is delivered already makes no call', async (t) => {
+      const s = await scene(t, [OK])
+      await s.tell('run.failed')
+      const delivery = await s.ended()
+      const again = s.notifications.handler('notification:deliver')!(
+        { deliveryId: delivery.id },
+        {
+          taskId: delivery.taskId as string,
+          tenantId: s.engine.tenantId,
+          attempt: 2,
+          idempotencyKey: 'key',
+          signal: new AbortController().signal,
+          heartbeat() {},
+        },
+      )
+      assert.deepEqual(await again, { status: 'delivered' })
+      assert.equal(s.receiver.received.length, 1)
+    })
+
+    test('a receiver that fails again and again is left alone for a while, and told later', async (t) => {
+      const s = await scene(t, [...Array<Reply>(5).fill({ status: 503 }), OK], {
+        retry: { attempts: 12, backoff: 'constant', delay: 60 },
+      })
+      await s.tell('run.failed')
+      const delivery = await s.ended()
+      assert.equal(delivery.status, 'delivered')
+      const [fifth, sixth] = s.receiver.received.slice(4)
+      assert.ok(sixth!.atMs - fifth!.atMs >= 4900, `${sixth!.atMs - fifth!.atMs} ms`)
+      assert.equal(s.receiver.received.length, 6)
+    })
+
     test('replay sends again with the first id, one or a range', async (t) => {
       const s = await scene(t, [OK])
       const { tenantId } = s.engine

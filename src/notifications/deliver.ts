@@ -8,6 +8,7 @@ import type { Outbound } from '../platform/outbound/outbound.ts'
 import { parseRetryAfter } from '../platform/outbound/retry-after.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
 import type { TaskCall, TaskHandler } from '../tasks/index.ts'
+import type { Breaker } from './breaker.ts'
 import { type Channels, secretsOf, urlOf } from './channels.ts'
 import { deliveryErrors } from './errors.ts'
 import { toSlackBody } from './message.ts'
@@ -24,6 +25,7 @@ export interface DeliverOptions {
   readonly outbound: Outbound
   readonly box: SecretBox
   readonly channels: Channels
+  readonly breaker: Breaker
   readonly timeoutMs: number
 }
 
@@ -40,7 +42,7 @@ const RESPONSE_BYTES = 8192
 const GONE = 410
 
 export const makeDeliver = (options: DeliverOptions): TaskHandler => {
-  const { db, clock, makeId, outbound, box, channels, timeoutMs } = options
+  const { db, clock, makeId, outbound, box, channels, breaker, timeoutMs } = options
   const deliveries = makeDeliveryRepository(db.primary)
   const notifications = makeNotificationRepository(db.primary)
 
@@ -79,6 +81,11 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
 
   /** One call and its line in the log. The line is written before anybody is told how the call ended. */
   const attempt = async (channel: Channel, delivery: Delivery, call: TaskCall): Promise<void> => {
+    const restMs = breaker.ask(channel.id)
+    if (restMs > 0) {
+      const wait = { retryAfterMs: restMs }
+      throw deliveryErrors.channel_resting('the receiver did not answer lately: it is left alone for a while', wait)
+    }
     const atMs = clock.now()
     let answer: Answer | undefined
     let failure: unknown
@@ -88,6 +95,7 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     } catch (error) {
       failure = error
     }
+    if (!call.signal.aborted) breaker.told(channel.id, answer !== undefined && answer.statusCode < 500)
     const error = failure === undefined ? null : describe(failure)
     const line: DeliveryAttempt = {
       id: makeId(),

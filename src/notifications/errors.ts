@@ -22,5 +22,7 @@ export const deliveryErrors = defineErrors({
   delivery_refused: { status: 502, retryable: true },
   /** The receiver answered 410: it wants nothing more, and its channel is disabled. */
   delivery_gone: { status: 410 },
+  /** Not called: it failed several times in a row just now. */
+  channel_resting: { status: 503, retryable: true },
   delivery_unknown: { status: 404 },
 })

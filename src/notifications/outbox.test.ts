@@ -156,6 +156,8 @@ for (const database of DATABASES) {
       const s = await scene(t)
       const hook = { kind: 'webhook', name: 'hook', url: receiver.url } as const
       const { channel } = await s.notifications.channels.create(s.tenantId, null, hook)
+      // Within the same millisecond the making of the channel would be told of, too.
+      await new Promise((resolve) => setTimeout(resolve, 5))
       await subscribeTo(s, { channelId: channel.id })
       await s.notifications.start()
       await until(() => receiver.received.length > 0, 'the event of the subscription itself')

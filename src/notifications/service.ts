@@ -8,6 +8,7 @@ import type { Log } from '../platform/log.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import type { NewTask, TaskHandler } from '../tasks/index.ts'
+import { makeBreaker } from './breaker.ts'
 import { makeChannels } from './channels.ts'
 import { makeDeliver } from './deliver.ts'
 import { notificationErrors } from './errors.ts'
@@ -50,7 +51,8 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const repository = makeDeliveryRepository(db.primary)
   const outbox = makeOutbox({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
   const channels = makeChannels({ db, clock, makeId, box, changed: () => outbox.wake() })
-  const deliver = makeDeliver({ ...options, box, channels, timeoutMs })
+  const breaker = makeBreaker({ now: clock.now, probeMs: timeoutMs })
+  const deliver = makeDeliver({ ...options, box, channels, breaker, timeoutMs })
 
   const find = async (tenantId: string, id: string): Promise<Delivery> => {
     const delivery = await repository.delivery(tenantId, id)
