@@ -2,7 +2,7 @@
 export { compile, type Program } from './compile.ts'
 export { type ParsedDefinition, parseDefinition } from './definition.ts'
 export { AslError, EngineError, STATES } from './errors.ts'
-export { type Finding, type FindingCode, InvalidDefinition } from './finding.ts'
+export { type Finding, InvalidDefinition } from './finding.ts'
 export type {
   AslHost,
   ChildItem,
@@ -14,20 +14,16 @@ export type {
   ResultSink,
   TaskRequest,
   Transition,
-  TransitionType,
 } from './host.ts'
-export { type ItemParser, makeItemParser, parseItems } from './items/item-parser.ts'
+export { makeItemParser, parseItems } from './items/item-parser.ts'
 export { defaultRunLimits, type RunLimits } from './limits.ts'
-export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
-export { type RunItemsOptions, runItems } from './run-items.ts'
+export { type RunOptions, type RunResult, run } from './run.ts'
+export { runItems } from './run-items.ts'
 export { schema } from './schema.ts'
 export type {
-  StateConfiguration,
-  StateMock,
   StateTest,
   StateTestResult,
-  StateTestStatus,
 } from './test-state/request.ts'
 export { testState } from './test-state/test-state.ts'
-export { type ValidateOptions, type Validation, validate } from './validate/validate.ts'
+export { validate } from './validate/validate.ts'
 export { variableReferences } from './validate/variables.ts'

@@ -19,7 +19,7 @@ import { toJson } from './jsonata/result.ts'
 import { collectVariables } from './jsonata/variables.ts'
 import { findBuiltIns, type RegexMeter, watchSteps } from './jsonata/watch.ts'
 
-export { defaultLimits, type JsonataLimits, jsonataErrors } from './jsonata/limits.ts'
+export { type JsonataLimits, jsonataErrors } from './jsonata/limits.ts'
 
 /** A function that an expression may call; `undefined` stands for nothing. What it throws becomes the evaluation's error. */
 export type JsonataFunction = (...args: (Json | undefined)[]) => Json | undefined

@@ -116,7 +116,7 @@ const retry = sometimes(
 )
 
 /** A machine whose states follow one another, with detours by Choice and Catch to any of them. */
-export const machine = (depth: number, outer: Language): Arb<JsonObject> =>
+const machine = (depth: number, outer: Language): Arb<JsonObject> =>
   fc.integer({ min: 1, max: depth > 0 ? 4 : 2 }).chain((count) => {
     const names = Array.from({ length: count }, (_, i) => `S${i}`)
     const states = names.map((_, i) => stateArb(depth, outer, names, names[i + 1]))

@@ -5,10 +5,13 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import {
   AslError,
   type ChildItem,
+  type ChildOutcome,
   type ChildRunRequest,
   compile,
+  type ItemSource,
   type OpenItemsRequest,
   type OpenResultsRequest,
+  type ResultSink,
   run,
   runItems,
 } from '../index.ts'
@@ -118,7 +121,7 @@ describe('an ItemReader', () => {
     })
   const hostWith = (items: Json[], seen: OpenItemsRequest[] = [], pages: number[] = []) => ({
     ...makeFakeHost(),
-    async openItems(request: OpenItemsRequest) {
+    async openItems(request: OpenItemsRequest): Promise<ItemSource> {
       seen.push(request)
       return {
         async page(offset: number, limit: number) {
@@ -173,7 +176,7 @@ describe('a ResultWriter', () => {
     const requests: OpenResultsRequest[] = []
     const host = {
       ...failingOn(2),
-      async openResults(request: OpenResultsRequest) {
+      async openResults(request: OpenResultsRequest): Promise<ResultSink> {
         requests.push(request)
         return {
           write: async (children: readonly ChildItem[], outcomes: readonly { status: string }[]) => {
@@ -215,7 +218,7 @@ describe('children that run elsewhere', () => {
     const childKeys: string[] = []
     const host = {
       ...makeFakeHost(),
-      async childRun(request: ChildRunRequest) {
+      async childRun(request: ChildRunRequest): Promise<ChildOutcome[]> {
         groups.push(request)
         const inner = makeFakeHost(({ key, input }) => {
           childKeys.push(key)

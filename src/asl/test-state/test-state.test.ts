@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { JsonObject } from '../../platform/json.ts'
-import { AslError, type StateTest, testState } from '../index.ts'
+import { AslError, type StateTest, type StateTestResult, testState } from '../index.ts'
 
 const task: JsonObject = { Type: 'Task', Resource: 'skill:mail/send', Next: 'Then' }
 const map: JsonObject = {
@@ -9,7 +9,7 @@ const map: JsonObject = {
   ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED' }, StartAt: 'I', States: { I: { Type: 'Pass', End: true } } },
   End: true,
 }
-const tryTask = (more: JsonObject, test: Partial<StateTest> = {}) =>
+const tryTask = (more: JsonObject, test: Partial<StateTest> = {}): Promise<StateTestResult> =>
   testState({ definition: { ...task, ...more }, input: { n: 1 }, ...test })
 
 describe('testState()', () => {
