@@ -13,7 +13,7 @@ import { type Registered, registerAll } from './app/registrar.ts'
 import { readSecretKey } from './app/secret-key.ts'
 import { watchFolders } from './app/watch.ts'
 import type { Config } from './config.ts'
-import { type Engine, makeEngine, makeWorkers, type ProgramSource } from './engine/index.ts'
+import { type Engine, makeEngine, makeLeaseKeeper, makeWorkers, type ProgramSource } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
 import { makeNotificationRoutes, makeNotificationService, type NotificationService } from './notifications/index.ts'
 import { systemClock } from './platform/clock.ts'
@@ -170,7 +170,6 @@ const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Databa
     log,
     makeId,
     workerId,
-    workers,
     handlers,
     inbox: () => (knot.engine as Engine).inbox,
     concurrency: config.QUEUE_CONCURRENCY,
@@ -370,12 +369,27 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const server = wanted.includes('http') ? await makeServer(config, log, hub, db, services) : undefined
     const parts = makeParts(config, services, server)
     await workers.join()
-    await tasks.takeOver()
+    const leases = makeLeaseKeeper({
+      workers,
+      clock: systemClock,
+      leaseMs: config.LEASE_MS,
+      async takeOver(workerIds) {
+        await tasks.takeOver(workerIds)
+        await engine.takeOver(workerIds)
+      },
+      onLost() {
+        log.fatal('this process did not answer for longer than LEASE_MS and others took over its work; it stops')
+        process.exitCode = 1
+        void stopAll()
+      },
+      onError: (error) => log.error({ err: error }, 'the lease could not be renewed'),
+    })
+    await leases.start()
+    stops.push(() => leases.stop())
     for (const name of wanted) {
       await parts[name].start()
       stops.push(() => parts[name].stop())
     }
-    await workers.forget(await workers.dead())
     const url = addressOf(server)
     if (url && owner.key) writeCredentials(owner.file, { url, key: owner.key })
     log.info({ url, roles: config.AIDOS_ROLES, runs: engine.stats }, 'AIDOS is ready')

@@ -65,6 +65,8 @@ export interface Engine {
   wait(tenantId: string, runId: string, timeoutMs: number): Promise<Run>
   /** Runs that stopped for want of their code go on. */
   programLoaded(kind: RunKind, target: string): Promise<void>
+  /** Takes the runs at work from processes that are dead. */
+  takeOver(workerIds: readonly string[]): Promise<void>
   start(): Promise<void>
   /** Lets steps under way finish for at most `graceMs`. */
   stop(graceMs: number): Promise<void>
@@ -74,7 +76,7 @@ export interface Engine {
 const PARTITION_OF: Readonly<Record<RunKind, Partition>> = { workflow: 'workflow', agent: 'agents' }
 
 export const makeEngine = (options: EngineOptions): Engine => {
-  const { db, queue, clock, makeId, log, workerId, workers, programs, tasks } = options
+  const { db, queue, clock, makeId, log, workerId, programs, tasks } = options
   const runs = makeRunRepository(db.primary)
   const waiters = new Map<string, Set<(run: Run | undefined) => void>>()
   const consumers = new Map<RunKind, Consumer>()
@@ -324,14 +326,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
   })
 
-  const takeOver = async (): Promise<void> => {
-    const dead = await workers.dead()
-    const held = await runs.heldBy(dead)
-    await Promise.all(
-      held
-        .filter((run) => run.status === 'running')
-        .map((run) => keeper.requeue(run).catch((error: unknown) => report('a run could not be taken over', error))),
-    )
+  const takeOver = async (workerIds: readonly string[]): Promise<void> => {
+    const held = await runs.heldBy(workerIds)
+    const take = async (run: Run): Promise<void> => {
+      await keeper.requeue(run)
+      offer(run)
+    }
+    // Those that wait are left alone: whoever wakes them takes them.
+    const working = held.filter((run) => run.status === 'running')
+    await Promise.all(working.map((run) => take(run).catch((error) => report('a run could not be taken over', error))))
   }
 
   const consume = (kind: RunKind): Consumer =>
@@ -364,8 +367,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
         if (run.error?.code === 'program_not_loaded') await goOn(run)
       }
     },
+    takeOver,
     async start() {
-      await takeOver()
       for (const kind of ['workflow', 'agent'] as const) consumers.set(kind, consume(kind))
       await sweeper.start()
     },

@@ -14,6 +14,7 @@ import { claimRun, releaseRun, requeueRun, setRunWake, updateRun } from './rows.
 import type { TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
 import { isFinal, type Run, type WorkflowFunction } from './types.ts'
+import type { Workers } from './workers.ts'
 
 export interface RunKeeperOptions {
   readonly db: Database
@@ -21,6 +22,7 @@ export interface RunKeeperOptions {
   readonly clock: Clock
   readonly log: Log
   readonly workerId: string
+  readonly workers: Workers
   readonly programs: ProgramSource
   readonly tasks: TaskPort
   readonly payloadLimitBytes: number
@@ -68,7 +70,7 @@ export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: n
 const isStale = (error: unknown): boolean => (error as { code?: unknown }).code === 'stale_write'
 
 export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
-  const { db, runs, clock, log, workerId, programs, tasks } = options
+  const { db, runs, clock, log, workerId, workers, programs, tasks } = options
   const live = new Map<string, LiveRun>()
   /** Those that hold nothing, in the order in which they began to wait. */
   const idle = new Set<string>()
@@ -250,6 +252,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       const run = await runs.byId(runId)
       if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
       const here = live.get(runId)
+      if (!here && (await isHeldElsewhere(run))) return
       if (here?.seenNews === run.news) return
       // News that were never pushed to it: it is read again.
       here?.drop()
@@ -261,6 +264,10 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (!isStale(error)) report('a run could not be woken', error, runId)
     })
   }
+
+  /** Another process has the run in memory: it finds the news in the row. */
+  const isHeldElsewhere = async ({ workerId: holder }: Run): Promise<boolean> =>
+    holder !== null && holder !== workerId && !(await workers.isDead(holder))
 
   const requeue = (run: Run): Promise<void> =>
     db.commit({

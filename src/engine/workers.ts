@@ -11,7 +11,11 @@ export type WorkerTables = {
 export interface Workers {
   /** Makes this process known. */
   join(): Promise<void>
-  renew(): Promise<void>
+  /** False when others have taken this process for dead. */
+  renew(): Promise<boolean>
+  /** The database belongs to this process: all others are dead. */
+  readonly isAlone: boolean
+  isDead(workerId: string): Promise<boolean>
   /** Ids of processes whose lease ran out. On a database that belongs to one process, all others are dead. */
   dead(): Promise<string[]>
   /** Forgets a process after all that it held was taken over. */
@@ -39,12 +43,20 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
       }),
     renew: () =>
       db.transaction(async (tx) => {
-        const workers = tx.withTables<WorkerTables>().updateTable('workers')
-        await workers
+        const renewed = tx
+          .withTables<WorkerTables>()
+          .updateTable('workers')
           .set({ lease_until: now() + leaseMs })
-          .where('id', '=', id)
-          .execute()
+        const { numUpdatedRows } = await renewed.where('id', '=', id).executeTakeFirstOrThrow()
+        return numUpdatedRows > 0n
       }),
+    isAlone: db.isExclusive,
+    async isDead(workerId) {
+      if (db.isExclusive) return workerId !== id
+      const query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('lease_until')
+      const row = await query.where('id', '=', workerId).executeTakeFirst()
+      return row === undefined || row.lease_until < now()
+    },
     async dead() {
       let query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('id').where('id', '<>', id)
       if (!db.isExclusive) query = query.where('lease_until', '<', now())

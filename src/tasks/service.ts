@@ -11,7 +11,6 @@ import {
   serialize,
   type TaskPort,
   toErrorRecord,
-  type Workers,
 } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -36,7 +35,6 @@ export interface TaskServiceOptions {
   readonly log: Log
   readonly makeId: MakeId
   readonly workerId: string
-  readonly workers: Workers
   readonly handlers: HandlerSource
   readonly inbox: () => RunInbox
   readonly concurrency: number
@@ -385,10 +383,14 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     await executor.settle(task, outcome)
   }
 
-  const takeOver = async (): Promise<void> => {
+  const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
-    const held = await tasks.heldBy(await options.workers.dead())
-    await Promise.all(held.map((task) => executor.settle(task, lost(task, error, executor.tools()))))
+    const take = async (task: Task): Promise<void> => {
+      const outcome = lost(task, error, executor.tools())
+      await executor.settle(task, outcome)
+      if (!outcome.end) offer(task)
+    }
+    await Promise.all((await tasks.heldBy(workerIds)).map(take))
   }
 
   return {
@@ -417,7 +419,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     redriveMany,
     discard,
     answer,
-    /** Takes over what dead processes held. */
+    /** Takes the attempts of dead processes, to be made again. */
     takeOver,
     startExecutor: () => executor.start(),
     /** Due tasks and the backlog. */

@@ -45,9 +45,9 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   const makeId = makeIdGenerator()
   const workerId = makeId()
   const log = makeLog(process.env.TEST_LOG ?? 'silent')
-  let dead = false
+  let crashed = false
   // A crashed process commits nothing any more: its promises never settle.
-  const db: Database = { ...options.db, commit: (unit) => (dead ? new Promise(() => {}) : options.db.commit(unit)) }
+  const db: Database = { ...options.db, commit: (unit) => (crashed ? new Promise(() => {}) : options.db.commit(unit)) }
   // On a shared database the test says who is dead; a lease of no length has always run out.
   const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
   const queue = makeLocalQueue({ clock: systemClock, onError: (error) => log.error({ err: error }, 'a job broke') })
@@ -59,7 +59,6 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     log,
     makeId,
     workerId,
-    workers,
     handlers: {
       async find(_, kind) {
         const handler = handlers[kind]
@@ -95,9 +94,11 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   })
   holder.engine = engine
   await workers.join()
-  await tasks.takeOver()
+  const dead = await workers.dead()
+  await tasks.takeOver(dead)
+  await engine.takeOver(dead)
+  await workers.forget(dead)
   await engine.start()
-  await workers.forget(await workers.dead())
   tasks.startExecutor()
   await tasks.startSweeper()
 
@@ -130,7 +131,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     },
     stop: () => stop(),
     async crash() {
-      dead = true
+      crashed = true
       void stop(0)
       await new Promise((resolve) => setTimeout(resolve, 5))
     },

@@ -1,0 +1,64 @@
+/** Keeps this process's lease, and takes over what processes held whose lease ran out. On a database of one process there is nothing to do. */
+import type { Clock } from '../platform/clock.ts'
+import type { Workers } from './workers.ts'
+
+export interface LeaseKeeperOptions {
+  readonly workers: Workers
+  readonly clock: Clock
+  readonly leaseMs: number
+  /** Takes over what those processes held; they are forgotten afterwards. */
+  takeOver(workerIds: readonly string[]): Promise<void>
+  /** Others took over what this process holds: it slept past its lease. */
+  onLost(): void
+  readonly onError: (error: unknown) => void
+}
+
+export interface LeaseKeeper {
+  /** Takes over what dead processes held, now and from now on. */
+  start(): Promise<void>
+  stop(): void
+}
+
+/** How often a lease is renewed and others are looked at, within the time of one lease. */
+const LOOKS_PER_LEASE = 3
+
+export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
+  const { workers, clock, leaseMs, takeOver, onLost, onError } = options
+  let disarm = (): void => {}
+  let isStopped = false
+
+  const takeOverDead = async (): Promise<void> => {
+    const dead = await workers.dead()
+    if (dead.length === 0) return
+    await takeOver(dead)
+    await workers.forget(dead)
+  }
+
+  const look = async (): Promise<void> => {
+    try {
+      if (!(await workers.renew())) {
+        onLost()
+        return
+      }
+      await takeOverDead()
+    } catch (error) {
+      onError(error)
+    }
+    arm()
+  }
+
+  const arm = (): void => {
+    if (!isStopped && !workers.isAlone) disarm = clock.after(leaseMs / LOOKS_PER_LEASE, () => void look())
+  }
+
+  return {
+    async start() {
+      await takeOverDead()
+      arm()
+    },
+    stop() {
+      isStopped = true
+      disarm()
+    },
+  }
+}
