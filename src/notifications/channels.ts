@@ -114,7 +114,7 @@ export const makeChannels = (options: ChannelOptions) => {
     }
     const secret = makeWebhookSecret()
     const secrets = [{ sealed: box.seal(secret, placeOf(id)), untilMs: null }]
-    return { config: { kind: 'webhook', url: request.url, secrets }, secret }
+    return { config: { kind: 'webhook', url: url.href, secrets }, secret }
   }
 
   const exists = (name: string, cause: unknown): unknown =>

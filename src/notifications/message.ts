@@ -1,7 +1,7 @@
 /** The forms in which an event reaches a receiver. */
 import type { Event } from '../platform/events/event.ts'
-import { tellsOf } from './catalogue.ts'
-import type { Message } from './types.ts'
+import { severityOf, tellsOf } from './catalogue.ts'
+import type { Delivery, InboxItem, Message } from './types.ts'
 
 export const toMessage = (event: Event): Message => ({
   type: event.type,
@@ -23,7 +23,7 @@ const errorText = (error: unknown): string => {
 }
 
 /** One line for people: what happened, to what, and why. */
-export const toTitle = ({ type, data }: Message): string => {
+const toTitle = ({ type, data }: Message): string => {
   const names = NAMING.map((field) => data[field]).filter((value) => typeof value === 'string')
   const facts = [...names, errorText(data.error)].filter((text) => text !== '')
   const text = [`${type}: ${tellsOf(type)}`, facts.join(' · ')].filter((part) => part !== '').join(' ')
@@ -40,3 +40,17 @@ export const toSlackBody = (message: Message): string => {
   const lines = [toTitle(message), ...(ids.length > 0 ? [ids.join(', ')] : [])]
   return JSON.stringify({ text: escapeSlack(lines.join('\n')) })
 }
+
+/** Named by its delivery, so that an item is not made twice. */
+export const toInboxItem = (delivery: Delivery, message: Message): InboxItem => ({
+  id: delivery.id,
+  tenantId: delivery.tenantId,
+  projectId: delivery.projectId,
+  channelId: delivery.channelId,
+  type: delivery.type,
+  severity: severityOf(delivery.type),
+  title: toTitle(message),
+  message: delivery.message,
+  readAtMs: null,
+  createdAtMs: delivery.createdAtMs,
+})

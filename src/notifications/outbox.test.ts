@@ -88,7 +88,7 @@ for (const database of DATABASES) {
 
     test('two outboxes over one log tell of each event once', async (t) => {
       const s = await scene(t)
-      const other = await makeTestNotifications(t, opened)
+      const other = await makeTestNotifications(t, opened, { engine: s.engine })
       await subscribeTo(s, { channelId: s.channelId, types: ['run.log'] })
       await Promise.all([s.notifications.start(), other.notifications.start()])
       for (let i = 0; i < 40; i++) await s.tell('run.log', { data: { message: String(i) } })
@@ -132,9 +132,7 @@ for (const database of DATABASES) {
         await notifications.stop()
         assert.equal((await look())!.taskId, null)
 
-        const second = await makeTestNotifications(t, opened, {
-          createTask: (request) => first.engine.tasks.create(request),
-        })
+        const second = await makeTestNotifications(t, opened, { engine: first.engine })
         await second.notifications.start()
         const delivery = await until(async () => {
           const found = await look()
@@ -175,7 +173,7 @@ for (const database of DATABASES) {
     test('secrets do not lie open in the database, and cannot be opened under another key', async (t) => {
       const s = await scene(t)
       const { channels } = s.notifications
-      const url = 'https://hooks.example.org/services/T0/B0/verysecret'
+      const url = 'http://127.0.0.1:9/services/T0/B0/verysecret'
       const { secret } = await channels.create(s.tenantId, null, {
         kind: 'webhook',
         name: 'hook',
@@ -188,7 +186,7 @@ for (const database of DATABASES) {
         .toString('base64')
         .slice(0, 20)
       for (const text of ['verysecret', plain]) assert.equal(dump.includes(text), false)
-      const other = await makeTestNotifications(t, opened, { secretKey: randomBytes(32) })
+      const other = await makeTestNotifications(t, opened, { engine: s.engine, secretKey: randomBytes(32) })
       const deliver = other.notifications.handler('notification:deliver')!
       const delivery = await s.notifications.test(s.tenantId, slack.channel.id)
       const made = await s.notifications.find(s.tenantId, delivery.id)

@@ -12,12 +12,11 @@ import type { EventLog } from '../platform/events/log.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
 import type { NewTask } from '../tasks/index.ts'
-import { compilePattern, isAtLeast, severityOf } from './catalogue.ts'
-import { ROUTES } from './channels.ts'
-import { toMessage, toTitle } from './message.ts'
+import { toInboxItem, toMessage } from './message.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
-import type { Delivery, InboxItem, Message, Subscription } from './types.ts'
+import { makeRouting, type Route } from './routing.ts'
+import type { Delivery, InboxItem } from './types.ts'
 
 export const DELIVER_KIND = 'notification:deliver'
 const CURSOR = 'notification-outbox'
@@ -50,27 +49,6 @@ export interface Outbox {
   dispatch(delivery: Delivery): Promise<void>
 }
 
-interface Route {
-  readonly subscription: Subscription
-  readonly isInbox: boolean
-  fits(event: Event): boolean
-}
-
-const makeRoute = ({ subscription, kind }: { subscription: Subscription; kind: string }): Route => {
-  const patterns = subscription.types.map(compilePattern)
-  const { projectId, severity, createdAtMs } = subscription
-  return {
-    subscription,
-    isInbox: kind === 'inbox',
-    fits: (event) =>
-      // A subscription is told of what happens after its making.
-      event.atMs >= createdAtMs &&
-      (projectId === null || projectId === event.projectId) &&
-      isAtLeast(severityOf(event.type), severity) &&
-      patterns.some((covers) => covers(event.type)),
-  }
-}
-
 /** Events of deliveries themselves: to tell of those would never end. */
 const isOwn = ({ data }: Event): boolean => typeof data.kind === 'string' && data.kind.startsWith('notification:')
 
@@ -88,38 +66,11 @@ const messageOfError = (event: Event): string | null => {
   return error ? `${error.code}: ${error.message}` : null
 }
 
-/** Named by its delivery, so that an item is not made twice. */
-export const toInboxItem = (delivery: Delivery, message: Message): InboxItem => ({
-  id: delivery.id,
-  tenantId: delivery.tenantId,
-  projectId: delivery.projectId,
-  channelId: delivery.channelId,
-  type: delivery.type,
-  severity: severityOf(delivery.type),
-  title: toTitle(message),
-  message: delivery.message,
-  readAtMs: null,
-  createdAtMs: delivery.createdAtMs,
-})
-
 export const makeOutbox = (options: OutboxOptions): Outbox => {
   const { db, clock, makeId, log, eventLog, hub, createTask } = options
   const notifications = makeNotificationRepository(db.primary)
+  const routing = makeRouting(notifications)
   const deliveries = makeDeliveryRepository(db.primary)
-
-  // ---- who wants to know --------------------------------------------------------------------------------------------------------
-
-  let routes = new Map<string, Route[]>()
-  let edition = -1
-
-  /** To be asked after the events were read: then no subscription that is older than an event can be missing. */
-  const currentRoutes = async (): Promise<Map<string, Route[]>> => {
-    const current = await notifications.cursor(ROUTES)
-    if (current === edition) return routes
-    routes = Map.groupBy((await notifications.routes()).map(makeRoute), ({ subscription }) => subscription.tenantId)
-    edition = current
-    return routes
-  }
 
   // ---- from events to deliveries --------------------------------------------------------------------------------------------------
 
@@ -147,12 +98,12 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
 
   /** Whether there are deliveries to dispatch. When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<boolean> => {
-    const byTenant = await currentRoutes()
+    const routesOf = await routing.current()
     const made: Delivery[] = []
     const items: InboxItem[] = []
     for (const event of events) {
       if (isOwn(event)) continue
-      for (const route of byTenant.get(event.tenantId) ?? []) {
+      for (const route of routesOf.get(event.tenantId) ?? []) {
         if (!route.fits(event)) continue
         const delivery = deliveryOf(event, route)
         made.push(delivery)
@@ -180,7 +131,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
     const head = await eventLog.head()
     if (head === undefined || head <= from) return
     // Asked after the head, so that whoever subscribes from now on is told of what comes after it.
-    if ((await currentRoutes()).size > 0 || (await deliveries.hasPending())) return readOn()
+    if ((await routing.current()).size > 0 || (await deliveries.hasPending())) return readOn()
     await db.transaction((tx) => makeNotificationRepository(tx).moveCursor(CURSOR, from, head))
   }
 
@@ -236,7 +187,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
 
   const work = async (isSweep: boolean): Promise<void> => {
     if (isSweep) await dispatch()
-    if (isSweep && routes.size === 0) await passOver()
+    if (isSweep && routing.known().size === 0) await passOver()
     else await readOn()
   }
 
@@ -272,7 +223,7 @@ export const makeOutbox = (options: OutboxOptions): Outbox => {
 
   /** For all else the sweep is often enough. */
   const isOfInterest = (event: Event): boolean =>
-    isOwn(event) ? event.type in STATUS_AFTER : routes.has(event.tenantId)
+    isOwn(event) ? event.type in STATUS_AFTER : routing.known().has(event.tenantId)
 
   return {
     wake,

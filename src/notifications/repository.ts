@@ -165,3 +165,5 @@ export const makeNotificationRepository = (handle: Handle) => {
     },
   }
 }
+
+export type NotificationRepository = ReturnType<typeof makeNotificationRepository>

@@ -2,15 +2,7 @@
 import type { Json } from '../platform/json.ts'
 import type { Severity } from './catalogue.ts'
 
-export const CHANNEL_KINDS = ['webhook', 'slack', 'inbox'] as const
-/**
- * `webhook`: signed after Standard Webhooks. `slack`: an incoming webhook that takes `{ text }`. `inbox`: kept in the database, to be
- * read over the API.
- */
-export type ChannelKind = (typeof CHANNEL_KINDS)[number]
-
-export const CHANNEL_STATUSES = ['active', 'disabled'] as const
-export type ChannelStatus = (typeof CHANNEL_STATUSES)[number]
+export type ChannelStatus = 'active' | 'disabled'
 
 /** A signing secret as it lies in the database. */
 export interface SealedSecret {
@@ -19,6 +11,10 @@ export interface SealedSecret {
   readonly untilMs: number | null
 }
 
+/**
+ * `webhook`: signed after Standard Webhooks. `slack`: an incoming webhook that takes `{ text }`. `inbox`: kept in the database, to be
+ * read over the API.
+ */
 export type ChannelConfig =
   | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly SealedSecret[] }
   /** The address is the secret. */

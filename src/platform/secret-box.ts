@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { defineErrors } from './errors.ts'
 
-export const secretErrors = defineErrors({
+const secretErrors = defineErrors({
   secret_key_invalid: { status: 500 },
   /** Sealed under another key, for another place, or changed since. */
   secret_unreadable: { status: 500 },

@@ -82,7 +82,11 @@ export interface TestNotifications {
   tell(type: string, more?: Partial<NewEvent>): Promise<void>
 }
 
-export type TestOptions = Partial<NotificationServiceOptions> & { readonly allow?: readonly string[] }
+export type TestOptions = Partial<NotificationServiceOptions> & {
+  readonly allow?: readonly string[]
+  /** One that runs already: a second service beside the first. */
+  readonly engine?: TestEngine
+}
 
 const DELIVER = 'notification:deliver'
 /** Shared, since engines over the same database do each other's tasks. */
@@ -100,17 +104,19 @@ export const makeTestNotifications = async (
     maxResponseBytes: 100_000,
   })
   const holder: { notifications?: NotificationService } = {}
-  const engine = await startTestEngine({
-    db,
-    workflows: {},
-    handlers: {
-      [DELIVER]: (input, call) => holder.notifications!.handler(DELIVER)!(input, call),
-      ok: async () => 'ok',
-      bad: async () => {
-        throw new Error('bad')
+  const startEngine = () =>
+    startTestEngine({
+      db,
+      workflows: {},
+      handlers: {
+        [DELIVER]: (input, call) => holder.notifications!.handler(DELIVER)!(input, call),
+        ok: async () => 'ok',
+        bad: async () => {
+          throw new Error('bad')
+        },
       },
-    },
-  })
+    })
+  const engine = options.engine ?? (await startEngine())
   const notifications = makeNotificationService({
     db,
     hub,
@@ -128,7 +134,7 @@ export const makeTestNotifications = async (
   holder.notifications = notifications
   t.after(async () => {
     await notifications.stop()
-    await engine.stop()
+    if (!options.engine) await engine.stop()
     await outbound.stop()
   })
   return {
