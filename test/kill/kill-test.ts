@@ -33,12 +33,14 @@ export interface KillTestResult {
 const CODE = fileURLToPath(new URL('code', import.meta.url))
 /** Of the lives: these end while the server starts, for recovery itself must survive a kill. */
 const EARLY_SHARE = 0.2
-const LONGEST_EXTRA_MS = 20
+/** Of the time that the first start took; later ones have less to do. */
+const EARLY_PART = 0.7
+const LONGEST_EXTRA_MS = 12
 /** A life in which nothing happens for so long is over: there may be nothing left to do. */
 const QUIET_LIFE_MS = 3000
 const TASKS_PER_LIFE = 100
 const END_WITHIN_MS = 60_000
-const MODEL_MS = 15
+const MODEL_MS = 25
 const LOOK_EVERY_MS = 50
 
 /** Calls of `echo` as the turn's number, and an answer at the last turn. */
@@ -82,9 +84,9 @@ interface Plan {
 const planKill = (random: Random, { startMs, linesPerKill }: { startMs: number; linesPerKill: number }): Plan => {
   const [early, moment, lines, extra] = [random(), random(), random(), random()]
   return {
-    earlyMs: startMs > 0 && early < EARLY_SHARE ? moment * startMs : undefined,
-    // Somewhat less than what is left for each kill, so that the run is not over before the last.
-    lines: 1 + Math.floor(lines * Math.max(0, 1.6 * linesPerKill - 1)),
+    earlyMs: startMs > 0 && early < EARLY_SHARE ? moment * EARLY_PART * startMs : undefined,
+    // Less than what is left for each kill, on the mean: more is done until the process is gone, and the run must outlive the kills.
+    lines: 1 + Math.floor(lines * Math.max(0, 1.2 * linesPerKill - 1)),
     extraMs: extra * LONGEST_EXTRA_MS,
   }
 }
@@ -139,7 +141,7 @@ const summarize = (story: Story, witness: Witness): string[] => {
 export const runKillTest = async (options: KillTestOptions): Promise<KillTestResult> => {
   const { seed, kills, steps, folder, say } = options
   const random = makeRandom(seed)
-  const turns = Math.max(3, Math.ceil(kills / 2))
+  const turns = Math.max(3, kills)
   const file = join(folder, 'effects.jsonl')
   const dataDir = join(folder, 'data')
   const standIn = await standInFor(turns)
