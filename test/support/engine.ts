@@ -24,8 +24,8 @@ export interface TestEngine {
   /** Starts a run and waits for its end. */
   result(target: string, input?: Json, more?: { timeoutMs?: number }): Promise<Run>
   wait(runId: string, timeoutMs?: number): Promise<Run>
-  /** The timeline of a run, as types. */
-  stop(): Promise<void>
+  /** Lets attempts under way finish for at most that time. */
+  stop(graceMs?: number): Promise<void>
   /** Nothing more is committed by this engine, and a new one over the same database takes over. */
   crash(): Promise<void>
 }
@@ -129,7 +129,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     async result(target, input, more) {
       return wait((await run(target, input, more)).id)
     },
-    stop: () => stop(),
+    stop,
     async crash() {
       crashed = true
       void stop(0)

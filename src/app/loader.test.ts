@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { readCredentials, writeCredentials } from './credentials.ts'
+import { readFolder } from './loader.ts'
+import { readSecretKey } from './secret-key.ts'
+
+const write = (folder: string, file: string, text: string): void => {
+  mkdirSync(join(folder, file, '..'), { recursive: true })
+  writeFileSync(join(folder, file), text)
+}
+
+test('readFolder() takes what modules export and States Language files, and leaves tests and packages alone', async () => {
+  const folder = await makeTempFolder()
+  write(
+    folder,
+    'a.js',
+    "export const w = Object.freeze({ kind: 'workflow', name: 'a', version: 1, run: () => 1 })\nexport const other = 1\n",
+  )
+  write(folder, 'deep/b.asl.yaml', 'StartAt: A')
+  write(folder, 'c.test.js', "throw new Error('not read')")
+  write(folder, 'node_modules/d.js', "throw new Error('not read')")
+  const items = await readFolder(folder)
+  assert.deepEqual(
+    items.map(({ file, definition }) => [file, definition.kind, definition.name]),
+    [
+      ['a.js', 'workflow', 'a'],
+      ['deep/b.asl.yaml', 'asl', 'b'],
+    ],
+  )
+})
+
+test('readFolder() reads a changed file anew under another edition', async () => {
+  const folder = await makeTempFolder()
+  const text = (version: number): string =>
+    `export const w = { kind: 'workflow', name: 'a', version: ${version}, run: () => 1 }\n`
+  write(folder, 'a.js', text(1))
+  await readFolder(folder)
+  write(folder, 'a.js', text(2))
+  const [item] = await readFolder(folder, 1)
+  assert.equal((item?.definition as { version: number } | undefined)?.version, 2)
+})
+
+test('readFolder() names the file that cannot be loaded, and the folder that is not there', async () => {
+  const folder = await makeTempFolder()
+  write(folder, 'bad.js', 'export const = 1')
+  await assert.rejects(readFolder(folder), { code: 'file_not_loaded', message: /bad\.js could not be loaded/ })
+  await assert.rejects(readFolder(join(folder, 'nothing')), { code: 'folder_not_found', message: /--load/ })
+})
+
+test('credentials are readable by their owner alone', async () => {
+  const file = join(await makeTempFolder(), 'data', 'credentials.json')
+  assert.equal(readCredentials(file), undefined)
+  writeCredentials(file, { url: 'http://127.0.0.1:1', key: 'k' })
+  assert.deepEqual(readCredentials(file), { url: 'http://127.0.0.1:1', key: 'k' })
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+})
+
+test('readSecretKey() makes a key once beside the embedded database, and wants one set elsewhere', async () => {
+  const dataDir = await makeTempFolder()
+  const first = readSecretKey({ configured: '', dataDir, isEmbedded: true })
+  assert.equal(first.length, 32)
+  assert.deepEqual(readSecretKey({ configured: '', dataDir, isEmbedded: true }), first)
+  assert.equal(statSync(join(dataDir, 'secret.key')).mode & 0o777, 0o600)
+  assert.ok(readFileSync(join(dataDir, 'secret.key')).length > 40)
+  assert.throws(() => readSecretKey({ configured: '', dataDir, isEmbedded: false }), {
+    message: /AIDOS_SECRET_KEY is not set/,
+  })
+  assert.throws(() => readSecretKey({ configured: 'short', dataDir, isEmbedded: true }), {
+    message: /32 bytes as base64/,
+  })
+})

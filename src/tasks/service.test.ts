@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { DATABASES } from '../../test/support/databases.ts'
+import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import type { Json } from '../platform/json.ts'
+import type { Task, TaskHandler } from './index.ts'
+
+const newTask = (engine: TestEngine, kind: string, more: object = {}) =>
+  engine.tasks.create({ tenantId: engine.tenantId, projectId: null, kind, input: null, priority: 3, ...more })
+
+const until = async (engine: TestEngine, id: string, status: Task['status']): Promise<Task> => {
+  for (let i = 0; i < 800; i++) {
+    const task = await engine.tasks.find(engine.tenantId, id)
+    if (task.status === status) return task
+    await wait(5)
+  }
+  throw new Error(`${id} did not become ${status}: ${JSON.stringify(await engine.tasks.find(engine.tenantId, id))}`)
+}
+
+for (const database of DATABASES) {
+  const withTasks = (
+    title: string,
+    handlers: Record<string, TaskHandler>,
+    body: (engine: TestEngine) => Promise<void>,
+    options: { concurrency?: number; windowSize?: number } = {},
+  ): void => {
+    test(`tasks on ${database.name}: ${title}`, async () => {
+      const { db } = await database.open()
+      const engine = await startTestEngine({ db, workflows: {}, handlers, ...options })
+      try {
+        await body(engine)
+      } finally {
+        await engine.stop()
+      }
+    })
+  }
+
+  withTasks('a task is done, with its output kept', { add: async (input) => (input as number) + 1 }, async (engine) => {
+    const { task } = await newTask(engine, 'add', { input: 41 })
+    const done = await until(engine, task.id, 'completed')
+    assert.equal(done.output, 42)
+    assert.equal(done.attempt, 1)
+  })
+
+  const order: Json[] = []
+  withTasks(
+    'of a backlog beyond the window, higher priorities come first and all are done',
+    {
+      note: async (input) => {
+        order.push(input)
+        return null
+      },
+      block: () => wait(150).then(() => null),
+    },
+    async (engine) => {
+      order.length = 0
+      await newTask(engine, 'block')
+      const low = await Promise.all(
+        Array.from({ length: 30 }, (_, i) => newTask(engine, 'note', { input: i, priority: 4 })),
+      )
+      const { task: critical } = await newTask(engine, 'note', { input: 'critical', priority: 1 })
+      await until(engine, critical.id, 'completed')
+      for (const { task } of low) await until(engine, task.id, 'completed')
+      assert.equal(order.length, 31)
+      assert.ok(order.indexOf('critical') < 12, `the critical task came as number ${order.indexOf('critical') + 1}`)
+    },
+    { concurrency: 1, windowSize: 10 },
+  )
+
+  const keys = new Set<string>()
+  let tries = 0
+  withTasks(
+    'a failed attempt is made again with the same idempotency key',
+    {
+      flaky: async (_, call) => {
+        keys.add(call.idempotencyKey)
+        if (++tries < 3) throw new Error('not yet')
+        return call.attempt
+      },
+    },
+    async (engine) => {
+      keys.clear()
+      tries = 0
+      const { task } = await newTask(engine, 'flaky', { retry: { attempts: 3, delay: 5, backoff: 'constant' } })
+      assert.equal((await until(engine, task.id, 'completed')).output, 3)
+      assert.equal(keys.size, 1)
+    },
+  )
+
+  withTasks(
+    'an attempt that takes too long fails with task_timeout, one without heartbeat with task_heartbeat_timeout',
+    { slow: () => wait(2000).then(() => null) },
+    async (engine) => {
+      const late = await newTask(engine, 'slow', { timeoutMs: 30, retry: { attempts: 1 } })
+      assert.equal((await until(engine, late.task.id, 'dead')).error?.code, 'task_timeout')
+      const silent = await newTask(engine, 'slow', { heartbeatMs: 30, retry: { attempts: 1 } })
+      assert.equal((await until(engine, silent.task.id, 'dead')).error?.code, 'task_heartbeat_timeout')
+    },
+  )
+
+  withTasks(
+    'heartbeats keep an attempt alive and keep its progress',
+    {
+      steady: async (_, call) => {
+        for (let i = 1; i <= 6; i++) {
+          await wait(25)
+          call.heartbeat({ done: i })
+        }
+        return 'ok'
+      },
+    },
+    async (engine) => {
+      const { task } = await newTask(engine, 'steady', { heartbeatMs: 120, retry: { attempts: 1 } })
+      const done = await until(engine, task.id, 'completed')
+      assert.deepEqual(done.progress, { done: 1 })
+    },
+  )
+
+  let aborted = false
+  withTasks(
+    'a cancelled task aborts its attempt, and what the attempt brings later is not taken',
+    {
+      stubborn: async (_, call) => {
+        call.signal.addEventListener('abort', () => {
+          aborted = true
+        })
+        await wait(80)
+        return 'too late'
+      },
+    },
+    async (engine) => {
+      aborted = false
+      const { task } = await newTask(engine, 'stubborn')
+      await engine.tasks.cancel(engine.tenantId, task.id)
+      await wait(150)
+      const after = await engine.tasks.find(engine.tenantId, task.id)
+      assert.equal(after.status, 'cancelled')
+      assert.equal(after.output, null)
+      assert.ok(aborted)
+    },
+  )
+
+  withTasks('of many makers with one idempotency key one wins', { noop: async () => null }, async (engine) => {
+    const made = await Promise.all(Array.from({ length: 10 }, () => newTask(engine, 'noop', { idempotencyKey: 'k' })))
+    assert.equal(new Set(made.map(({ task }) => task.id)).size, 1)
+    assert.equal(made.filter(({ isNew }) => isNew).length, 1)
+  })
+
+  withTasks("another tenant's task does not exist", { noop: async () => null }, async (engine) => {
+    const { task } = await newTask(engine, 'noop')
+    await assert.rejects(engine.tasks.find('someone-else', task.id), { code: 'task_not_found' })
+    await assert.rejects(engine.tasks.cancel('someone-else', task.id), { code: 'task_not_found' })
+  })
+
+  test(`tasks on ${database.name}: a stop lets attempts finish, and gives back what does not`, async () => {
+    const { db } = await database.open()
+    const handlers: Record<string, TaskHandler> = {
+      short: () => wait(100).then(() => 'done'),
+      long: (_, call) =>
+        new Promise((_resolve, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason))),
+    }
+    const engine = await startTestEngine({ db, workflows: {}, handlers })
+    const short = await newTask(engine, 'short')
+    const long = await newTask(engine, 'long')
+    await engine.stop(300)
+    assert.equal((await engine.tasks.find(engine.tenantId, short.task.id)).status, 'completed')
+    const given = await engine.tasks.find(engine.tenantId, long.task.id)
+    assert.equal(given.status, 'queued')
+    const { tenantId } = engine
+    const again = await startTestEngine({
+      db,
+      workflows: {},
+      handlers: { ...handlers, long: async () => 'at last' },
+      tenantId,
+    })
+    assert.equal((await until(again, long.task.id, 'completed')).output, 'at last')
+    await again.stop()
+  })
+
+  test(`tasks on ${database.name}: a task that kills its process again and again is dead as poison`, async () => {
+    const { db } = await database.open()
+    const stuck: Record<string, TaskHandler> = { poison: () => new Promise(() => {}) }
+    let engine = await startTestEngine({ db, workflows: {}, handlers: stuck })
+    const { tenantId } = engine
+    const { task } = await newTask(engine, 'poison', { retry: { attempts: 1 } })
+    for (let i = 0; i < 5; i++) {
+      if ((await engine.tasks.find(tenantId, task.id)).status === 'dead') break
+      await until(engine, task.id, 'running')
+      await engine.crash()
+      engine = await startTestEngine({ db, workflows: {}, handlers: stuck, tenantId })
+    }
+    const dead = await until(engine, task.id, 'dead')
+    assert.equal(dead.error?.code, 'worker_lost')
+    const [letter] = await engine.tasks.tasks.deadLetters(tenantId, { limit: 10 })
+    assert.equal(letter?.reason, 'worker_lost')
+    await engine.stop()
+  })
+}
