@@ -9,7 +9,7 @@ export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'notifier', 'ht
  */
 export type Part = (typeof PARTS)[number]
 
-export const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
+const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
   gateway: ['http'],
   agents: ['runs'],
   workflows: ['runs'],

@@ -10,7 +10,7 @@ import { compileRetry } from './retry.ts'
 import type { BranchOptions, TaskOptions, WorkflowContext } from './types.ts'
 
 /** A value as the journal keeps it: JSON. Throws `not_serializable`. */
-export const toJson = (value: unknown, what: string): Json => {
+const toJson = (value: unknown, what: string): Json => {
   if (value === undefined || value === null) return null
   if (typeof value === 'string' || typeof value === 'boolean') return value
   try {

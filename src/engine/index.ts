@@ -1,34 +1,28 @@
 /** The durable engine: what the domains above it may use. */
-export type { Command, CommandSink } from './command.ts'
+export type { CommandSink } from './command.ts'
 export { commandsOf } from './context.ts'
 export { type Duration, parseDuration } from './duration.ts'
-export { type Engine, type EngineOptions, makeEngine, type NewRun } from './engine.ts'
+export { type Engine, makeEngine, type NewRun } from './engine.ts'
 export type { ErrorRecord } from './error-record.ts'
 export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
-export { type LeaseKeeper, makeLeaseKeeper } from './leases.ts'
+export { makeLeaseKeeper } from './leases.ts'
 export type { ProgramRequest, ProgramSource } from './program.ts'
 export { uuidFrom } from './random.ts'
-export type { RunFilter, RunRepository } from './repository.ts'
+
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
 export { leaveNews } from './rows.ts'
 export { serialize } from './step-attempt.ts'
-export { makeSweeper, type Sweeper } from './sweeper.ts'
+export { makeSweeper } from './sweeper.ts'
 export type {
-  FinishedTask,
-  OpenTask,
-  PlannedCancel,
   PlannedTask,
   RunInbox,
   RunTaskSpec,
   TaskPort,
-  TaskResult,
 } from './task-port.ts'
 export {
   isFinal,
-  type JournalEntry,
   RUN_STATUSES,
   type Run,
-  type RunKind,
   type RunOptions,
   type RunStatus,
   type StepCall,
@@ -37,4 +31,4 @@ export {
   type WorkflowContext,
   type WorkflowFunction,
 } from './types.ts'
-export { makeWorkers, type Workers } from './workers.ts'
+export { makeWorkers } from './workers.ts'

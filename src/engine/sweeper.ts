@@ -42,8 +42,10 @@ export const makeSweeper = ({ clock, nextAt, sweep, onError, slowMs = 10_000 }: 
     again = false
     let waitMs = slowMs
     try {
-      await sweep(clock.now())
-      const next = await nextAt(clock.now())
+      // One moment for both: what falls due while the sweep is at work is next, not missed.
+      const nowMs = clock.now()
+      await sweep(nowMs)
+      const next = await nextAt(nowMs)
       if (next !== undefined) waitMs = Math.min(slowMs, Math.max(next - clock.now(), SHORTEST_MS))
     } catch (error) {
       onError(error)

@@ -166,10 +166,8 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
       planCalledOff([...pending.takeCalledOff(), ...pending.values()], turn)
       const { state, output } = finalState()
       const durationMs = nowMs - run.createdAtMs
-      record(
-        `run.${state.status}`,
-        state.error ? { durationMs, error: state.error as unknown as Json } : { durationMs },
-      )
+      const facts = { target: run.target, durationMs }
+      record(`run.${state.status}`, state.error ? { ...facts, error: state.error as unknown as Json } : facts)
       turn.writes.push(updateRun(run.id, state))
       if (memory.writtenWakeMs !== null) turn.writes.push(setRunWake(run.id, memory.seenNews, null))
       if (run.parentRunId) turn.writes.push(leaveNews(run.parentRunId, nowMs))

@@ -77,5 +77,5 @@ export const makeTestSchedules = (options: TestScheduleOptions) =>
   makeScheduleService({
     ...options,
     makeId: makeIdGenerator(options.clock.now),
-    log: makeLog(process.env.TEST_LOG ?? 'silent'),
+    log: makeLog('silent'),
   })

@@ -75,7 +75,7 @@ const deadLetterView = (letter: DeadLetter) => ({
   resolvedAt: toTimeOrNull(letter.resolvedAtMs),
 })
 
-export const retrySchema = z.strictObject({
+const retrySchema = z.strictObject({
   attempts: z.number().int().min(1).max(100).optional(),
   backoff: z.enum(['constant', 'linear', 'exponential']).optional(),
   delay: durationSchema.optional(),

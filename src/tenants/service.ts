@@ -10,7 +10,7 @@ import { hashSecret, isSameHash, makeKey, readKey } from './keys.ts'
 import { makeTenantRepository } from './repository.ts'
 import type { ApiKey, Project, Scope, Tenant } from './types.ts'
 
-export const tenantErrors = defineErrors({
+const tenantErrors = defineErrors({
   project_not_found: { status: 404 },
   project_exists: { status: 409 },
   key_not_found: { status: 404 },

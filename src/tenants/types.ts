@@ -1,5 +1,4 @@
 /** The words of tenants, their projects and keys. */
-import type { Permission } from '../platform/http/principal.ts'
 
 export interface Tenant {
   readonly id: string
@@ -29,5 +28,3 @@ export interface ApiKey {
 
 /** `*` for all, `runs:*` for all of a thing, `runs:read` for one. */
 export type Scope = string
-
-export type { Permission }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { defineErrors } from '../errors.ts'
 
-export const pageErrors = defineErrors({ cursor_invalid: { status: 400 } })
+const pageErrors = defineErrors({ cursor_invalid: { status: 400 } })
 
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(500).default(50).describe('Rows per page.'),

@@ -14,7 +14,7 @@ export interface Problem {
 }
 
 /** Each code has a stable type. */
-export const problemType = (code: string): string => `urn:aidos:error:${code}`
+const problemType = (code: string): string => `urn:aidos:error:${code}`
 
 const titleOf = (code: string): string => {
   const words = code.replaceAll('_', ' ')
@@ -52,7 +52,7 @@ const FASTIFY_CODES: Readonly<Record<string, { code: string; detail?: string }>>
 }
 
 /** The problem that an error stands for. Details of faults of our own stay in the log. */
-export const toProblem = (error: unknown, request: FastifyRequest): Problem => {
+const toProblem = (error: unknown, request: FastifyRequest): Problem => {
   const requestId = request.id
   const problem = (status: number, code: string, detail: string, more: Partial<Problem> = {}): Problem => ({
     type: problemType(code),

@@ -6,7 +6,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
-import { AppError, defineErrors } from '../errors.ts'
+import { defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import { addJsonParser } from './body.ts'
 import { mayNot, type Principal } from './principal.ts'
@@ -114,6 +114,3 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   for (const routes of options.routes) routes(server)
   return server
 }
-
-/** Whether an error is one that the caller made. */
-export const isCallerError = (error: unknown): boolean => error instanceof AppError && error.status < 500

@@ -39,7 +39,7 @@ export const makeMetrics = (): Metrics => {
 }
 
 /** Counts and times of requests, by route and status. */
-export const observeRequests = (server: HttpServer, { registry }: Metrics): void => {
+const observeRequests = (server: HttpServer, { registry }: Metrics): void => {
   const durations = new Histogram({
     name: 'aidos_http_request_seconds',
     help: 'Duration of HTTP requests.',
