@@ -2,6 +2,7 @@
 import type { Measure } from '../bench.ts'
 import { atLeast, type Figure, makeFigure } from '../figure.ts'
 import type { HttpLoadInput, HttpLoadResult } from '../programs/http-load.ts'
+import { startProgram } from '../support/program.ts'
 import { startBenchServer } from '../support/server.ts'
 
 const CONNECTIONS = 50
@@ -21,9 +22,10 @@ export const accept: Measure = {
   about: `POST /v1/tasks on ${CONNECTIONS} connections, from another process`,
   async run(bench) {
     const server = await startBenchServer(bench)
-    const driver = await bench.start({ name: 'http-load' })
+    const driver = await startProgram({ name: 'http-load' })
+    const bare = await startProgram({ name: 'floor', args: [await bench.makeFolder('bare')] })
     try {
-      const bareUrl = await bench.floor.ask<string>('url')
+      const bareUrl = await bare.ask<string>('url')
       const load = async (url: string, body: unknown, seconds = SECONDS): Promise<HttpLoadResult> => {
         const input: HttpLoadInput = { url, headers: server.headers, body, connections: CONNECTIONS, seconds }
         const result = await driver.ask<HttpLoadResult>('load', input)
@@ -83,6 +85,7 @@ export const accept: Measure = {
       ]
     } finally {
       await driver.stop()
+      await bare.stop()
       await server.stop()
     }
   },

@@ -1,11 +1,11 @@
 /** The floor: `node:sqlite` and nothing else, over the same tables and as durable as AIDOS is (WAL, synchronous=FULL). */
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { migrations } from '../../src/migrations/index.ts'
 import { migrate } from '../../src/platform/db/migrate.ts'
 import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
 import { makeEventHub } from '../../src/platform/events/hub.ts'
+import { makeIdGenerator } from '../../src/platform/ids.ts'
 
 /** `row`: an id and a text, without an index. `task`: the row that a new task is, with all indexes of its table. */
 export type Shape = 'row' | 'task'
@@ -22,6 +22,8 @@ const OPTIONS = JSON.stringify({ retry: { attempts: 3, delayMs: 1000, backoff: '
 
 export const openBareSqlite = async (folder: string): Promise<BareSqlite> => {
   const file = join(folder, 'bare.db')
+  // Ids that rise, as those of AIDOS do: random ones would make the floor slower than what it is held to.
+  const makeId = makeIdGenerator()
   const tables = openSqliteDatabase({ file, hub: makeEventHub() })
   await migrate(tables, migrations)
   await tables.stop()
@@ -35,7 +37,7 @@ export const openBareSqlite = async (folder: string): Promise<BareSqlite> => {
   )
   return {
     insert(shape) {
-      const id = randomUUID()
+      const id = makeId()
       if (shape === 'row') row.run(id)
       else task.run(id, OPTIONS, Date.now(), Date.now())
       return id
