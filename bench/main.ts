@@ -40,11 +40,20 @@ const run = async (options: Options): Promise<void> => {
   }
 }
 
-try {
-  const options = readOptions(process.argv.slice(2))
-  if (options.help) say(HELP.trimEnd())
-  else await run(options)
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+const fail = (text: string): void => {
+  process.stderr.write(`${text}\n`)
   process.exitCode = 1
 }
+
+const main = async (): Promise<void> => {
+  let options: Options
+  try {
+    options = readOptions(process.argv.slice(2))
+  } catch (error) {
+    return fail(`${(error as Error).message}. See npm run bench -- --help`)
+  }
+  if (options.help) say(HELP.trimEnd())
+  else await run(options)
+}
+
+main().catch((error: Error) => fail(error.stack ?? error.message))
