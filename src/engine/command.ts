@@ -29,6 +29,8 @@ export interface TaskCommand extends CommandBase {
   readonly heartbeatMs: number | undefined
   readonly delayMs: number | undefined
   readonly waitForToken: boolean
+  /** Under this token the task is found by whoever answers it. */
+  readonly token?: string | undefined
 }
 
 export interface RunCommand extends CommandBase {

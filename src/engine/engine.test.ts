@@ -388,6 +388,79 @@ for (const database of DATABASES) {
     await mended.stop()
   })
 
+  test(
+    name('a stop lets the step under way finish, starts no other, and the run goes on after the next start'),
+    async () => {
+      const { db } = await database.open()
+      const begun: string[] = []
+      const step = (key: string) => async (): Promise<string> => {
+        begun.push(key)
+        await wait(80)
+        return key
+      }
+      const workflows: Record<string, WorkflowFunction> = {
+        two: async (ctx) => [await ctx.step('first', step('first')), await ctx.step('second', step('second'))],
+      }
+      const first = await startTestEngine({ db, workflows })
+      const run = await first.run('two')
+      await until(() => begun.length === 1, 'the first step')
+      await first.stop()
+      assert.deepEqual(begun, ['first'])
+      const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
+      assert.deepEqual((await second.wait(run.id)).output, ['first', 'second'])
+      assert.deepEqual(begun, ['first', 'second'])
+      await second.stop()
+    },
+  )
+
+  test(name('a step that waits for its next try keeps count over a crash'), async () => {
+    const { db } = await database.open()
+    const tries: number[] = []
+    const workflows: Record<string, WorkflowFunction> = {
+      flaky: (ctx) =>
+        ctx.step(
+          'flaky',
+          ({ attempt }) => {
+            tries.push(attempt)
+            if (attempt < 3) throw new Error('not yet')
+            return 'done'
+          },
+          { retry: { attempts: 3, delay: 150, backoff: 'constant', jitter: 0 } },
+        ),
+    }
+    const first = await startTestEngine({ db, workflows })
+    const run = await first.run('flaky')
+    await until(async () => (await first.engine.runs.journal(run.id)).length === 1, 'the first failure in the journal')
+    await first.crash()
+    const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
+    assert.equal((await second.wait(run.id)).output, 'done')
+    assert.deepEqual(tries, [1, 2, 3])
+    await second.stop()
+  })
+
+  test(name('a run stays on the version it began with'), async () => {
+    const { db } = await database.open()
+    const version =
+      (n: number): WorkflowFunction =>
+      async (ctx) => {
+        await ctx.signal('go')
+        return n
+      }
+    const first = await startTestEngine({ db, workflows: { w: version(1) } })
+    const run = await first.run('w')
+    assert.equal(run.version, 1)
+    await first.crash()
+    const second = await startTestEngine({ db, workflows: {}, tenantId: first.tenantId })
+    await second.engine.signal(first.tenantId, run.id, 'go', null)
+    const stopped = await second.wait(run.id)
+    assert.equal(stopped.error?.code, 'program_not_loaded')
+    await second.stop()
+    const third = await startTestEngine({ db, workflows: { w: version(1) }, tenantId: first.tenantId })
+    await third.engine.programLoaded('workflow', 'w')
+    assert.equal((await third.wait(run.id)).output, 1)
+    await third.stop()
+  })
+
   test(name('more runs than fit into memory all complete'), async () => {
     const { db } = await database.open()
     const workflows: Record<string, WorkflowFunction> = {

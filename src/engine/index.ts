@@ -12,8 +12,9 @@ export { uuidFrom } from './random.ts'
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
 export { leaveNews } from './rows.ts'
 export { serialize } from './step-attempt.ts'
-export { makeSweeper } from './sweeper.ts'
+export { makeSweeper, type Sweeper } from './sweeper.ts'
 export type {
+  FinishedTask,
   PlannedTask,
   RunInbox,
   RunTaskSpec,

@@ -205,7 +205,7 @@ export const makeLiveRun = (
       return true
     }
     const found = pending.get(task.stepKey)
-    if (found?.ref !== task.taskId) return false
+    if (found?.ref !== task.taskId || found.answered) return false
     offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value, task), found)
     turn()
     return true
@@ -306,6 +306,7 @@ export const makeLiveRun = (
     announceDue = false
     try {
       await env.commit({ guards: [fenceOf(run), ...guards], writes, events })
+      for (const task of turnOf.toldTasks) task.committed?.()
       return true
     } catch (error) {
       for (const undo of turnOf.undo) undo()
@@ -400,6 +401,8 @@ export const makeLiveRun = (
     memory.over = true
     quiet?.()
     for (const task of earlyTasks.splice(0)) task.failed(notWaitedFor(task))
+    // Ends that came during the last turn: whoever brought them commits them.
+    for (const { task } of inbox.splice(0)) task?.failed(notWaitedFor(task))
     disarmWake?.()
     disarmAnnounce?.()
     for (const found of pending.values()) found.abort?.()

@@ -22,6 +22,8 @@ export interface RunTaskSpec {
   readonly delayMs?: number | undefined
   /** The task stays open after its attempt until somebody answers with its token. */
   readonly waitForToken?: boolean
+  /** Under this token the task is found by whoever answers it. */
+  readonly token?: string | undefined
 }
 
 /** A task that is made but not committed yet. */
@@ -79,6 +81,8 @@ export interface FinishedTask {
   readonly guards: readonly Guard[]
   readonly writes: readonly Write[]
   readonly events: readonly NewEvent[]
+  /** Called when the result is durable. */
+  committed?(): void
   /** Called when the result was refused or could not be written. */
   failed(error: unknown): void
 }

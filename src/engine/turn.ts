@@ -45,10 +45,10 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
   const { pending, record } = memory
 
   const planTask = (found: Pending, command: TaskCommand, { writes, after, undo }: Turn): void => {
-    const { key: stepKey, resource: kind, input, retry, waitForToken, timeoutMs, heartbeatMs, delayMs } = command
+    const { key: stepKey, resource: kind, input, retry, waitForToken, token, timeoutMs, heartbeatMs, delayMs } = command
     const { tenantId, projectId, id: runId } = memory.run
     const priority = command.priority ?? memory.run.priority
-    const spec = { tenantId, projectId, runId, stepKey, kind, input, priority, retry, waitForToken }
+    const spec = { tenantId, projectId, runId, stepKey, kind, input, priority, retry, waitForToken, token }
     const planned = env.tasks.plan({ ...spec, timeoutMs, heartbeatMs, delayMs })
     found.ref = planned.id
     writes.push(...planned.writes)
