@@ -1,21 +1,18 @@
 /**
- * The composition root: builds every service once, from the configuration, and starts the parts that this process's roles call for.
- * Nothing is made anywhere else, so that one reading of this file shows who knows whom.
+ * The composition root: opens the database, builds the services (`app/services.ts`), and starts the parts that this process's roles
+ * call for.
  */
-import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
-import { makeAgentRoutes, makeAgentService, makeModelClient } from './agents/index.ts'
+import { makeAgentRoutes } from './agents/index.ts'
 import { credentialsFile, readCredentials, writeCredentials } from './app/credentials.ts'
-import { makeFilesRoot } from './app/files-root.ts'
 import { readFolder } from './app/loader.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
-import { readSecretKey } from './app/secret-key.ts'
+import { buildServices, openDatabase, type Services } from './app/services.ts'
 import { watchFolders } from './app/watch.ts'
 import type { Config } from './config.ts'
-import { type Engine, makeEngine, makeLeaseKeeper, makeWorkers, type ProgramSource } from './engine/index.ts'
+import { makeLeaseKeeper } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
-import { makeNotificationRoutes, makeNotificationService, type NotificationService } from './notifications/index.ts'
+import { makeNotificationRoutes } from './notifications/index.ts'
 import { systemClock } from './platform/clock.ts'
 import type { Database } from './platform/db/database.ts'
 import { migrate } from './platform/db/migrate.ts'
@@ -23,23 +20,14 @@ import { AppError } from './platform/errors.ts'
 import { type EventHub, makeEventHub } from './platform/events/hub.ts'
 import { makeEventLog } from './platform/events/log.ts'
 import { type HttpServer, makeHttpServer } from './platform/http/server.ts'
-import { makeIdGenerator } from './platform/ids.ts'
 import { makeLog } from './platform/log.ts'
-import { makeOutbound } from './platform/outbound/outbound.ts'
-import { makeLocalQueue } from './platform/queue/local-queue.ts'
 import { makeHealthRoutes, makeMetrics } from './platform/telemetry/metrics.ts'
 import { type Part, partsOf } from './roles.ts'
-import { makeEngineTargets, makeScheduleRoutes, makeScheduleService } from './scheduler/index.ts'
-import {
-  makeBuiltinSkills,
-  makeSandbox,
-  makeSchemaCompiler,
-  makeSkillRoutes,
-  makeSkillService,
-} from './skills/index.ts'
-import { type HandlerSource, makeCodeHandlers, makeTaskRoutes, makeTaskService } from './tasks/index.ts'
-import { makeTenantRoutes, makeTenantService } from './tenants/index.ts'
-import { makeRunRoutes, makeWorkflowRoutes, makeWorkflowService } from './workflows/index.ts'
+import { makeScheduleRoutes } from './scheduler/index.ts'
+import { makeSkillRoutes } from './skills/index.ts'
+import { makeTaskRoutes } from './tasks/index.ts'
+import { makeTenantRoutes } from './tenants/index.ts'
+import { makeRunRoutes, makeWorkflowRoutes } from './workflows/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -67,176 +55,6 @@ export interface App {
 }
 
 const VERSION = '0.1.0'
-const SANDBOX_IDLE_MS = 30_000
-const OUTBOUND_TIMEOUT_MS = 120_000
-const OUTBOUND_BYTES = 4_194_304
-const MODEL_TIMEOUT_MS = 600_000
-
-/** `host:port`, as the allow-list has it. */
-const hostOf = (url: string): string => {
-  const { hostname, port, protocol } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}
-
-const openDatabase = async (config: Config, hub: EventHub, log: FastifyBaseLogger): Promise<Database> => {
-  if (config.DB_CLIENT === 'sqlite') {
-    const { openSqliteDatabase } = await import('./platform/db/sqlite.ts')
-    return openSqliteDatabase({ file: join(config.AIDOS_DATA_DIR, 'aidos.db'), hub })
-  }
-  const { openPostgresDatabase } = await import('./platform/db/postgres.ts')
-  return openPostgresDatabase({
-    host: config.DB_HOST,
-    port: config.DB_PORT,
-    database: config.DB_NAME,
-    user: config.DB_USER,
-    password: config.DB_PASSWORD,
-    poolMin: config.DB_POOL_MIN,
-    poolMax: config.DB_POOL_MAX,
-    hub,
-    onError: (error) => log.error({ err: error }, 'a connection to the database broke'),
-  })
-}
-
-/** Builds all services. Nothing runs yet, but for the database's connection. */
-const build = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Database) => {
-  const clock = systemClock
-  const makeId = makeIdGenerator()
-  const workerId = makeId()
-  const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
-  const cacheMax = config.CACHE_L1_MAX_SIZE
-  const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
-  const owner: { tenantId?: string } = {}
-  const filesRoot = makeFilesRoot({
-    dataDir: config.AIDOS_DATA_DIR,
-    configured: config.AIDOS_FILES_ROOT,
-    operatorId: () => owner.tenantId,
-  })
-
-  const queue = makeLocalQueue({ clock, onError: (error, job) => log.error({ err: error, job }, 'a job broke') })
-  const outbound = makeOutbound({
-    allow: config.OUTBOUND_ALLOW,
-    timeoutMs: OUTBOUND_TIMEOUT_MS,
-    maxResponseBytes: OUTBOUND_BYTES,
-  })
-  // The operator's own model may stand beside AIDOS, where nothing else may be called.
-  const modelOutbound = makeOutbound({
-    allow: config.MODEL_BASE_URL ? [...config.OUTBOUND_ALLOW, hostOf(config.MODEL_BASE_URL)] : config.OUTBOUND_ALLOW,
-    timeoutMs: MODEL_TIMEOUT_MS,
-    maxResponseBytes: OUTBOUND_BYTES,
-  })
-  const sandbox = makeSandbox({ maxWorkers: Math.max(1, availableParallelism() - 1), idleMs: SANDBOX_IDLE_MS, clock })
-  const workers = makeWorkers({ db, id: workerId, roles: config.AIDOS_ROLES, leaseMs: config.LEASE_MS, now: clock.now })
-  const tenants = makeTenantService({ db, clock, makeId, keyCacheMs: cacheMs, keyCacheMax: cacheMax })
-  const builtins = makeBuiltinSkills({ filesRoot, outbound, clock })
-  const skills = makeSkillService({
-    db,
-    clock,
-    makeId,
-    sandbox,
-    outbound,
-    builtins,
-    maxOutputBytes: payloadLimitBytes,
-    cacheMs,
-    cacheMax,
-  })
-  const { MODEL_BASE_URL: baseUrl, MODEL_API_KEY: apiKey, MODEL_NAME: model } = config
-  const agents = makeAgentService({
-    db,
-    clock,
-    makeId,
-    skills,
-    model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
-    defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
-    compileSchema: makeSchemaCompiler(),
-  })
-
-  const code = makeCodeHandlers()
-  // Runs make tasks and tasks wake runs; notifications are tasks and make tasks. These knots are tied here.
-  const knot: { engine?: Engine; notifications?: NotificationService } = {}
-  const handlers: HandlerSource = {
-    async find(tenantId, kind) {
-      const delivery = knot.notifications?.handler(kind)
-      if (delivery) return delivery
-      if (!kind.startsWith('skill:')) return code.find(kind)
-      const tool = await skills.toolHandler(tenantId, kind)
-      return (input, call) => tool.run(input, call)
-    },
-    defaultsOf: (kind) => code.defaultsOf(kind),
-  }
-  const tasks = makeTaskService({
-    db,
-    queue,
-    clock,
-    log,
-    makeId,
-    workerId,
-    handlers,
-    inbox: () => (knot.engine as Engine).inbox,
-    concurrency: config.QUEUE_CONCURRENCY,
-    windowSize: config.QUEUE_WINDOW,
-    defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
-    payloadLimitBytes,
-  })
-  const workflows = makeWorkflowService({ db, clock, makeId, cacheMs, cacheMax })
-  const programs: ProgramSource = {
-    locate: (request) => (request.kind === 'agent' ? agents : workflows).locate(request),
-    load: (run) => (run.kind === 'agent' ? agents : workflows).load(run),
-  }
-  const engine = makeEngine({
-    db,
-    queue,
-    clock,
-    makeId,
-    log,
-    workerId,
-    workers,
-    programs,
-    tasks,
-    payloadLimitBytes,
-    liveMax: config.RUNS_LIVE_MAX,
-    windowSize: config.QUEUE_WINDOW,
-  })
-  knot.engine = engine
-  const targets = makeEngineTargets({ engine, tasks, now: clock.now })
-  const schedules = makeScheduleService({ db, hub, clock, makeId, log, targets })
-  const notifications = makeNotificationService({
-    db,
-    clock,
-    makeId,
-    log,
-    hub,
-    outbound,
-    secretKey: readSecretKey({
-      configured: config.AIDOS_SECRET_KEY,
-      dataDir: config.AIDOS_DATA_DIR,
-      isEmbedded: db.isExclusive,
-    }),
-    createTask: (request) => tasks.create(request),
-    eventLog: makeEventLog(db),
-  })
-  knot.notifications = notifications
-  return {
-    owner,
-    makeId,
-    queue,
-    outbound,
-    modelOutbound,
-    sandbox,
-    workers,
-    tenants,
-    skills,
-    agents,
-    code,
-    tasks,
-    workflows,
-    engine,
-    schedules,
-    notifications,
-  }
-}
-
-type Services = ReturnType<typeof build>
-
 const makeServer = (
   config: Config,
   log: FastifyBaseLogger,
@@ -345,7 +163,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const db = await openDatabase(config, hub, log)
     stops.push(() => db.stop())
     await migrate(db, migrations)
-    const services = build(config, log, hub, db)
+    const services = buildServices(config, log, hub, db)
     const { engine, tasks, queue, sandbox, outbound, modelOutbound, workers, tenants } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop()]))
     stops.push(() => sandbox.stop())

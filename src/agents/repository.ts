@@ -1,6 +1,7 @@
 /** Reads and writes of agents and their versions. */
 import { isFinal, RUN_STATUSES } from '../engine/index.ts'
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { AgentConfig } from './config.ts'
 import type { AgentStatus } from './life-cycle.ts'
@@ -79,14 +80,7 @@ export const makeAgentRepository = (handle: Handle) => {
       let query = db.selectFrom('agents').selectAll().where('tenant_id', '=', tenantId)
       if (status) query = query.where('status', '=', status)
       if (type !== undefined) query = query.where('type', '=', type)
-      if (before) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('created_at', '<', before.createdAtMs),
-            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
-          ]),
-        )
-      }
+      if (before) query = query.where(olderThan(before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
       return rows.map(toSummary)
     },

@@ -1,6 +1,7 @@
 /** Reads of runs, journals and signals. */
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
 import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
 
@@ -46,15 +47,7 @@ export const makeRunRepository = (handle: Handle) => {
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.target) query = query.where('target', '=', filter.target)
       if (filter.parentRunId) query = query.where('parent_run_id', '=', filter.parentRunId)
-      const { before } = filter
-      if (before) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('created_at', '<', before.createdAtMs),
-            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
-          ]),
-        )
-      }
+      if (filter.before) query = query.where(olderThan(filter.before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
       return rows.map(toRun)
     },

@@ -1,5 +1,6 @@
 /** Reads and writes of schedules and their fires. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { OpenFires } from './overlap.ts'
 import { fromFire, fromSchedule, toFire, toSchedule } from './rows.ts'
@@ -43,14 +44,7 @@ export const makeScheduleRepository = (handle: Handle) => {
     async list(tenantId: string, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
       let query = schedules().where('tenant_id', '=', tenantId)
       if (status) query = query.where('status', '=', status)
-      if (before) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('created_at', '<', before.createdAtMs),
-            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
-          ]),
-        )
-      }
+      if (before) query = query.where(olderThan(before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
       return rows.map(toSchedule)
     },

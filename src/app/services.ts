@@ -1,0 +1,192 @@
+/** Builds every service once, from the configuration, each handed what it needs: who knows whom is read here. */
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import { makeAgentService, makeModelClient } from '../agents/index.ts'
+import type { Config } from '../config.ts'
+import { type Engine, makeEngine, makeWorkers, type ProgramSource } from '../engine/index.ts'
+import { makeNotificationService, type NotificationService } from '../notifications/index.ts'
+import { systemClock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { EventHub } from '../platform/events/hub.ts'
+import { makeEventLog } from '../platform/events/log.ts'
+import { makeIdGenerator } from '../platform/ids.ts'
+import { makeOutbound } from '../platform/outbound/outbound.ts'
+import { makeLocalQueue } from '../platform/queue/local-queue.ts'
+import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
+import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
+import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
+import { makeTenantService } from '../tenants/index.ts'
+import { makeWorkflowService } from '../workflows/index.ts'
+import { makeFilesRoot } from './files-root.ts'
+import { readSecretKey } from './secret-key.ts'
+
+const SANDBOX_IDLE_MS = 30_000
+const OUTBOUND_TIMEOUT_MS = 120_000
+const OUTBOUND_BYTES = 4_194_304
+const MODEL_TIMEOUT_MS = 600_000
+
+/** `host:port`, as the allow-list has it. */
+const hostOf = (url: string): string => {
+  const { hostname, port, protocol } = new URL(url)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+}
+
+export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBaseLogger): Promise<Database> => {
+  if (config.DB_CLIENT === 'sqlite') {
+    const { openSqliteDatabase } = await import('../platform/db/sqlite.ts')
+    return openSqliteDatabase({ file: join(config.AIDOS_DATA_DIR, 'aidos.db'), hub })
+  }
+  const { openPostgresDatabase } = await import('../platform/db/postgres.ts')
+  return openPostgresDatabase({
+    host: config.DB_HOST,
+    port: config.DB_PORT,
+    database: config.DB_NAME,
+    user: config.DB_USER,
+    password: config.DB_PASSWORD,
+    poolMin: config.DB_POOL_MIN,
+    poolMax: config.DB_POOL_MAX,
+    hub,
+    onError: (error) => log.error({ err: error }, 'a connection to the database broke'),
+  })
+}
+
+/** Builds all services. Nothing runs yet, but for the database's connection. */
+export const buildServices = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Database) => {
+  const clock = systemClock
+  const makeId = makeIdGenerator()
+  const workerId = makeId()
+  const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
+  const cacheMax = config.CACHE_L1_MAX_SIZE
+  const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
+  const owner: { tenantId?: string } = {}
+  const filesRoot = makeFilesRoot({
+    dataDir: config.AIDOS_DATA_DIR,
+    configured: config.AIDOS_FILES_ROOT,
+    operatorId: () => owner.tenantId,
+  })
+
+  const queue = makeLocalQueue({ clock, onError: (error, job) => log.error({ err: error, job }, 'a job broke') })
+  const outbound = makeOutbound({
+    allow: config.OUTBOUND_ALLOW,
+    timeoutMs: OUTBOUND_TIMEOUT_MS,
+    maxResponseBytes: OUTBOUND_BYTES,
+  })
+  // The operator's own model may stand beside AIDOS, where nothing else may be called.
+  const modelOutbound = makeOutbound({
+    allow: config.MODEL_BASE_URL ? [...config.OUTBOUND_ALLOW, hostOf(config.MODEL_BASE_URL)] : config.OUTBOUND_ALLOW,
+    timeoutMs: MODEL_TIMEOUT_MS,
+    maxResponseBytes: OUTBOUND_BYTES,
+  })
+  const sandbox = makeSandbox({ maxWorkers: Math.max(1, availableParallelism() - 1), idleMs: SANDBOX_IDLE_MS, clock })
+  const workers = makeWorkers({ db, id: workerId, roles: config.AIDOS_ROLES, leaseMs: config.LEASE_MS, now: clock.now })
+  const tenants = makeTenantService({ db, clock, makeId, keyCacheMs: cacheMs, keyCacheMax: cacheMax })
+  const builtins = makeBuiltinSkills({ filesRoot, outbound, clock })
+  const skills = makeSkillService({
+    db,
+    clock,
+    makeId,
+    sandbox,
+    outbound,
+    builtins,
+    maxOutputBytes: payloadLimitBytes,
+    cacheMs,
+    cacheMax,
+  })
+  const { MODEL_BASE_URL: baseUrl, MODEL_API_KEY: apiKey, MODEL_NAME: model } = config
+  const agents = makeAgentService({
+    db,
+    clock,
+    makeId,
+    skills,
+    model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
+    defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
+    compileSchema: makeSchemaCompiler(),
+  })
+
+  const code = makeCodeHandlers()
+  // Runs make tasks and tasks wake runs; notifications are tasks and make tasks. These knots are tied here.
+  const knot: { engine?: Engine; notifications?: NotificationService } = {}
+  const handlers: HandlerSource = {
+    async find(tenantId, kind) {
+      const delivery = knot.notifications?.handler(kind)
+      if (delivery) return delivery
+      if (!kind.startsWith('skill:')) return code.find(kind)
+      const tool = await skills.toolHandler(tenantId, kind)
+      return (input, call) => tool.run(input, call)
+    },
+    defaultsOf: (kind) => code.defaultsOf(kind),
+  }
+  const tasks = makeTaskService({
+    db,
+    queue,
+    clock,
+    log,
+    makeId,
+    workerId,
+    handlers,
+    inbox: () => (knot.engine as Engine).inbox,
+    concurrency: config.QUEUE_CONCURRENCY,
+    windowSize: config.QUEUE_WINDOW,
+    defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
+    payloadLimitBytes,
+  })
+  const workflows = makeWorkflowService({ db, clock, makeId, cacheMs, cacheMax })
+  const programs: ProgramSource = {
+    locate: (request) => (request.kind === 'agent' ? agents : workflows).locate(request),
+    load: (run) => (run.kind === 'agent' ? agents : workflows).load(run),
+  }
+  const engine = makeEngine({
+    db,
+    queue,
+    clock,
+    makeId,
+    log,
+    workerId,
+    workers,
+    programs,
+    tasks,
+    payloadLimitBytes,
+    liveMax: config.RUNS_LIVE_MAX,
+    windowSize: config.QUEUE_WINDOW,
+  })
+  knot.engine = engine
+  const targets = makeEngineTargets({ engine, tasks, now: clock.now })
+  const schedules = makeScheduleService({ db, hub, clock, makeId, log, targets })
+  const notifications = makeNotificationService({
+    db,
+    clock,
+    makeId,
+    log,
+    hub,
+    outbound,
+    secretKey: readSecretKey({
+      configured: config.AIDOS_SECRET_KEY,
+      dataDir: config.AIDOS_DATA_DIR,
+      isEmbedded: db.isExclusive,
+    }),
+    createTask: (request) => tasks.create(request),
+    eventLog: makeEventLog(db),
+  })
+  knot.notifications = notifications
+  return {
+    owner,
+    makeId,
+    queue,
+    outbound,
+    modelOutbound,
+    sandbox,
+    workers,
+    tenants,
+    skills,
+    agents,
+    code,
+    tasks,
+    workflows,
+    engine,
+    schedules,
+    notifications,
+  }
+}
+
+export type Services = ReturnType<typeof buildServices>
