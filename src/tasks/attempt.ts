@@ -34,7 +34,8 @@ export const startAttempt = ({ task, handler, clock, onProgress }: AttemptOption
   }
 
   const armHeartbeat = (): void => {
-    if (heartbeatMs === undefined) return
+    // Where somebody else answers, the heartbeats are his, and watched once the attempt is over.
+    if (heartbeatMs === undefined || task.settings.waitForToken) return
     disarmHeartbeat()
     disarmHeartbeat = clock.after(heartbeatMs, () =>
       abort(taskErrors.task_heartbeat_timeout(`no heartbeat came for ${heartbeatMs} ms`)),

@@ -6,6 +6,7 @@ export const taskErrors = defineErrors({
   task_not_open: { status: 409 },
   task_not_retryable: { status: 409 },
   task_not_waiting: { status: 409 },
+  token_not_found: { status: 404 },
   dead_letter_not_found: { status: 404 },
   dead_letter_resolved: { status: 409 },
   unknown_kind: { status: 422 },

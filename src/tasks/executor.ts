@@ -1,7 +1,7 @@
 /** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
 
 import { LRUCache } from 'lru-cache'
-import { leaveNews, type RunInbox, serialize } from '../engine/index.ts'
+import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
@@ -29,6 +29,8 @@ export interface ExecutorOptions {
   readonly admissionOf: (partition: Partition) => Admission
   /** A retry has a time: the sweeper is to look. */
   readonly retryDue: () => void
+  /** A task began to wait for its answer. */
+  readonly waits: (deadlineAtMs: number | null) => void
   readonly partitions: readonly Partition[]
   readonly concurrency: number
   readonly payloadLimitBytes: number
@@ -45,6 +47,8 @@ export interface Executor {
   abort(taskId: string, error: Error): void
   /** Commits how a task ended, or hands that to its run. */
   settle(task: Task, outcome: Outcome): Promise<void>
+  /** The same, but resolves when it is durable and rejects with `stale_write` when it was refused. */
+  settleDurably(task: Task, outcome: Outcome): Promise<void>
   tools(): OutcomeTools
   start(): void
   /** Lets attempts finish for at most `graceMs`; the rest is given back to the backlog. */
@@ -66,7 +70,13 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
 
   /** Commits until it is done or refused: an attempt's result is not thrown away because the database is away for a moment. */
-  const commitResult = async (task: Task, outcome: Outcome): Promise<void> => {
+  const commitResult = (task: Task, outcome: Outcome): Promise<void> =>
+    commitEnd(task, outcome).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error
+      refused(task, error)
+    })
+
+  const commitEnd = async (task: Task, outcome: Outcome): Promise<void> => {
     const writes = [...outcome.writes]
     if (task.runId && outcome.end) writes.push(leaveNews(task.runId, clock.now()))
     for (;;) {
@@ -74,13 +84,14 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         await db.commit({ guards: [guardTask(task)], writes, events: outcome.events })
         break
       } catch (error) {
-        if (error instanceof AppError) return refused(task, error)
+        if (error instanceof AppError) throw error
         log.error({ err: error, taskId: task.id }, 'the end of a task could not be written; trying again')
         await new Promise<void>((resolve) => clock.after(RETRY_COMMIT_MS, resolve))
       }
     }
     if (task.runId && outcome.end) options.inbox().wake(task.runId)
     if (outcome.retryAtMs !== undefined) options.retryDue()
+    if (outcome.deadlineAtMs !== undefined) options.waits(outcome.deadlineAtMs)
   }
 
   const refused = (task: Task, error: AppError): void => {
@@ -90,24 +101,32 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     )
   }
 
+  /** Hands the end of a run's task to the run, if that is here and waits for it. */
+  const offerToRun = (task: Task, outcome: Outcome, told: Pick<FinishedTask, 'committed' | 'failed'>): boolean => {
+    if (!task.runId || !task.stepKey || !outcome.end) return false
+    return options.inbox().offer({
+      runId: task.runId,
+      taskId: task.id,
+      stepKey: task.stepKey,
+      ...outcome.end,
+      guards: [guardTask(task)],
+      writes: outcome.writes,
+      events: outcome.events,
+      ...told,
+    })
+  }
+
   const settle = (task: Task, outcome: Outcome): Promise<void> => {
-    if (task.runId && task.stepKey && outcome.end) {
-      const isTaken = options.inbox().offer({
-        runId: task.runId,
-        taskId: task.id,
-        stepKey: task.stepKey,
-        ...outcome.end,
-        guards: [guardTask(task)],
-        writes: outcome.writes,
-        events: outcome.events,
-        failed: (error) => {
-          if ((error as { code?: unknown }).code === 'stale_write') return
-          track(commitResult(task, outcome))
-        },
-      })
-      if (isTaken) return Promise.resolve()
-    }
-    return commitResult(task, outcome)
+    // It may have been the run that was stale: the task's own guard decides.
+    const failed = (): void => track(commitResult(task, outcome))
+    return offerToRun(task, outcome, { failed }) ? Promise.resolve() : commitResult(task, outcome)
+  }
+
+  const settleDurably = (task: Task, outcome: Outcome): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // A run that could not commit is rebuilt, and finds the end in the task. A stale guard is told again by the task's own.
+    const failed = (): void => void commitEnd(task, outcome).then(resolve, reject)
+    return offerToRun(task, outcome, { committed: resolve, failed }) ? promise : commitEnd(task, outcome)
   }
 
   const track = (work: Promise<void>): void => {
@@ -187,9 +206,9 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       const task = await claim(job.id)
       admission.left(job)
       if (task) await attemptTask(task)
-    } catch (error) {
+    } finally {
+      // Again: a backlog that was read before the claim may have let it in once more.
       admission.left(job)
-      throw error
     }
   }
 
@@ -207,6 +226,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       attempt?.abort(error)
     },
     settle,
+    settleDurably,
     tools,
     start() {
       for (const partition of options.partitions) {

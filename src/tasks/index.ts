@@ -2,6 +2,7 @@
 export { type CodeHandlers, makeCodeHandlers } from './code-handlers.ts'
 export { taskErrors } from './errors.ts'
 
+export { TOKEN_KIND } from './outside.ts'
 export { makeTaskRoutes } from './routes.ts'
 export { makeTaskService, type NewTask, type TaskService } from './service.ts'
 export type {

@@ -3,6 +3,7 @@ import { type ErrorRecord, nextAttemptMs, toErrorRecord } from '../engine/index.
 import type { Write } from '../platform/db/statements.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
+import { waitDeadline } from './outside.ts'
 import { finishTask, insertDeadLetter, parkTask, requeueTask, rescheduleTask } from './rows.ts'
 import type { DeadLetter, Task } from './types.ts'
 
@@ -11,6 +12,8 @@ export interface Outcome {
   readonly events: readonly NewEvent[]
   /** Set when the task has ended: what a run is told. */
   readonly end?: { readonly outcome: 'ok' | 'error'; readonly value: Json }
+  /** When a task that waits for its answer has waited too long. */
+  readonly deadlineAtMs?: number | null
   /** When the next attempt is due. */
   readonly retryAtMs?: number
 }
@@ -38,7 +41,12 @@ const durationMs = (task: Task, nowMs: number): number => nowMs - (task.startedA
 
 export const completed = (task: Task, outputText: string, { nowMs }: OutcomeTools): Outcome => {
   if (task.settings.waitForToken) {
-    return { writes: [parkTask(task.id)], events: [taskEvent(task, 'task.waiting', { attempt: task.attempt }, nowMs)] }
+    const deadlineAtMs = waitDeadline(task, nowMs)
+    return {
+      deadlineAtMs,
+      writes: [parkTask(task.id, deadlineAtMs)],
+      events: [taskEvent(task, 'task.waiting', { attempt: task.attempt }, nowMs)],
+    }
   }
   const data = { attempt: task.attempt, durationMs: durationMs(task, nowMs) }
   return {

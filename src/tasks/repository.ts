@@ -1,6 +1,7 @@
 /** Reads of tasks and dead letters. */
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { Partition } from '../platform/queue/queue.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
 import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
@@ -58,15 +59,7 @@ export const makeTaskRepository = (handle: Handle) => {
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.runId) query = query.where('run_id', '=', filter.runId)
       if (filter.priority) query = query.where('priority', '=', filter.priority)
-      const { before } = filter
-      if (before) {
-        query = query.where((eb) =>
-          eb.or([
-            eb('created_at', '<', before.createdAtMs),
-            eb.and([eb('created_at', '=', before.createdAtMs), eb('id', '<', before.id)]),
-          ]),
-        )
-      }
+      if (filter.before) query = query.where(olderThan(filter.before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
       return rows.map(toTask)
     },
@@ -105,6 +98,38 @@ export const makeTaskRepository = (handle: Handle) => {
         .limit(1)
         .executeTakeFirst()
       return row?.run_at
+    },
+
+    /** Tasks that have waited too long for their answer. */
+    async overdue(nowMs: number, limit: number): Promise<Task[]> {
+      const query = tasks().where('status', '=', 'waiting').where('deadline_at', '<=', nowMs)
+      return (await query.orderBy('deadline_at').limit(limit).execute()).map(toTask)
+    },
+
+    async nextWaitDeadline(afterMs: number): Promise<number | undefined> {
+      const row = await db
+        .selectFrom('tasks')
+        .select('deadline_at')
+        .where('status', '=', 'waiting')
+        .where('deadline_at', '>', afterMs)
+        .orderBy('deadline_at')
+        .limit(1)
+        .executeTakeFirst()
+      return row?.deadline_at ?? undefined
+    },
+
+    /** The head of an activity's backlog: what no worker has taken yet. */
+    async nextActivity(tenantId: string, kind: string): Promise<Task | undefined> {
+      const row = await tasks()
+        .where('status', '=', 'waiting')
+        .where('tenant_id', '=', tenantId)
+        .where('kind', '=', kind)
+        .where('started_at', 'is', null)
+        .orderBy('priority')
+        .orderBy('id')
+        .limit(1)
+        .executeTakeFirst()
+      return row && toTask(row)
     },
 
     async heldBy(workerIds: readonly string[]): Promise<Task[]> {

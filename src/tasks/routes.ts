@@ -19,6 +19,7 @@ import {
   toTimeOrNull,
 } from '../platform/http/views.ts'
 import type { TaskService } from './service.ts'
+import { addTokenRoutes } from './token-routes.ts'
 import { type DeadLetter, isOpenTask, TASK_STATUSES, type Task } from './types.ts'
 
 const taskSchema = z.object({
@@ -323,4 +324,5 @@ export const makeTaskRoutes =
 
     addTimeline(server, options)
     addDeadLetters(server, options)
+    addTokenRoutes(server, tasks)
   }

@@ -134,18 +134,56 @@ const finishTaskRow = updateRows(
   'finish_task',
   'tasks',
   { id: text },
-  { status: text, output: text, error: text, worker_id: text, finished_at: bigint },
+  { status: text, output: text, error: text, worker_id: text, finished_at: bigint, fence: bigint },
+  { add: ['fence'] },
 )
 export const finishTask = (
   id: string,
   end: { status: TaskStatus; outputText: string | null; error: ErrorRecord | null; atMs: number },
 ): Write => ({
   statement: finishTaskRow,
-  row: [id, end.status, end.outputText, end.error && JSON.stringify(end.error), null, end.atMs],
+  row: [id, end.status, end.outputText, end.error && JSON.stringify(end.error), null, end.atMs, 1],
 })
 
-const parkTaskRow = updateRows('park_task', 'tasks', { id: text }, { status: text, worker_id: text })
-export const parkTask = (id: string): Write => ({ statement: parkTaskRow, row: [id, 'waiting', null] })
+const parkTaskRow = updateRows(
+  'park_task',
+  'tasks',
+  { id: text },
+  { status: text, worker_id: text, deadline_at: bigint },
+)
+/** The attempt is done; the task waits for its answer, until the deadline if there is one. */
+export const parkTask = (id: string, deadlineAtMs: number | null): Write => ({
+  statement: parkTaskRow,
+  row: [id, 'waiting', null, deadlineAtMs],
+})
+
+const waitDeadlineRow = updateRows(
+  'set_wait_deadline',
+  'tasks',
+  { id: text },
+  { deadline_at: bigint },
+  { where: "status = 'waiting'" },
+)
+export const setWaitDeadline = (id: string, deadlineAtMs: number | null): Write => ({
+  statement: waitDeadlineRow,
+  row: [id, deadlineAtMs],
+})
+
+const takeActivityRow = updateRows(
+  'take_activity',
+  'tasks',
+  { id: text },
+  { fence: bigint, attempt: bigint, started_at: bigint, deadline_at: bigint },
+)
+/** A remote worker has it: it goes on waiting, for that worker's answer. */
+export const takeActivity = (task: Task): Write => ({
+  statement: takeActivityRow,
+  row: [task.id, task.fence, task.attempt, task.startedAtMs, task.deadlineAtMs],
+})
+
+const passFenceRow = updateRows('pass_task_fence', 'tasks', { id: text }, { fence: bigint }, { add: ['fence'] })
+/** Whoever held the task can write no more. */
+export const passFence = (id: string): Write => ({ statement: passFenceRow, row: [id, 1] })
 
 const rescheduleRow = updateRows(
   'reschedule_task',

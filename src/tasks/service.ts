@@ -20,9 +20,12 @@ import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
 import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import { makeActivities, makeToken } from './activities.ts'
+import { makeAnswers } from './answers.ts'
 import { taskErrors } from './errors.ts'
 import { makeExecutor } from './executor.ts'
-import { completed, ended, lost, taskEvent } from './outcome.ts'
+import { lost, taskEvent } from './outcome.ts'
+import { isActivity, isOutside, keyOfToken, TOKEN_KIND, waitDeadline } from './outside.ts'
 import { makeTaskRepository } from './repository.ts'
 import { cancelTask, guardTask, insertTask, queueDueTask, resolveDeadLetter, restartTask } from './rows.ts'
 import type { DeadLetter, HandlerSource, Task, TaskStatus } from './types.ts'
@@ -122,8 +125,11 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     tasks,
     admissionOf,
     retryDue: () => sweeper.soon(),
+    waits: (deadlineAtMs) => answers.waits(deadlineAtMs),
     partitions: TASK_PARTITIONS,
   })
+  const answers = makeAnswers({ ...options, tasks, executor })
+  const activities = makeActivities({ db, clock, tasks, waits: answers.waits })
 
   // ---- birth ----------------------------------------------------------------------------------------------------------------------
 
@@ -145,10 +151,13 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   const make = (draft: Draft, inputText: string): PlannedTask & { readonly task: Task } => {
     const nowMs = clock.now()
     const partition = partitionOf(draft.kind)
-    const isLater = draft.runAtMs !== undefined && draft.runAtMs > nowMs
-    const place = isLater ? undefined : executor.reserve(partition)
+    const isAnswered = isOutside(draft.kind)
+    const isLater = !isAnswered && draft.runAtMs !== undefined && draft.runAtMs > nowMs
+    const place = isLater || isAnswered ? undefined : executor.reserve(partition)
     const isRunning = place !== undefined
-    const notRunning: TaskStatus = isLater ? 'scheduled' : 'queued'
+    const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
+    const isStarted = isRunning || draft.kind === TOKEN_KIND
+    const runAtMs = draft.runAtMs ?? nowMs
     const task: Task = {
       ...draft,
       id: makeId(),
@@ -160,10 +169,13 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       lost: 0,
       workerId: isRunning ? workerId : null,
       fence: 0,
-      runAtMs: draft.runAtMs ?? nowMs,
+      runAtMs,
+      deadlineAtMs: isAnswered
+        ? waitDeadline({ ...draft, runAtMs }, isStarted ? nowMs : undefined)
+        : draft.deadlineAtMs,
       progress: null,
       createdAtMs: nowMs,
-      startedAtMs: isRunning ? nowMs : null,
+      startedAtMs: isStarted ? nowMs : null,
       finishedAtMs: null,
     }
     const data = isRunning ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
@@ -175,7 +187,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       dispatch() {
         if (place) executor.run(task, place)
         else if (isLater) sweeper.soon()
-        else {
+        else if (isAnswered) {
+          answers.waits(task.deadlineAtMs)
+          activities.born(task)
+        } else {
           if (inputText.length < SMALL_INPUT) executor.remember(task)
           offer(task)
         }
@@ -187,6 +202,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   const plan = (spec: RunTaskSpec): PlannedTask => {
     const { tenantId, projectId, runId, stepKey, kind, input, priority, retry, timeoutMs, heartbeatMs, waitForToken } =
       spec
+    const token = spec.token ?? (isActivity(kind) ? makeToken() : undefined)
+    const idempotencyKey = token === undefined ? null : keyOfToken(token)
     const defaults = handlers.defaultsOf?.(kind)
     const settings = {
       retry: retry ?? defaults?.retry ?? defaultRetry,
@@ -196,7 +213,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
     const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
     const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
-    return make({ ...base, deadlineAtMs: null, idempotencyKey: null }, JSON.stringify(input))
+    return make({ ...base, deadlineAtMs: null, idempotencyKey }, JSON.stringify(input))
   }
 
   const same = (task: Task, request: NewTask): Task => {
@@ -274,12 +291,19 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       throw taskErrors.task_not_open(`the task ${id} has ended already: it is ${task.status}`)
     const error = cancelled()
     const nowMs = clock.now()
-    executor.abort(id, taskErrors.task_cancelled('the task was cancelled'))
-    await executor.settle(task, {
+    const end = {
       writes: [cancelTask(id, error, nowMs)],
       events: [taskEvent(task, 'task.cancelled', { error: error as unknown as Json }, nowMs)],
-      end: { outcome: 'error', value: error as unknown as Json },
-    })
+      end: { outcome: 'error' as const, value: error as unknown as Json },
+    }
+    try {
+      await executor.settleDurably(task, end)
+    } catch (stale) {
+      if ((stale as { code?: unknown }).code !== 'stale_write') throw stale
+      // Somebody took it or ended it since it was read.
+      return cancel(tenantId, id)
+    }
+    executor.abort(id, taskErrors.task_cancelled('the task was cancelled'))
     void queue.remove(task.partition, id)
     return find(tenantId, id)
   }
@@ -360,29 +384,6 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
   }
 
-  /** Answers a task that waits for its token. */
-  const answer = async (
-    tenantId: string,
-    id: string,
-    result: { output: Json } | { error: ErrorRecord },
-  ): Promise<void> => {
-    const task = await find(tenantId, id)
-    if (task.status !== 'waiting') {
-      throw taskErrors.task_not_waiting(`the task ${id} does not wait for an answer: it is ${task.status}`)
-    }
-    const settings = { ...task.settings, waitForToken: false }
-    const tools = executor.tools()
-    const outcome =
-      'output' in result
-        ? completed(
-            { ...task, settings },
-            serialize(result.output, options.payloadLimitBytes, 'the output of the task'),
-            tools,
-          )
-        : ended(task, result.error, 'not_retryable', tools)
-    await executor.settle(task, outcome)
-  }
-
   const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
     const take = async (task: Task): Promise<void> => {
@@ -418,14 +419,17 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     redrive,
     redriveMany,
     discard,
-    answer,
+    answers,
+    activities,
     /** Takes the attempts of dead processes, to be made again. */
     takeOver,
     startExecutor: () => executor.start(),
     /** Due tasks and the backlog. */
-    startSweeper: () => sweeper.start(),
+    startSweeper: () => Promise.all([sweeper.start(), answers.sweeper.start()]),
     async stop(graceMs: number) {
       sweeper.stop()
+      answers.sweeper.stop()
+      activities.stop()
       await executor.stop(graceMs)
     },
     get active() {

@@ -1,0 +1,109 @@
+/** Activities: tasks that wait for a remote worker, who polls for them and answers by their token. */
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import { taskEvent } from './outcome.ts'
+import { activityKind, tokenOfKey, waitDeadline } from './outside.ts'
+import type { TaskRepository } from './repository.ts'
+import { guardTask, takeActivity } from './rows.ts'
+import type { Task } from './types.ts'
+
+export interface Poll {
+  readonly tenantId: string
+  readonly name: string
+  /** Who asks, for the timeline. */
+  readonly worker: string | undefined
+  readonly waitMs: number
+  /** Aborted when the worker has gone: nothing is taken for it any more. */
+  readonly signal: AbortSignal
+}
+
+export interface TakenTask {
+  readonly task: Task
+  readonly token: string
+}
+
+export interface Activities {
+  /** The oldest task of that activity, the most urgent first, as soon as there is one; undefined after `waitMs`. */
+  poll(request: Poll): Promise<TakenTask | undefined>
+  /** A task of an activity was made here: whoever has polled longest looks. */
+  born(task: Pick<Task, 'tenantId' | 'kind'>): void
+  stop(): void
+}
+
+/** Tasks of other processes are found so late at most. */
+const LOOK_EVERY_MS = 1000
+
+export const makeToken = (): string => randomBytes(24).toString('base64url')
+
+export const makeActivities = (options: {
+  readonly db: Database
+  readonly clock: Clock
+  readonly tasks: TaskRepository
+  /** Told when a task that was taken may miss a heartbeat. */
+  readonly waits: (deadlineAtMs: number | null) => void
+}): Activities => {
+  const { db, clock, tasks, waits } = options
+  /** Those that wait, by tenant and kind, longest first. */
+  const pollers = new Map<string, Set<() => void>>()
+  const keyOf = (tenantId: string, kind: string): string => `${tenantId}/${kind}`
+  let isStopping = false
+
+  const take = async (tenantId: string, kind: string, worker: string | undefined): Promise<Task | undefined> => {
+    for (;;) {
+      const found = await tasks.nextActivity(tenantId, kind)
+      if (!found) return undefined
+      const nowMs = clock.now()
+      const deadlineAtMs = waitDeadline(found, nowMs)
+      const { fence, attempt } = found
+      const task: Task = { ...found, fence: fence + 1, attempt: attempt + 1, startedAtMs: nowMs, deadlineAtMs }
+      const events = [taskEvent(task, 'task.started', { attempt: task.attempt, worker }, nowMs)]
+      try {
+        await db.commit({ guards: [guardTask(found)], writes: [takeActivity(task)], events })
+      } catch (error) {
+        // Another worker was quicker: the next one.
+        if ((error as { code?: unknown }).code === 'stale_write') continue
+        throw error
+      }
+      waits(deadlineAtMs)
+      return task
+    }
+  }
+
+  /** Resolves when there may be something to take. */
+  const news = (key: string, waitMs: number, signal: AbortSignal): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiting = pollers.get(key) ?? new Set()
+    pollers.set(key, waiting.add(resolve))
+    const disarm = clock.after(waitMs, resolve)
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    return promise.finally(() => {
+      disarm()
+      waiting.delete(resolve)
+      if (waiting.size === 0 && pollers.get(key) === waiting) pollers.delete(key)
+    })
+  }
+
+  return {
+    async poll({ tenantId, name, worker, waitMs, signal }) {
+      const kind = activityKind(name)
+      const untilMs = clock.now() + waitMs
+      for (;;) {
+        if (signal.aborted || isStopping) return undefined
+        const task = await take(tenantId, kind, worker)
+        const leftMs = untilMs - clock.now()
+        if (task) return { task, token: tokenOfKey(task.idempotencyKey as string) }
+        if (leftMs <= 0) return undefined
+        await news(keyOf(tenantId, kind), Math.min(leftMs, LOOK_EVERY_MS), signal)
+      }
+    },
+    born({ tenantId, kind }) {
+      const [first] = pollers.get(keyOf(tenantId, kind)) ?? []
+      first?.()
+    },
+    stop() {
+      isStopping = true
+      for (const waiting of pollers.values()) for (const wake of waiting) wake()
+    },
+  }
+}

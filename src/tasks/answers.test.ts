@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DATABASES } from '../../test/support/databases.ts'
+import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import { commandsOf, compileRetry, type WorkflowFunction } from '../engine/index.ts'
+import type { Json } from '../platform/json.ts'
+
+const ONCE = compileRetry(undefined, 1)
+
+/** A run that waits for one task outside, or for the holder of its token. */
+const asks =
+  (resource: string, more: { timeoutMs?: number; heartbeatMs?: number; token?: string } = {}): WorkflowFunction =>
+  (ctx, input) => {
+    const { timeoutMs, heartbeatMs, token } = more
+    const base = { kind: 'task' as const, key: 'ask', resource, input: input as Json, retry: ONCE, token }
+    const rest = { priority: undefined, delayMs: undefined, timeoutMs, heartbeatMs, waitForToken: token !== undefined }
+    return commandsOf(ctx).request({ ...base, ...rest }, ctx.abortSignal)
+  }
+
+const settled = async (engine: TestEngine, status: string): Promise<void> => {
+  for (let i = 0; i < 500; i++) {
+    const [task] = await engine.tasks.tasks.list(engine.tenantId, { limit: 1 })
+    if (task?.status === status) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`no task became ${status}`)
+}
+
+const poll = (engine: TestEngine, waitMs: number, signal = new AbortController().signal) =>
+  engine.tasks.activities.poll({ tenantId: engine.tenantId, name: 'pack', worker: 'w1', waitMs, signal })
+
+for (const database of DATABASES) {
+  const name = (title: string): string => `tasks answered outside on ${database.name}: ${title}`
+  const start = async (fn: WorkflowFunction, handlers: Parameters<typeof startTestEngine>[0]['handlers'] = {}) => {
+    const { db } = await database.open()
+    return { db, engine: await startTestEngine({ db, workflows: { w: fn }, handlers }) }
+  }
+  const told = { told: async () => 'sent' }
+
+  test(name('the holder of the token ends it, once, and only in its tenant'), async () => {
+    const { engine } = await start(asks('told', { token: 'secret' }), told)
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    const { answers } = engine.tasks
+    await assert.rejects(answers.answer('other', 'secret', { output: 1 }), { code: 'token_not_found' })
+    await answers.answer(engine.tenantId, 'secret', { output: { ok: true } })
+    assert.deepEqual((await engine.wait(run.id)).output, { ok: true })
+    await assert.rejects(answers.answer(engine.tenantId, 'secret', { output: 2 }), { code: 'task_not_waiting' })
+    await assert.rejects(answers.heartbeat(engine.tenantId, 'secret'), { code: 'task_not_waiting' })
+    await engine.stop()
+  })
+
+  test(name('of two answers at the same moment one is taken, and the other is told'), async () => {
+    const { engine } = await start(asks('told', { token: 'secret' }), told)
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    const answers = [1, 2].map((output) => engine.tasks.answers.answer(engine.tenantId, 'secret', { output }))
+    const results = await Promise.allSettled(answers)
+    assert.deepEqual(results.map((result) => result.status).toSorted(), ['fulfilled', 'rejected'])
+    const taken = results.findIndex((result) => result.status === 'fulfilled') + 1
+    assert.equal((await engine.wait(run.id)).output, taken)
+    await engine.stop()
+  })
+
+  test(name('an answer before the attempt is over ends the attempt'), async () => {
+    const { engine } = await start(asks('slow', { token: 'secret' }), { slow: () => new Promise<Json>(() => {}) })
+    const run = await engine.run('w')
+    await settled(engine, 'running')
+    await engine.tasks.answers.answer(engine.tenantId, 'secret', { error: { code: 'Refused', message: 'no' } })
+    assert.deepEqual((await engine.wait(run.id)).error, { code: 'Refused', message: 'no' })
+    assert.equal(engine.tasks.active, 0)
+    await engine.stop()
+  })
+
+  test(name('no answer in time is a time-out, no heartbeat a heartbeat time-out'), async () => {
+    const late = await start(asks('told', { token: 'a', timeoutMs: 150 }), told)
+    assert.equal((await late.engine.result('w')).error?.code, 'task_timeout')
+    await late.engine.stop()
+    const silent = await start(asks('told', { token: 'b', timeoutMs: 5000, heartbeatMs: 150 }), told)
+    assert.equal((await silent.engine.result('w')).error?.code, 'task_heartbeat_timeout')
+    await silent.engine.stop()
+  })
+
+  test(name('heartbeats keep it alive beyond the heartbeat time-out'), async () => {
+    const { engine } = await start(asks('told', { token: 'a', heartbeatMs: 300 }), told)
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    for (let i = 0; i < 6; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await engine.tasks.answers.heartbeat(engine.tenantId, 'a', i)
+    }
+    await engine.tasks.answers.answer(engine.tenantId, 'a', { output: 'late but alive' })
+    assert.equal((await engine.wait(run.id)).output, 'late but alive')
+    await engine.stop()
+  })
+
+  test(name('a token outlives the process, and so does its time-out'), async () => {
+    const fn = asks('told', { token: 'a' })
+    const { db, engine } = await start(fn, told)
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    await engine.crash()
+    const options = { db, workflows: { w: fn }, handlers: told, tenantId: engine.tenantId }
+    const next = await startTestEngine(options)
+    await next.tasks.answers.answer(next.tenantId, 'a', { output: 'after' })
+    assert.equal((await next.wait(run.id)).output, 'after')
+    await next.stop()
+
+    const timed = asks('told', { token: 'b', timeoutMs: 200 })
+    const first = await startTestEngine({ ...options, workflows: { w: timed } })
+    const second = await first.run('w')
+    await settled(first, 'waiting')
+    await first.crash()
+    const last = await startTestEngine({ ...options, workflows: { w: timed } })
+    assert.equal((await last.wait(second.id)).error?.code, 'task_timeout')
+    await last.stop()
+  })
+
+  test(name('an activity goes to one poller, who was waiting for it, and is answered by its token'), async () => {
+    const { engine } = await start(asks('activity:pack'))
+    const polls = [poll(engine, 3000), poll(engine, 300)]
+    const startedMs = Date.now()
+    const run = await engine.run('w', { box: 1 })
+    const [taken, none] = await Promise.all(polls)
+    assert.equal(none, undefined)
+    assert.deepEqual(taken?.task.input, { box: 1 })
+    assert.ok(Date.now() - startedMs < 900, 'it came at once, not with the next look')
+    assert.equal(await poll(engine, 0), undefined)
+    await engine.tasks.answers.answer(engine.tenantId, taken?.token ?? '', { output: 'packed' })
+    assert.equal((await engine.wait(run.id)).output, 'packed')
+    await engine.stop()
+  })
+
+  test(name('an activity waits for a worker as long as it must, and one that falls silent loses it'), async () => {
+    const { engine } = await start(asks('activity:pack', { heartbeatMs: 200 }))
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    assert.ok(await poll(engine, 0), 'nobody had it, so nobody was silent')
+    assert.equal((await engine.wait(run.id)).error?.code, 'task_heartbeat_timeout')
+    await engine.stop()
+  })
+
+  test(name('a poller that has gone takes nothing'), async () => {
+    const { engine } = await start(asks('activity:pack'))
+    const gone = new AbortController()
+    const polling = poll(engine, 5000, gone.signal)
+    gone.abort()
+    assert.equal(await polling, undefined)
+    const run = await engine.run('w')
+    await settled(engine, 'waiting')
+    assert.ok(await poll(engine, 0))
+    await engine.engine.cancel(engine.tenantId, run.id)
+    assert.equal((await engine.wait(run.id)).status, 'cancelled')
+    await engine.stop()
+  })
+}

@@ -1,0 +1,122 @@
+/** Tasks that wait for somebody outside: answered by their token, kept alive by heartbeats, ended when nobody answers in time. */
+import { type ErrorRecord, makeSweeper, type Sweeper, serialize, toErrorRecord } from '../engine/index.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { Json } from '../platform/json.ts'
+import type { Log } from '../platform/log.ts'
+import { taskErrors } from './errors.ts'
+import type { Executor } from './executor.ts'
+import { completed, ended, type Outcome } from './outcome.ts'
+import { isTimedOut, keyOfToken, waitDeadline } from './outside.ts'
+import type { TaskRepository } from './repository.ts'
+import { guardTask, passFence, setProgress, setWaitDeadline } from './rows.ts'
+import type { Task } from './types.ts'
+
+export interface AnswersOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly tasks: TaskRepository
+  readonly executor: Executor
+  readonly payloadLimitBytes: number
+}
+
+export type TaskAnswer = { readonly output: Json } | { readonly error: ErrorRecord }
+
+export interface Answers {
+  /** Ends the task of a token; resolves when that is durable. Throws `token_not_found`, `task_not_waiting`. */
+  answer(tenantId: string, token: string, answer: TaskAnswer): Promise<void>
+  /** Says that the work for a token goes on, and how far it is. */
+  heartbeat(tenantId: string, token: string, progress?: Json): Promise<void>
+  /** A task began to wait: if it has not long, the sweep is to know. */
+  waits(deadlineAtMs: number | null): void
+  /** Ends tasks that waited too long. */
+  readonly sweeper: Pick<Sweeper, 'start' | 'stop'>
+}
+
+const SWEEP_LIMIT = 500
+/** The sweep looks so often without being told. */
+const SLOW_MS = 10_000
+
+export const makeAnswers = (options: AnswersOptions): Answers => {
+  const { db, clock, log, tasks, executor } = options
+  /** Tasks being answered by this process: a second answer at the same moment is refused. */
+  const answering = new Set<string>()
+
+  const find = async (tenantId: string, token: string): Promise<Task> => {
+    const task = await tasks.findByIdempotencyKey(tenantId, keyOfToken(token))
+    if (!task) throw taskErrors.token_not_found('there is no task with this token')
+    const isOpen = task.status === 'waiting' || (task.status === 'running' && task.settings.waitForToken)
+    if (!isOpen || answering.has(task.id)) {
+      throw taskErrors.task_not_waiting(`the task of this token waits for no answer: it is ${task.status}`)
+    }
+    return task
+  }
+
+  /** The next owner's number is taken with the end, so that an attempt still under way somewhere can write no more. */
+  const end = async (task: Task, outcome: Outcome): Promise<void> => {
+    answering.add(task.id)
+    try {
+      executor.abort(task.id, taskErrors.task_not_waiting('the task was answered by its token'))
+      await executor.settleDurably(task, { ...outcome, writes: [...outcome.writes, passFence(task.id)] })
+    } finally {
+      answering.delete(task.id)
+    }
+  }
+
+  const outcomeOf = (task: Task, answer: TaskAnswer): Outcome => {
+    if ('error' in answer) return ended(task, answer.error, 'not_retryable', executor.tools())
+    const settings = { ...task.settings, waitForToken: false }
+    const text = serialize(answer.output, options.payloadLimitBytes, 'the output of the task')
+    return completed({ ...task, settings }, text, executor.tools())
+  }
+
+  const expire = async (task: Task): Promise<void> => {
+    const error = isTimedOut(task, clock.now())
+      ? taskErrors.task_timeout(`no answer came within ${task.settings.timeoutMs} ms`)
+      : taskErrors.task_heartbeat_timeout(`no heartbeat came for ${task.settings.heartbeatMs} ms`)
+    if (answering.has(task.id)) return
+    await end(task, ended(task, toErrorRecord(error), 'deadline_passed', executor.tools()))
+  }
+
+  const sweeper = makeSweeper({
+    clock,
+    slowMs: SLOW_MS,
+    nextAt: (nowMs) => tasks.nextWaitDeadline(nowMs),
+    onError: (error) => log.error({ err: error }, 'the sweep of waiting tasks failed'),
+    async sweep(nowMs) {
+      const overdue = await tasks.overdue(nowMs, SWEEP_LIMIT)
+      const done = await Promise.allSettled(overdue.map(expire))
+      for (const result of done) {
+        // Answered at the last moment: so be it.
+        if (result.status === 'rejected' && result.reason?.code !== 'stale_write') throw result.reason
+      }
+      if (overdue.length === SWEEP_LIMIT) sweeper.soon()
+    },
+  })
+
+  return {
+    async answer(tenantId, token, answer) {
+      const task = await find(tenantId, token)
+      const outcome = outcomeOf(task, answer)
+      try {
+        await end(task, outcome)
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'stale_write') throw error
+        throw taskErrors.task_not_waiting('the task of this token changed at the same moment; look at it again')
+      }
+    },
+    async heartbeat(tenantId, token, progress) {
+      const task = await find(tenantId, token)
+      const writes = [
+        setWaitDeadline(task.id, waitDeadline(task, clock.now())),
+        ...(progress === undefined ? [] : [setProgress(task.id, progress)]),
+      ]
+      await db.commit({ guards: [guardTask(task)], writes })
+    },
+    waits(deadlineAtMs) {
+      if (deadlineAtMs !== null && deadlineAtMs - clock.now() < SLOW_MS) sweeper.soon()
+    },
+    sweeper,
+  }
+}
