@@ -27,7 +27,7 @@ const unitMs = (unit: string): number | undefined =>
 
 /** Milliseconds of a duration. Throws `duration_invalid`. */
 export const parseDuration = (duration: Duration): number => {
-  if (typeof duration === 'number' && Number.isFinite(duration) && duration >= 0) return duration
+  if (typeof duration === 'number' && Number.isFinite(duration) && duration >= 0) return Math.ceil(duration)
   if (typeof duration === 'string') {
     const text = duration.trim().toLowerCase()
     const parts = [...text.matchAll(PART)]
@@ -36,7 +36,8 @@ export const parseDuration = (duration: Duration): number => {
       (sum, [, count, unit]) => sum + Number(count) * (unitMs(unit as string) ?? Number.NaN),
       0,
     )
-    if (parts.length > 0 && covered === text.replace(/\s+(?=\d)/g, '').length && !Number.isNaN(sumMs)) return sumMs
+    if (parts.length > 0 && covered === text.replace(/\s+(?=\d)/g, '').length && !Number.isNaN(sumMs))
+      return Math.ceil(sumMs)
   }
   throw engineErrors.duration_invalid(
     `${JSON.stringify(duration)} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,

@@ -319,9 +319,9 @@ export const makeEngine = (options: EngineOptions): Engine => {
     onError: (error) => report('the sweep of due runs failed', error),
     async sweep(nowMs) {
       const due = await runs.due(nowMs, SWEEP_LIMIT)
-      for (const run of due) {
-        if (keeper.get(run.id)?.seenNews !== run.news) keeper.wakeRow(run.id)
-      }
+      const unheard = due.filter((run) => (keeper.get(run.id)?.seenNews ?? -1) < run.news)
+      for (const run of unheard) keeper.wakeRow(run.id)
+      if (due.length === SWEEP_LIMIT && unheard.length > 0) sweeper.soon()
       await Promise.all([...admissions.values()].map((admission) => admission.refill()))
     },
   })
@@ -341,7 +341,10 @@ export const makeEngine = (options: EngineOptions): Engine => {
     queue.consume({
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
-      handle: (job) => keeper.activate(job.id, () => admissions.get(kind)?.left(job)),
+      handle: (job) => {
+        const left = (): void => admissions.get(kind)?.left(job)
+        return keeper.activate(job.id, left).finally(left)
+      },
     })
 
   return {

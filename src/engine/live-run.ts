@@ -12,7 +12,7 @@ import { CANCEL, childNews, type News, signalNews, signalTimeoutNews, stepNews, 
 import type { Pending } from './pending.ts'
 import { makeSeededRandom } from './random.ts'
 import { makeValueOf, mismatch, type RunHistory } from './replay.ts'
-import { insertJournal, type SignalRow, setRunWake, updateRun } from './rows.ts'
+import { finishRun, insertJournal, type SignalRow } from './rows.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
 import type { FinishedTask } from './task-port.ts'
@@ -80,11 +80,19 @@ export const makeLiveRun = (
     runId: run.id,
     tenantId: run.tenantId,
     nextKey(name) {
-      const count = (counts.get(name) ?? 0) + 1
+      let count = counts.get(name) ?? 0
+      const key = (): string => (count === 1 ? name : `${name}#${count}`)
+      do count++
+      while (count > 1 && counts.has(key()))
       counts.set(name, count)
-      return count === 1 ? name : `${name}#${count}`
+      if (count > 1) counts.set(key(), 1)
+      return key()
     },
-    request: (command, signal) => pending.add(command, signal),
+    request(command, signal) {
+      const answer = pending.add(command, signal)
+      turn()
+      return answer
+    },
     now: () => memory.nowMs,
     random: makeSeededRandom(run.id),
     log: record,
@@ -102,9 +110,11 @@ export const makeLiveRun = (
     call().then(
       (value) => {
         memory.outcome = { ok: true, value }
+        turn()
       },
       (error: unknown) => {
         memory.outcome = { ok: false, error }
+        turn()
       },
     )
   }
@@ -183,7 +193,7 @@ export const makeLiveRun = (
     record('run.stopped', { error: error as unknown as Json })
     const rest = { waitingFor: null, output: null, workerId: null, finishedAtMs: null }
     const state = { status: 'stopped', error, ...rest } as const
-    const writes = [updateRun(run.id, state), setRunWake(run.id, memory.seenNews, null)]
+    const writes = [finishRun(run.id, state)]
     await env.commit({ guards: [fenceOf(run)], writes, events: memory.events })
     end({ ...run, ...state })
   }
@@ -204,7 +214,8 @@ export const makeLiveRun = (
       earlyTasks.push(task)
       return true
     }
-    const found = pending.get(task.stepKey)
+    // Called off by this very turn, which has not planned its end yet: it ended by itself, and the turn writes that.
+    const found = pending.calledOffBy(task.taskId) ?? pending.get(task.stepKey)
     if (found?.ref !== task.taskId || found.answered) return false
     offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value, task), found)
     turn()
@@ -286,7 +297,10 @@ export const makeLiveRun = (
         writes.push(...news.task.writes)
         memory.events.push(...news.task.events)
       }
-      if (!isWanted(news)) continue
+      if (!isWanted(news)) {
+        if (news.signal) signals.unshift(news.signal)
+        continue
+      }
       const position = ++memory.position
       const atMs = env.clock.now()
       memory.nowMs = atMs
@@ -341,7 +355,7 @@ export const makeLiveRun = (
     if (quiet && !isExecuting()) quiet()
     armWake()
     armAnnounce()
-    setIdle(memory.writtenStatus === 'waiting')
+    setIdle(memory.writtenStatus === 'waiting' && pending.size === pending.waits.size)
   }
 
   const turn = (): void => {

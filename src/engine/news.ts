@@ -19,6 +19,8 @@ export interface News {
   readonly event?: { readonly type: string; readonly data: Record<string, Json | undefined> }
   /** The end of a task that is committed with this turn. */
   readonly task?: FinishedTask
+  /** The signal itself: it is kept when nobody waits for it any more. */
+  readonly signal?: SignalRow
 }
 
 const errorNews = (key: string, kind: JournalKind, error: ErrorRecord, event?: News['event']): News => ({
@@ -91,6 +93,7 @@ export const signalNews = (key: string, signal: SignalRow): News => ({
   valueText: signal.payload,
   ref: signal.id,
   event: { type: 'signal.received', data: { signal: signal.name } },
+  signal,
 })
 
 export const signalTimeoutNews = ({ key, name }: SignalCommand): News =>

@@ -34,6 +34,8 @@ export interface PendingTable {
   hasNew(): boolean
   /** What was called off since the last call: their tasks, children and steps are to be ended. */
   takeCalledOff(): Pending[]
+  /** One that was called off since then, by its task. */
+  calledOffBy(taskId: string): Pending | undefined
   setRetry(pending: Pending, retryAtMs: number | undefined): void
 }
 
@@ -119,6 +121,7 @@ export const makePendingTable = (): PendingTable => {
       calledOff = []
       return taken
     },
+    calledOffBy: (taskId) => calledOff.find(({ ref }) => ref === taskId),
     setRetry(pending, retryAtMs) {
       pending.retryAtMs = retryAtMs
       if (isWait(pending)) waits.add(pending)

@@ -88,7 +88,12 @@ export const makeRunRepository = (handle: Handle) => {
 
     /** Runs whose moment has come, and when the next one after them comes. */
     async due(nowMs: number, limit: number): Promise<Run[]> {
-      const rows = await runs().where('wake_at', '<=', nowMs).orderBy('wake_at').limit(limit).execute()
+      const rows = await runs()
+        .where('wake_at', '<=', nowMs)
+        .where('status', 'in', ['running', 'waiting'])
+        .orderBy('wake_at')
+        .limit(limit)
+        .execute()
       return rows.map(toRun)
     },
 
@@ -97,6 +102,7 @@ export const makeRunRepository = (handle: Handle) => {
         .selectFrom('runs')
         .select('wake_at')
         .where('wake_at', '>', afterMs)
+        .where('status', 'in', ['running', 'waiting'])
         .orderBy('wake_at')
         .limit(1)
         .executeTakeFirst()

@@ -153,6 +153,38 @@ export const updateRun = (id: string, state: RunState): Write => ({
   ],
 })
 
+const finishRunRow = updateRows(
+  'finish_run',
+  'runs',
+  { id: text },
+  {
+    status: text,
+    waiting_for: text,
+    output: text,
+    error: text,
+    worker_id: text,
+    wake_at: bigint,
+    finished_at: bigint,
+    fence: bigint,
+  },
+  { add: ['fence'] },
+)
+/** An end is the last word: whoever read the run before it can write no more. */
+export const finishRun = (id: string, state: RunState): Write => ({
+  statement: finishRunRow,
+  row: [
+    id,
+    state.status,
+    state.waitingFor,
+    state.output,
+    state.error && JSON.stringify(state.error),
+    state.workerId,
+    null,
+    state.finishedAtMs,
+    1,
+  ],
+})
+
 const endRunRow = updateRows(
   'end_run',
   'runs',
@@ -182,7 +214,16 @@ export const setRunWake = (id: string, seenNews: number, wakeAtMs: number | null
   row: [id, seenNews, wakeAtMs],
 })
 
-const newsRow = updateRows('run_news', 'runs', { id: text }, { news: bigint, wake_at: bigint }, { add: ['news'] })
+const newsRow = updateRows(
+  'run_news',
+  'runs',
+  { id: text },
+  { news: bigint, wake_at: bigint },
+  {
+    add: ['news'],
+    where: "status NOT IN ('completed', 'failed', 'cancelled', 'timed_out')",
+  },
+)
 
 /** Leaves news for a run and makes it due: part of the unit that writes the signal, the child's end or the task's result. */
 export const leaveNews = (runId: string, nowMs: number): Write => ({ statement: newsRow, row: [runId, 1, nowMs] })

@@ -10,7 +10,7 @@ import type { LiveRunEnv } from './live-run-env.ts'
 import type { ProgramSource } from './program.ts'
 import type { RunHistory } from './replay.ts'
 import type { RunRepository } from './repository.ts'
-import { claimRun, releaseRun, requeueRun, setRunWake, updateRun } from './rows.ts'
+import { claimRun, finishRun, releaseRun, requeueRun, setRunWake } from './rows.ts'
 import type { TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
 import { isFinal, type Run, type WorkflowFunction } from './types.ts'
@@ -79,6 +79,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const missed = new Set<string>()
   /** Places of the consumers taken by runs at work. */
   const places = new Map<string, () => void>()
+  /** Looks at rows under way: a stop waits for them. */
+  const waking = new Set<Promise<void>>()
   let isStopping = false
 
   const report = (what: string, error: unknown, runId: string): void => log.error({ err: error, runId }, what)
@@ -144,6 +146,11 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   }
 
   const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
+    // Its row says `running` here: the next start takes it over.
+    if (isStopping) {
+      givePlaceBack(run.id)
+      return
+    }
     const made = makeLiveRun(run, program, history, env)
     live.set(run.id, made)
     made.start()
@@ -191,7 +198,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     try {
       await db.commit({
         guards: [fenceOf(run)],
-        writes: [updateRun(run.id, state)],
+        writes: [finishRun(run.id, state)],
         events,
       })
       env.ended({ ...run, ...state })
@@ -231,7 +238,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       const { run, history } = await readHistory(runId)
       const program = await programs.load(run)
       if (!program) return stopRun(run)
-      begin(run, program, queued.startedAtMs === null && run.cancelRequestedAtMs === null ? undefined : history)
+      begin(run, program, queued.startedAtMs === null && run.news === 0 ? undefined : history)
     } catch (error) {
       if (isStale(error)) return
       report('a run could not be started', error, runId)
@@ -253,16 +260,21 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
       const here = live.get(runId)
       if (!here && (await isHeldElsewhere(run))) return
-      if (here?.seenNews === run.news) return
+      if (here && here.seenNews >= run.news) return
       // News that were never pushed to it: it is read again.
       here?.drop()
       if (here) forget(runId)
       if (run.status !== 'queued') await requeue(run)
       options.offer(run)
     }
-    wake().catch((error: unknown) => {
-      if (!isStale(error)) report('a run could not be woken', error, runId)
-    })
+    const woken = wake()
+      .catch((error: unknown) => {
+        if (isStale(error)) return
+        report('a run could not be woken', error, runId)
+        if (!isStopping) clock.after(LOST_RETRY_MS, () => wakeRow(runId))
+      })
+      .finally(() => waking.delete(woken))
+    waking.add(woken)
   }
 
   /** Another process has the run in memory: it finds the news in the row. */
@@ -289,7 +301,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     },
     async stop(grace) {
       isStopping = true
-      await Promise.race([Promise.all([...live.values()].map((run) => run.quiesce())), grace])
+      const quiet = Promise.all([...waking, ...[...live.values()].map((run) => run.quiesce())])
+      await Promise.race([quiet, grace])
       for (const run of live.values()) run.drop()
       live.clear()
       idle.clear()

@@ -6,7 +6,7 @@ import { engineErrors, toErrorRecord } from './errors.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
 import { childRefused, type News } from './news.ts'
 import type { Pending } from './pending.ts'
-import { insertRun, leaveNews, type RunState, requestCancel, setRunWake, updateRun } from './rows.ts'
+import { finishRun, insertRun, leaveNews, type RunState, requestCancel, setRunWake, updateRun } from './rows.ts'
 import type { RunMemory } from './run-memory.ts'
 import { serialize } from './step-attempt.ts'
 import type { FinishedTask } from './task-port.ts'
@@ -86,8 +86,9 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
   /** Ends what nobody waits for any more. */
   const planCalledOff = (called: readonly Pending[], { writes, after }: Turn): void => {
     const { tenantId, projectId, id: runId } = memory.run
-    const tasks = called.flatMap(({ ref, command }) =>
-      ref !== undefined && command.kind === 'task'
+    const tasks = called.flatMap(({ ref, command, answered }) =>
+      // Answered: its end is written with this turn.
+      ref !== undefined && !answered && command.kind === 'task'
         ? [{ id: ref, tenantId, projectId, runId, kind: command.resource }]
         : [],
     )
@@ -168,8 +169,7 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
       const durationMs = nowMs - run.createdAtMs
       const facts = { target: run.target, durationMs }
       record(`run.${state.status}`, state.error ? { ...facts, error: state.error as unknown as Json } : facts)
-      turn.writes.push(updateRun(run.id, state))
-      if (memory.writtenWakeMs !== null) turn.writes.push(setRunWake(run.id, memory.seenNews, null))
+      turn.writes.push(finishRun(run.id, state))
       if (run.parentRunId) turn.writes.push(leaveNews(run.parentRunId, nowMs))
       const ended: Run = { ...run, ...state, output, wakeAtMs: null }
       turn.after.unshift(() => actions.end(ended))

@@ -65,6 +65,8 @@ const makePool = (options: PostgresOptions): pg.Pool => {
     } as pg.CustomTypesConfig,
   })
   pool.on('error', options.onError)
+  // While a connection is lent out the pool does not listen, and an error without a listener ends the process.
+  pool.on('connect', (client) => client.on('error', options.onError))
   return pool
 }
 
@@ -133,6 +135,16 @@ const writeEvents = async (query: Query, units: readonly Unit[]): Promise<number
   return (ids as { id: number }[]).map((row) => row.id)
 }
 
+/** Guards are checked before anything is written: a unit whose guarded row gets another fence from an earlier one goes after it. */
+const inRounds = (units: readonly Unit[]): number[] => {
+  const moved = new Map<string, number>()
+  return units.map(({ guards = [], writes }) => {
+    const round = Math.max(0, ...guards.map(({ id }) => moved.get(id) ?? 0))
+    for (const { statement, row } of writes) if (statement.movesFence) moved.set(row[0] as string, round + 1)
+    return round
+  })
+}
+
 const makeWriteGroup = (pool: pg.Pool, nameOf: (text: string) => string | undefined): WriteGroup => {
   const writeTogether = async (units: readonly Unit[]): Promise<UnitResult[]> => {
     const client = await pool.connect()
@@ -162,7 +174,7 @@ const makeWriteGroup = (pool: pg.Pool, nameOf: (text: string) => string | undefi
     }
   }
   const isSchemaError = (error: unknown): boolean => /^2[23]/.test((error as { code?: string }).code ?? '')
-  return async (units) => {
+  const writeRound = async (units: readonly Unit[]): Promise<UnitResult[]> => {
     try {
       return await writeTogether(units)
     } catch (error) {
@@ -174,6 +186,21 @@ const makeWriteGroup = (pool: pg.Pool, nameOf: (text: string) => string | undefi
       }
       return results
     }
+  }
+  return async (units) => {
+    const rounds = inRounds(units)
+    const last = Math.max(...rounds)
+    if (last === 0) return writeRound(units)
+    const results: UnitResult[] = []
+    for (let round = 0; round <= last; round++) {
+      const at = rounds.flatMap((r, i) => (r === round ? [i] : []))
+      // What an earlier round wrote is durable: a later one that fails must not take it back.
+      const written = await writeRound(at.map((i) => units[i]!)).catch((error: Error) => at.map(() => error))
+      at.forEach((i, k) => {
+        results[i] = written[k]!
+      })
+    }
+    return results
   }
 }
 

@@ -12,6 +12,8 @@ export interface RowStatement {
   readonly types: readonly ColumnType[]
   /** How many of the leading columns find the row of an update; 0 for an insert. */
   readonly keyCount: number
+  /** An update that gives the row another fence. */
+  readonly movesFence: boolean
   readonly sqlite: string
   readonly postgres: string
 }
@@ -33,6 +35,7 @@ export const insertRows = (table: string, columns: Columns, options: { returning
     name: `insert_${table}`,
     types,
     keyCount: 0,
+    movesFence: false,
     sqlite: `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
     postgres: `INSERT INTO ${table} (${names.join(', ')}) SELECT * FROM unnest(${unnest(types)})${returning}`,
   }
@@ -70,6 +73,7 @@ export const updateRows = (
     name,
     types,
     keyCount: keyNames.length,
+    movesFence: setNames.includes('fence'),
     sqlite: `UPDATE ${table} SET ${setNames.map((c, i) => assign(c, sqliteIndex(keyNames.length + i))).join(', ')} WHERE ${keyNames
       .map((key, i) => `${key} = ${sqliteIndex(i)}`)
       .join(' AND ')}${where}`,
