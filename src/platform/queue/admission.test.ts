@@ -63,3 +63,28 @@ test('admission always has room for a tenant that has little in it', async () =>
   admission.offer(jobOf(1, 'b'))
   assert.equal((await queue.counts('tasks')).waiting, 11)
 })
+
+test('admission does not let in again what was handled while its backlog was read', async () => {
+  const queue = makeLocalQueue({ clock: systemClock, onError: () => {} })
+  let answer = (_rows: Job[]): void => {}
+  const admission = makeAdmission({
+    queue,
+    partition: 'tasks',
+    windowSize: 2,
+    readBacklog: () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+    onError: () => {},
+  })
+  const job = jobOf(1)
+  const refilled = admission.refill()
+  admission.offer(job)
+  await queue.remove('tasks', job.id)
+  admission.left(job)
+  answer([job])
+  await refilled
+  assert.equal((await queue.counts('tasks')).waiting, 0)
+  admission.offer(job)
+  assert.equal((await queue.counts('tasks')).waiting, 1)
+})

@@ -29,6 +29,8 @@ export const makeAdmission = ({ queue, partition, windowSize, readBacklog, onErr
   const inside = new Set<string>()
   const perTenant = new Map<string, number>()
   let backlog = false
+  /** Jobs that left while the backlog was being read: what was read of them is old. */
+  const leftMeanwhile = new Set<string>()
   let refilling: Promise<void> | undefined
 
   const enter = (job: Job): void => {
@@ -56,9 +58,10 @@ export const makeAdmission = ({ queue, partition, windowSize, readBacklog, onErr
     do {
       const room = windowSize - inside.size
       if (room <= 0) return
+      leftMeanwhile.clear()
       const jobs = await readBacklog(partition, room, inside)
       backlog = jobs.length >= room
-      for (const job of jobs) enter(job)
+      for (const job of jobs) if (!leftMeanwhile.has(job.id)) enter(job)
       // Jobs that were handled while they entered have made room already.
     } while (backlog && hasHalfRoom())
   }
@@ -84,6 +87,7 @@ export const makeAdmission = ({ queue, partition, windowSize, readBacklog, onErr
     },
     left(job) {
       leave(job)
+      if (refilling) leftMeanwhile.add(job.id)
       if (backlog && hasHalfRoom()) void refill()
     },
     refill,
