@@ -7,6 +7,8 @@ export const workflowErrors = defineErrors({
   workflow_version_not_found: { status: 404 },
   workflow_is_code: { status: 409 },
   definition_invalid: { status: 422 },
+  binding_invalid: { status: 422 },
+  state_test_rejected: { status: 422 },
   input_invalid: { status: 422 },
   run_target_missing: { status: 400 },
 })

@@ -4,7 +4,8 @@ import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
 import type { JsonObject } from '../platform/json.ts'
-import { checkDefinition, type WorkflowService } from './service.ts'
+import type { WorkflowService } from './service.ts'
+import { addStateTest } from './test-state-routes.ts'
 import type { Workflow } from './types.ts'
 
 const workflowView = (workflow: Workflow) => ({
@@ -57,10 +58,12 @@ export const makeWorkflowRoutes =
       },
       async (request) => {
         const { definition, format } = request.body
-        const { errors, warnings } = checkDefinition(definition as JsonObject | string, format)
-        return { valid: errors.length === 0, errors, warnings }
+        const { errors, warnings, findings } = workflows.check(definition as JsonObject | string, format)
+        return { valid: errors.length === 0, findings, errors, warnings }
       },
     )
+
+    addStateTest(server)
 
     server.get(
       '/v1/workflows',

@@ -18,7 +18,7 @@ const pass = (output: Json): JsonObject => machine({ A: { Type: 'Pass', Output: 
 
 for (const database of DATABASES) {
   const name = (title: string): string => `workflows on ${database.name}: ${title}`
-  const setUp = async () => {
+  const setUp = async (bindings: Record<string, string> = {}) => {
     const { db } = await database.open()
     const workflows = makeWorkflowService({
       db,
@@ -26,6 +26,7 @@ for (const database of DATABASES) {
       makeId: makeIdGenerator(),
       cacheMs: 1000,
       cacheMax: 10,
+      bindings,
     })
     const put = (definition: JsonObject | string, tenantId = 't', format?: 'json' | 'yaml') =>
       workflows.put({ tenantId, projectId: null, name: 'w', definition, format })
@@ -156,5 +157,58 @@ for (const database of DATABASES) {
     const run = await runAsl(failing, null)
     assert.deepEqual(run.error, { code: 'Broken', message: 'on purpose' })
     assert.equal(run.status, 'failed')
+  })
+
+  test(
+    name('an imported definition runs unchanged: its ARNs are bound, its nested execution is a workflow'),
+    async () => {
+      const lambda = 'arn:aws:lambda:eu-west-1:123456789012:function'
+      const { db, workflows, put } = await setUp({ [`${lambda}:*`]: 'skill:functions/*' })
+      await put({
+        StartAt: 'Direct',
+        States: {
+          Direct: { Type: 'Task', Resource: `${lambda}:double`, ResultPath: '$.n', InputPath: '$.n', Next: 'Invoke' },
+          Invoke: {
+            Type: 'Task',
+            Resource: 'arn:aws:states:::lambda:invoke',
+            Parameters: { FunctionName: `${lambda}:double:$LATEST`, 'Payload.$': '$.n' },
+            OutputPath: '$.Payload',
+            Next: 'Nested',
+          },
+          Nested: {
+            Type: 'Task',
+            Resource: 'arn:aws:states:::states:startExecution.sync:2',
+            Parameters: { StateMachineArn: 'arn:aws:states:eu-west-1:1:stateMachine:child', 'Input.$': '$' },
+            ResultSelector: { 'child.$': '$.Output', 'status.$': '$.Status' },
+            End: true,
+          },
+        },
+      })
+      const child: WorkflowFunction = (_, input) => ({ got: input as Json })
+      const double = async (n: Json): Promise<Json> => Number(n) * 2
+      const handlers = { 'skill:functions/double': double }
+      const engine = await startTestEngine({ db, workflows: { w: loaded(workflows), child }, handlers })
+      const run = await engine.result('w', { n: 3 })
+      await engine.stop()
+      assert.deepEqual(run.output, { child: { got: 12 }, status: 'SUCCEEDED' }, JSON.stringify(run.error))
+    },
+  )
+
+  test(name('a function that nothing is bound to refuses the definition, or at run time the state'), async () => {
+    const invoke = (parameters: JsonObject): JsonObject => ({
+      StartAt: 'A',
+      States: {
+        A: { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', Parameters: parameters, End: true },
+      },
+    })
+    const { put } = await setUp()
+    await assert.rejects(put(invoke({ FunctionName: 'gone' })), { code: 'definition_invalid', message: /gone/ })
+    const run = await runAsl(invoke({ 'FunctionName.$': '$.name' }), { name: 'gone' })
+    assert.equal(run.error?.code, 'States.Runtime')
+    assert.match(run.error?.message ?? '', /nothing is bound to "gone"/)
+  })
+
+  test(name('a binding to nothing that AIDOS has is refused at the start'), async () => {
+    await assert.rejects(setUp({ 'arn:x': 'sqs:send' }), { code: 'binding_invalid', message: /sqs:send/ })
   })
 }

@@ -1,6 +1,6 @@
 /** Workflows: created, versioned, archived; and the function of a run's version, for the engine. */
 import { LRUCache } from 'lru-cache'
-import { type Finding as AslFinding, compile, type Program, parseDefinition, validate } from '../asl/index.ts'
+import { compile, type Program } from '../asl/index.ts'
 import type { ProgramRequest, Run, WorkflowFunction } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -10,9 +10,10 @@ import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { makeAslFunction } from './asl-program.ts'
+import { type Check, checkDefinition } from './check.ts'
 import { workflowErrors } from './errors.ts'
 import { makeWorkflowRepository, type WorkflowFilter } from './repository.ts'
-import { RESOURCE_FORMS, unknownResources } from './resources.ts'
+import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 import type { CodeWorkflow, NewWorkflow, Workflow } from './types.ts'
 
 export interface WorkflowServiceOptions {
@@ -22,40 +23,22 @@ export interface WorkflowServiceOptions {
   /** How long the current version of a name is believed without asking the database. */
   readonly cacheMs: number
   readonly cacheMax: number
+  /** What the ARNs of imported definitions stand for. */
+  readonly bindings?: Bindings | undefined
 }
 
-interface Check {
-  readonly definition: JsonObject | undefined
-  readonly errors: readonly Finding[]
-  readonly warnings: readonly Finding[]
-}
-
-const toFinding = (finding: AslFinding): Finding => ({
-  path: finding.location || '/',
-  message: finding.state === undefined ? finding.message : `state "${finding.state}": ${finding.message}`,
-  code: finding.code,
-})
-
-/** Everything that is wrong with a definition, and what is advised. */
-export const checkDefinition = (source: JsonObject | string, format?: 'json' | 'yaml'): Check => {
-  const parsed = parseDefinition(source, format)
-  if (!parsed.ok) return { definition: undefined, errors: parsed.findings.map(toFinding), warnings: [] }
-  const { findings } = validate(parsed.definition)
-  const unknown = unknownResources(parsed.definition).map(({ state, location, resource }) => ({
-    path: location,
-    message: `state "${state}": Resource "${resource}" is nothing that AIDOS has`,
-    given: resource,
-    expected: RESOURCE_FORMS,
-    code: 'UNKNOWN_RESOURCE',
-  }))
-  return {
-    definition: parsed.definition,
-    errors: [...findings.filter((finding) => finding.severity === 'error').map(toFinding), ...unknown],
-    warnings: findings.filter((finding) => finding.severity === 'warning').map(toFinding),
+/** Throws `binding_invalid` when an ARN is bound to nothing that AIDOS has. */
+const mustBeResources = (bindings: Bindings): Bindings => {
+  for (const [arn, resource] of Object.entries(bindings)) {
+    if (readResource(resource.replace('*', 'x'), {})) continue
+    throw workflowErrors.binding_invalid(`"${arn}" is bound to "${resource}"; allowed: ${RESOURCE_FORMS}`)
   }
+  return Object.freeze({ ...bindings })
 }
 
-export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: WorkflowServiceOptions) => {
+export const makeWorkflowService = (options: WorkflowServiceOptions) => {
+  const { db, clock, makeId, cacheMs, cacheMax } = options
+  const bindings = mustBeResources(options.bindings ?? {})
   const workflows = makeWorkflowRepository(db.primary)
   const code = new Map<string, Map<number, CodeWorkflow>>()
   const current = new LRUCache<string, Workflow>({ max: cacheMax, ttl: Math.max(cacheMs, 1) })
@@ -116,7 +99,7 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
     request: NewWorkflow,
   ): Promise<{ workflow: Workflow; isNew: boolean; warnings: readonly Finding[] }> => {
     const { tenantId, name } = request
-    const { definition, errors, warnings } = checkDefinition(request.definition, request.format)
+    const { definition, errors, warnings } = checkDefinition(request.definition, request.format, bindings)
     if (errors.length > 0 || !definition) {
       const detail = errors.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
       throw workflowErrors.definition_invalid(`the definition of "${name}" is not valid: ${detail}`, {
@@ -170,6 +153,9 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
   return {
     put,
     find,
+    /** What is wrong with a definition, without storing it. */
+    check: (definition: JsonObject | string, format?: 'json' | 'yaml'): Check =>
+      checkDefinition(definition, format, bindings),
 
     /** A workflow with one version's definition; null for code. Throws `workflow_not_found`. */
     async show(
@@ -232,7 +218,7 @@ export const makeWorkflowService = ({ db, clock, makeId, cacheMs, cacheMax }: Wo
       const byCode = code.get(run.target)?.get(run.version)
       if (byCode) return byCode.fn
       const program = await compiled(run)
-      return program && makeAslFunction(program, run)
+      return program && makeAslFunction({ program, run, bindings })
     },
   }
 }

@@ -1,0 +1,88 @@
+/** One Task state as commands of the engine. */
+import { AslError, EngineError, STATES, type TaskRequest } from '../asl/index.ts'
+import { type CommandSink, compileRetry } from '../engine/index.ts'
+import { AppError } from '../platform/errors.ts'
+import type { Json } from '../platform/json.ts'
+import { TOKEN_KIND } from '../tasks/index.ts'
+import { type Work, workOf } from './integrations.ts'
+import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
+
+/** One attempt: retries are the definition's business. Losing an attempt with its process does not count. */
+const ONCE = compileRetry(undefined, 1)
+
+/** The names under which a definition knows what went wrong here. */
+const STATES_NAMES: Readonly<Record<string, string>> = {
+  task_timeout: STATES.timeout,
+  signal_timeout: STATES.timeout,
+  run_timed_out: STATES.timeout,
+  task_heartbeat_timeout: STATES.heartbeatTimeout,
+}
+
+export const toAslError = (error: unknown): unknown => {
+  if (!(error instanceof AppError)) return error
+  return new AslError(STATES_NAMES[error.code] ?? error.code, error.message, { reason: error })
+}
+
+/** Throws at once when the resource is nothing that AIDOS has: then nothing was begun. */
+export const doTask = (
+  sink: CommandSink,
+  request: TaskRequest,
+  signal: AbortSignal,
+  bindings: Bindings,
+): Promise<Json> => {
+  const resource = readResource(request.resource, bindings)
+  if (!resource) {
+    const message = `"${request.resource}" is no resource that AIDOS has; allowed: ${RESOURCE_FORMS}`
+    throw new EngineError(STATES.runtime, message)
+  }
+  const work = workOf(resource, request.input, bindings)
+  const answer = request.waitForToken ? awaitToken(sink, request, signal, work) : ask(sink, request, signal, work)
+  return answer.then(request.waitForToken ? (output) => output : work.toOutput, (thrown: unknown) => {
+    const error = toAslError(thrown)
+    throw error instanceof AslError ? work.toError(error) : error
+  })
+}
+
+const ask = (sink: CommandSink, request: TaskRequest, signal: AbortSignal, work: Work): Promise<Json> => {
+  const { key, timeoutMs } = request
+  const { resource, input } = work
+  if (resource.kind === 'task') return askTask(sink, request, signal, resource.resource, input)
+  if (resource.kind === 'signal') {
+    const dueMs = timeoutMs === undefined ? undefined : sink.now() + timeoutMs
+    return sink.request({ kind: 'signal', key, name: resource.name, dueMs }, signal)
+  }
+  const { runKind, name: target, version } = resource
+  return sink.request({ kind: 'run', key, runKind, target, version, input, priority: undefined, timeoutMs }, signal)
+}
+
+const askTask = (
+  sink: CommandSink,
+  request: TaskRequest,
+  signal: AbortSignal,
+  resource: string,
+  input: Json,
+): Promise<Json> => {
+  const { key, timeoutMs, heartbeatMs, waitForToken = false, taskToken: token } = request
+  const task = { kind: 'task' as const, key, resource, input, retry: ONCE, timeoutMs, heartbeatMs, waitForToken, token }
+  return sink.request({ ...task, priority: undefined, delayMs: undefined }, signal)
+}
+
+/** A skill waits for its token by itself. Beside a run there is a task that is nothing but the token; a run that fails is not waited for. */
+const awaitToken = async (sink: CommandSink, request: TaskRequest, signal: AbortSignal, work: Work): Promise<Json> => {
+  if (work.resource.kind !== 'run') return ask(sink, request, signal, work)
+  const stop = new AbortController()
+  const onAbort = (): void => stop.abort(signal.reason)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  const token = askTask(sink, request, stop.signal, TOKEN_KIND, null)
+  const begun = { ...request, key: `${request.key}/run` }
+  const run = ask(sink, begun, signal, work)
+  try {
+    return await Promise.race([token, run.then(() => token)])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    token.catch(() => {})
+    run.catch(() => {})
+    stop.abort('the state has ended')
+  }
+}

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { startTestApp, type TestApp } from '../../test/support/app.ts'
+import type { JsonObject } from '../platform/json.ts'
+
+let app: TestApp
+before(async () => {
+  app = await startTestApp()
+})
+
+const machine = (states: JsonObject): JsonObject => ({ StartAt: 'A', States: states })
+
+const start = async (name: string, definition: JsonObject, input: JsonObject = {}): Promise<string> => {
+  const made = await app.call('POST', '/v1/workflows', { name, definition })
+  assert.equal(made.status, 201, JSON.stringify(made.body))
+  const { body } = await app.call('POST', '/v1/runs', { workflow: name, input })
+  return body.id
+}
+
+const ended = async (id: string) => (await app.call('GET', `/v1/runs/${id}?wait=10000`)).body
+
+const waitingTask = async (runId: string) => {
+  for (let i = 0; i < 500; i++) {
+    const { body } = await app.call('GET', `/v1/tasks?runId=${runId}&status=waiting`)
+    if (body.items.length > 0) return body.items[0]
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('no task waits')
+}
+
+const callback = (more: JsonObject = {}): JsonObject => ({
+  A: {
+    Type: 'Task',
+    Resource: 'skill:core/echo.waitForTaskToken',
+    Parameters: { 'token.$': '$$.Task.Token' },
+    End: true,
+    ...more,
+  },
+})
+
+test('the token that the definition hands out is the one that the API takes', async () => {
+  const id = await start('callback', machine(callback()))
+  const { token } = (await waitingTask(id)).input
+  assert.match(token, /^[\w-]{43}$/)
+  assert.equal((await app.call('POST', `/v1/task-tokens/${token}x/success`, { output: 1 })).status, 404)
+  assert.equal((await app.call('POST', `/v1/task-tokens/${token}/heartbeat`, { progress: 'half' })).status, 204)
+  assert.equal((await app.call('POST', `/v1/task-tokens/${token}/success`, { output: { paid: true } })).status, 204)
+  assert.deepEqual((await ended(id)).output, { paid: true })
+  const again = await app.call('POST', `/v1/task-tokens/${token}/success`, { output: 2 })
+  assert.deepEqual([again.status, again.body.code], [409, 'task_not_waiting'])
+})
+
+test('a failure told by token is caught by its name, with its cause', async () => {
+  const Catch = [{ ErrorEquals: ['Declined'], Next: 'Caught' }]
+  const id = await start('declined', machine({ ...callback({ Catch }), Caught: { Type: 'Pass', End: true } }))
+  const { token } = (await waitingTask(id)).input
+  await app.call('POST', `/v1/task-tokens/${token}/failure`, { error: 'Declined', cause: 'no money' })
+  assert.deepEqual((await ended(id)).output, { Error: 'Declined', Cause: 'no money' })
+})
+
+test('a token that nobody answers, or keeps alive, is a time-out by the names of the language', async () => {
+  const late = await start('late', machine(callback({ TimeoutSeconds: 1 })))
+  const silent = await start('silent', machine(callback({ TimeoutSeconds: 60, HeartbeatSeconds: 1 })))
+  assert.equal((await ended(late)).error.code, 'States.Timeout')
+  assert.equal((await ended(silent)).error.code, 'States.HeartbeatTimeout')
+})
+
+test('a started execution with a token ends by the token, and its failure is not waited out', async () => {
+  const child = (more: JsonObject) => ({
+    A: {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::states:startExecution.waitForTaskToken',
+      Parameters: { StateMachineArn: 'child', Input: { 'token.$': '$$.Task.Token', ...more } },
+      End: true,
+    },
+  })
+  const definition = machine({
+    A: { Type: 'Choice', Choices: [{ Variable: '$.fails', IsPresent: true, Next: 'F' }], Default: 'W' },
+    F: { Type: 'Fail', Error: 'Broken', Cause: 'on purpose' },
+    W: { Type: 'Wait', Seconds: 60, End: true },
+  })
+  await app.call('POST', '/v1/workflows', { name: 'child', definition })
+  const failing = await start('parent-of-failing', machine(child({ fails: true })))
+  assert.match((await ended(failing)).error.message, /Broken/)
+  const id = await start('parent', machine(child({})))
+  await waitingTask(id)
+  const { body } = await app.call('GET', '/v1/runs?target=child&status=waiting')
+  await app.call('POST', `/v1/task-tokens/${body.items[0].input.token}/success`, { output: 'told' })
+  assert.equal((await ended(id)).output, 'told')
+})
+
+test('a remote worker polls for an activity and answers', async () => {
+  const activity = { Type: 'Task', Resource: 'activity:resize', Parameters: { 'image.$': '$.image' }, End: true }
+  assert.equal((await app.call('POST', '/v1/activities/resize/poll?wait=0', {})).status, 204)
+  const polling = app.call('POST', '/v1/activities/resize/poll?wait=5000', { worker: 'w1' })
+  const id = await start('resizes', machine({ A: activity }), { image: 'a.png' })
+  const { body, status } = await polling
+  assert.deepEqual([status, body.input, body.attempt], [200, { image: 'a.png' }, 1])
+  await app.call('POST', `/v1/task-tokens/${body.token}/success`, { output: 'small.png' })
+  assert.equal((await ended(id)).output, 'small.png')
+})
+
+test('a key that may not write tasks answers none, and another tenant finds none', async () => {
+  const { body: reader } = await app.call('POST', '/v1/keys', { name: 'reader', scopes: ['tasks:read'] })
+  for (const path of ['task-tokens/t/success', 'task-tokens/t/heartbeat', 'activities/a/poll']) {
+    assert.equal((await app.call('POST', `/v1/${path}`, {}, reader.key)).status, 403, path)
+  }
+})
+
+test('one state is tried without a run, and nonsense is refused', async () => {
+  const definition = { Type: 'Task', Resource: 'skill:x/y', ResultPath: '$.made', End: true }
+  const tried = await app.call('POST', '/v1/workflows/test-state', {
+    definition,
+    input: { a: 1 },
+    mock: { result: 7 },
+    inspectionLevel: 'DEBUG',
+  })
+  assert.deepEqual([tried.status, tried.body.status, tried.body.output], [200, 'SUCCEEDED', { a: 1, made: 7 }])
+  assert.equal(tried.body.inspectionData.result, 7)
+  const failed = await app.call('POST', '/v1/workflows/test-state', { definition, input: {} })
+  assert.equal(failed.body.status, 'FAILED')
+  const refused = await app.call('POST', '/v1/workflows/test-state', { definition: { Type: 'Nap' } })
+  assert.deepEqual([refused.status, refused.body.code], [422, 'state_test_rejected'])
+})
+
+test('validation tells code, place, state and severity of each finding', async () => {
+  const definition = machine({
+    A: { Type: 'Task', Resource: 'arn:aws:states:::dynamodb:getItem', Next: 'B' },
+    C: { Type: 'Succeed' },
+  })
+  const { body } = await app.call('POST', '/v1/workflows/validate', { definition })
+  assert.equal(body.valid, false)
+  const seen = body.findings.map((finding: JsonObject) => [
+    finding.severity,
+    finding.code,
+    finding.location,
+    finding.state,
+  ])
+  assert.ok(
+    seen.some((found: unknown[]) => String(found) === 'error,UNKNOWN_RESOURCE,/States/A/Resource,A'),
+    seen,
+  )
+  assert.ok(
+    seen.some((found: unknown[]) => String(found) === 'error,MISSING_TRANSITION_TARGET,/States/A/Next,A'),
+    seen,
+  )
+  assert.ok(body.findings.length === body.errors.length + body.warnings.length)
+})
+
+test('the JSON Schema of definitions is served', async () => {
+  const { status, body } = await app.call('GET', '/v1/workflows/schema.json')
+  assert.equal(status, 200)
+  assert.match(body.$schema, /json-schema/)
+})

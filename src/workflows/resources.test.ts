@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AslError } from '../asl/index.ts'
+import type { JsonObject } from '../platform/json.ts'
+import { workOf } from './integrations.ts'
+import { type Bindings, readFunction, readResource, readStateMachine, unknownResources } from './resources.ts'
+
+const LAMBDA = 'arn:aws:lambda:eu-west-1:123456789012:function'
+const bindings: Bindings = {
+  [`${LAMBDA}:charge`]: 'skill:payments/charge',
+  [`${LAMBDA}:*`]: 'skill:functions/*',
+  [`${LAMBDA}:mail-*`]: 'skill:mail/*',
+  notify: 'agent:notifier',
+}
+const task = (resource: string) => ({ kind: 'task', resource })
+
+test('a resource bound to a whole ARN wins over the longest prefix, and that over shorter ones', () => {
+  assert.deepEqual(readResource(`${LAMBDA}:charge`, bindings), task('skill:payments/charge'))
+  assert.deepEqual(readResource(`${LAMBDA}:mail-out`, bindings), task('skill:mail/out'))
+  assert.deepEqual(readResource(`${LAMBDA}:resize`, bindings), task('skill:functions/resize'))
+  assert.equal(readResource(`${LAMBDA}:charge`, {}), undefined)
+})
+
+test('an ARN with the token suffix is bound like the one without', () => {
+  assert.deepEqual(readResource(`${LAMBDA}:charge.waitForTaskToken`, bindings), task('skill:payments/charge'))
+})
+
+test('a function is found by its ARN or name, with or without its version', () => {
+  assert.deepEqual(readFunction(`${LAMBDA}:charge:3`, bindings), task('skill:payments/charge'))
+  assert.equal(readFunction('notify:live', bindings)?.kind, 'run')
+  assert.equal(readFunction('other', bindings), undefined)
+})
+
+test('a state machine means the workflow of its name', () => {
+  const arn = 'arn:aws:states:eu-west-1:123456789012:stateMachine:ship:7'
+  assert.deepEqual(readStateMachine(arn, {}), { kind: 'run', runKind: 'workflow', name: 'ship', version: undefined })
+  assert.deepEqual(readStateMachine(arn, { [arn]: 'agent:shipper@2' }), {
+    ...{ kind: 'run', runKind: 'agent', name: 'shipper', version: 2 },
+  })
+})
+
+test('an activity is known by its ARN or its short form', () => {
+  assert.deepEqual(readResource('arn:aws:states:eu-west-1:1:activity:pack', {}), task('activity:pack'))
+  assert.deepEqual(readResource('activity:pack', {}), task('activity:pack'))
+})
+
+test('what AIDOS cannot do is unknown: a signal with a token, an execution that nobody waits for', () => {
+  for (const resource of [
+    'signal:x.waitForTaskToken',
+    'arn:aws:states:::states:startExecution',
+    'sqs:send',
+    '__proto__',
+  ])
+    assert.equal(readResource(resource, {}), undefined, resource)
+  assert.ok(readResource('arn:aws:states:::states:startExecution.waitForTaskToken', {}))
+})
+
+test('a function that nothing is bound to is found in the definition, if its name stands there', () => {
+  const invoke = (FunctionName: string) => ({
+    States: { A: { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', Parameters: { FunctionName } } },
+  })
+  assert.deepEqual(unknownResources(invoke('gone'), bindings), [
+    { state: 'A', location: '/States/A/Parameters/FunctionName', resource: 'gone' },
+  ])
+  assert.deepEqual(unknownResources(invoke('notify'), bindings), [])
+})
+
+const integrate = (resource: string, input: JsonObject) => workOf(readResource(resource, {}) as never, input, bindings)
+
+test('lambda:invoke hands on the payload and wraps the answer', () => {
+  const work = integrate('arn:aws:states:::lambda:invoke', { FunctionName: `${LAMBDA}:charge`, Payload: { sum: 3 } })
+  assert.deepEqual([work.resource, work.input], [task('skill:payments/charge'), { sum: 3 }])
+  assert.deepEqual(work.toOutput('ok'), { ExecutedVersion: '$LATEST', Payload: 'ok', StatusCode: 200 })
+  assert.throws(() => integrate('arn:aws:states:::lambda:invoke', { FunctionName: 'gone' }), {
+    error: 'States.Runtime',
+  })
+})
+
+test('the forms of startExecution give the output as a text or as JSON, and a failure with its description', () => {
+  const parameters = { StateMachineArn: 'ship', Input: { a: 1 } }
+  const sync = integrate('arn:aws:states:::states:startExecution.sync', parameters)
+  const sync2 = integrate('arn:aws:states:::states:startExecution.sync:2', parameters)
+  assert.deepEqual([sync.input, sync2.input], [{ a: 1 }, { a: 1 }])
+  assert.equal((sync.toOutput({ b: 2 }) as JsonObject).Output, '{"b":2}')
+  assert.deepEqual((sync2.toOutput({ b: 2 }) as JsonObject).Output, { b: 2 })
+  const error = sync2.toError(new AslError('Broken', 'why'))
+  assert.equal(error.error, 'States.TaskFailed')
+  const told = JSON.parse(error.causeText ?? '')
+  assert.deepEqual([told.Error, told.Cause, told.Status], ['Broken', 'why', 'FAILED'])
+})
+
+test('http:invoke becomes a request of the HTTP skill, and refuses a connection it does not have', () => {
+  const work = integrate('arn:aws:states:::http:invoke', {
+    ApiEndpoint: 'https://example.org/a',
+    Method: 'POST',
+    QueryParameters: { q: ['x y', '2'] },
+    RequestBody: { n: 1 },
+  })
+  assert.deepEqual(work.resource, task('skill:http/request'))
+  assert.deepEqual(work.input, {
+    ...{ url: 'https://example.org/a?q=x+y&q=2', method: 'POST', headers: {}, body: { n: 1 } },
+  })
+  const answer = { status: 201, headers: { a: 'b' }, body: [1] }
+  assert.deepEqual(work.toOutput(answer), { Headers: { a: 'b' }, ResponseBody: [1], StatusCode: 201 })
+  assert.throws(() => integrate('http:invoke', { ApiEndpoint: 'https://x.org', Authentication: {} }), /Authentication/)
+  assert.throws(() => integrate('http:invoke', { ApiEndpoint: 'nowhere' }), { error: 'States.Runtime' })
+})
