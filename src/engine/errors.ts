@@ -11,6 +11,7 @@ export const engineErrors = defineErrors({
   run_timed_out: { status: 409 },
   nondeterminism: { status: 409 },
   program_not_loaded: { status: 409 },
+  write_refused: { status: 409 },
   signal_timeout: { status: 408 },
   step_timeout: { status: 408, retryable: true },
   duration_invalid: { status: 400 },

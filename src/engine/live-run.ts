@@ -2,6 +2,8 @@
  * A run in memory. Its function goes on until every branch waits; what it asked for, what it was told and the events of both
  * are committed in one unit (a turn); only then is anything carried out. After a crash the same function is told the journal again.
  */
+import { isRefusedData } from '../platform/db/errors.ts'
+import { messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { CommandSink } from './command.ts'
 import { makeContext } from './context.ts'
@@ -185,11 +187,15 @@ export const makeLiveRun = (
     return undefined
   }
 
-  /** The code and the journal disagree: nothing is done until somebody mends the code and continues the run. */
-  const stop = async (problem: string): Promise<void> => {
+  /** The code and the journal disagree. */
+  const stop = (problem: string): Promise<void> =>
+    stopWith(engineErrors.nondeterminism(`${problem}. Mend the code, then continue the run`))
+
+  /** Nothing more is done until somebody mends the code and continues the run. */
+  const stopWith = async (reason: Error): Promise<void> => {
     memory.over = true
     memory.replaying = false
-    const error = toErrorRecord(engineErrors.nondeterminism(`${problem}. Mend the code, then continue the run`))
+    const error = toErrorRecord(reason)
     record('run.stopped', { error: error as unknown as Json })
     const rest = { waitingFor: null, output: null, workerId: null, finishedAtMs: null }
     const state = { status: 'stopped', error, ...rest } as const
@@ -325,7 +331,12 @@ export const makeLiveRun = (
     } catch (error) {
       for (const undo of turnOf.undo) undo()
       for (const task of turnOf.toldTasks) task.failed(error)
-      crashed(error)
+      // What will be refused every time is not tried for ever: the steps before it would run again each time.
+      if (isRefusedData(error))
+        await stopWith(
+          engineErrors.write_refused(`the database refuses what the run wants to write: ${messageOf(error)}`),
+        )
+      else crashed(error)
       return false
     }
   }

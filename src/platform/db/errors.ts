@@ -8,6 +8,16 @@ export const dbErrors = defineErrors({
   conflict: { status: 409 },
 })
 
+/**
+ * Whether a driver's error says that the rows themselves are refused (wrong data, a broken rule): the same write fails every time.
+ * SQLite: constraint, mismatch, too big; PostgreSQL: classes 22 (data) and 23 (integrity).
+ */
+export const isRefusedData = (error: unknown): boolean => {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  if (typeof errcode === 'number') return [18, 19, 20].includes(errcode & 0xff)
+  return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code)
+}
+
 /** Whether a driver's error says that a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }

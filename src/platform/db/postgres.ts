@@ -5,6 +5,7 @@ import pg from 'pg'
 import { eventRow } from '../events/event.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Database } from './database.ts'
+import { isRefusedData } from './errors.ts'
 import {
   insertEvent,
   makeGroupCommit,
@@ -173,12 +174,11 @@ const makeWriteGroup = (pool: pg.Pool, nameOf: (text: string) => string | undefi
       client.release(broken)
     }
   }
-  const isSchemaError = (error: unknown): boolean => /^2[23]/.test((error as { code?: string }).code ?? '')
   const writeRound = async (units: readonly Unit[]): Promise<UnitResult[]> => {
     try {
       return await writeTogether(units)
     } catch (error) {
-      if (!isSchemaError(error)) throw error
+      if (!isRefusedData(error)) throw error
       if (units.length === 1) return [error as Error]
       const results: UnitResult[] = []
       for (const unit of units) {
