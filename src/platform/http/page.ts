@@ -36,8 +36,12 @@ const decode = (cursor: string): unknown => {
 /** The cursor of rows ordered by the time of their making. Throws `cursor_invalid`. */
 export const readCursor = (cursor: string | undefined): CreatedCursor | undefined => {
   if (cursor === undefined) return undefined
-  const [createdAtMs, id] = (decode(cursor) ?? []) as [unknown, unknown]
-  if (typeof createdAtMs === 'number' && typeof id === 'string') return { createdAtMs, id }
+  const given = decode(cursor)
+  const [createdAtMs, id] = (Array.isArray(given) ? given : []) as [unknown, unknown]
+  // Anybody can write one: what no database column could hold must not reach the database.
+  if (Number.isSafeInteger(createdAtMs) && typeof id === 'string' && /^[\w-]{1,100}$/.test(id)) {
+    return { createdAtMs: createdAtMs as number, id }
+  }
   throw pageErrors.cursor_invalid(`the cursor "${cursor}" was not given by this API; start without one`)
 }
 
