@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { parseDuration } from '../engine/index.ts'
 import type { Finding } from '../platform/errors.ts'
-import { durationSchema } from '../platform/http/views.ts'
+import { durationSchema, jsonSchema } from '../platform/http/views.ts'
 import { agentErrors } from './errors.ts'
 
 const isDuration = (value: string | number): boolean => {
@@ -50,7 +50,7 @@ export const agentConfigSchema = z.strictObject({
       'What it may use: `NAME`, `NAME/TOOL`, with `@VERSION` after the name where it is not to be the current one.',
     ),
   output: z
-    .record(z.string(), z.json())
+    .record(z.string(), jsonSchema)
     .optional()
     .describe('A JSON Schema: the answer is JSON that follows it. Left out: the answer is text.'),
   budgets: z

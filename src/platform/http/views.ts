@@ -1,5 +1,6 @@
 /** Schemas that many routes share, and times as the API shows them. */
 import { z } from 'zod'
+import type { Json } from '../json.ts'
 import { PRIORITIES, type Priority, type PriorityName } from '../queue/queue.ts'
 
 export const idSchema = z.string().min(1).max(100)
@@ -9,8 +10,11 @@ export const nameSchema = z
     /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/,
     'must be 1 to 100 letters, digits, dots, dashes or underscores, the first a letter or digit',
   )
-/** Any JSON value. */
-export const jsonSchema = z.json()
+/** Any JSON value. Bodies come out of a JSON parser, so nothing but its presence is left to check: `z.json()` would walk it again. */
+export const jsonSchema = z.unknown().refine((value) => value !== undefined, 'is missing') as unknown as z.ZodType<
+  Json,
+  Json
+>
 export const prioritySchema = z.enum(['critical', 'high', 'normal', 'low'])
 export const durationSchema = z
   .union([z.number().int().min(0), z.string().max(100)])
