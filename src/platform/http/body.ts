@@ -1,9 +1,12 @@
-/** Reads JSON bodies, and refuses what is nested so deeply that our own code would run out of stack over it. */
+/**
+ * Reads JSON bodies, and refuses what could not be kept: what is nested so deeply that our own code would run out of stack over it,
+ * and NUL characters, which PostgreSQL has no place for in a text.
+ */
 
 import type { FastifyInstance } from 'fastify'
 import { defineErrors } from '../errors.ts'
 
-const bodyErrors = defineErrors({ json_too_deep: { status: 400 } })
+const bodyErrors = defineErrors({ json_too_deep: { status: 400 }, nul_character: { status: 400 } })
 
 const DEEPEST = 100
 
@@ -25,6 +28,14 @@ export const isTooDeep = (text: string): boolean => {
   return false
 }
 
+/** Whether a JSON text spells a NUL character: an escape for it whose backslash is not itself escaped. */
+export const spellsNul = (text: string): boolean => text.includes('\\u0000') && /(?<!\\)(?:\\\\)*\\u0000/.test(text)
+
+/** Refuses a NUL character in the path or the query. Throws `nul_character`. */
+export const refuseNulInUrl = (url: string): void => {
+  if (url.includes('%00')) throw bodyErrors.nul_character('the URL has a NUL character (%00), which no text may have')
+}
+
 export const addJsonParser = (
   server: Pick<FastifyInstance, 'getDefaultJsonParser' | 'removeContentTypeParser' | 'addContentTypeParser'>,
 ): void => {
@@ -32,7 +43,10 @@ export const addJsonParser = (
   server.removeContentTypeParser('application/json')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const text = String(body)
-    if (!isTooDeep(text)) parse(request, text, done)
-    else done(bodyErrors.json_too_deep(`the body nests arrays and objects deeper than ${DEEPEST} levels`), undefined)
+    if (isTooDeep(text)) {
+      done(bodyErrors.json_too_deep(`the body nests arrays and objects deeper than ${DEEPEST} levels`), undefined)
+    } else if (spellsNul(text)) {
+      done(bodyErrors.nul_character('the body has a NUL character (\\u0000), which no text may have'), undefined)
+    } else parse(request, text, done)
   })
 }

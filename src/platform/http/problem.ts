@@ -1,4 +1,5 @@
 /** Errors on the wire: RFC 9457 problem details, the same form for every route. */
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, type Finding } from '../errors.ts'
 
@@ -48,19 +49,57 @@ const FASTIFY_CODES: Readonly<Record<string, { code: string; detail?: string }>>
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'media_type_unsupported', detail: 'send the body as application/json' },
   FST_ERR_CTP_INVALID_JSON_BODY: { code: 'json_malformed' },
   FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'json_malformed', detail: 'the body is empty; send a JSON object' },
+  FST_ERR_BAD_URL: { code: 'url_malformed' },
+  FST_ERR_MAX_PARAM_LENGTH: { code: 'url_too_long', detail: 'a part of the path is longer than 500 characters' },
   FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body_too_large', detail: 'the body is larger than BODY_LIMIT_BYTES allows' },
+}
+
+const problemOf = (requestId: string, status: number, code: string, detail: string): Problem => ({
+  type: problemType(code),
+  title: titleOf(code),
+  status,
+  code,
+  detail,
+  requestId,
+})
+
+/** What the HTTP parser refused before there was a request. */
+const REFUSALS: Readonly<Record<string, { status: number; line: string; code: string; detail: string }>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    line: 'Request Header Fields Too Large',
+    code: 'headers_too_large',
+    detail: 'the URL and headers are larger than 16 KiB together',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    line: 'Request Timeout',
+    code: 'request_timeout',
+    detail: 'the request did not arrive whole in time',
+  },
+}
+const MALFORMED = { status: 400, line: 'Bad Request', code: 'http_malformed', detail: 'this is not an HTTP request' }
+
+/** Answers on a connection whose request could not even be read, and closes it. */
+export const refuseConnection = (error: Error & { code?: string }, socket: Socket, requestId: string): void => {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const { status, line, code, detail } = REFUSALS[error.code ?? ''] ?? MALFORMED
+  const body = JSON.stringify(problemOf(requestId, status, code, detail))
+  const head = [
+    `HTTP/1.1 ${status} ${line}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 /** The problem that an error stands for. Details of faults of our own stay in the log. */
 const toProblem = (error: unknown, request: FastifyRequest): Problem => {
   const requestId = request.id
   const problem = (status: number, code: string, detail: string, more: Partial<Problem> = {}): Problem => ({
-    type: problemType(code),
-    title: titleOf(code),
-    status,
-    code,
-    detail,
-    requestId,
+    ...problemOf(requestId, status, code, detail),
     ...more,
   })
   if (error instanceof AppError && error.status < 500) {

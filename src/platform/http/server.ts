@@ -8,9 +8,9 @@ import {
 } from 'fastify-type-provider-zod'
 import { defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
-import { addJsonParser } from './body.ts'
+import { addJsonParser, refuseNulInUrl } from './body.ts'
 import { mayNot, type Principal } from './principal.ts'
-import { sendProblem } from './problem.ts'
+import { refuseConnection, sendProblem } from './problem.ts'
 import './event-stream.ts'
 
 export type HttpServer = FastifyInstance<
@@ -63,6 +63,14 @@ const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['a
   })
 }
 
+/** What the documentation says of a route, with what the route demands of the caller. */
+const withAccess: typeof jsonSchemaTransform = (input) => {
+  const { schema, url } = jsonSchemaTransform(input)
+  const { permission, public: isPublic } = input.route.config ?? {}
+  const access = { ...(permission && { 'x-permission': permission }), ...(isPublic && { security: [] }) }
+  return { schema: { ...schema, ...access }, url }
+}
+
 /** A server that listens nowhere yet. Every route must name its permission, or say that it is public. */
 export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
   const plain = Fastify({
@@ -73,6 +81,8 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
     requestIdHeader: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 500 },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: (error, socket) => refuseConnection(error, socket, options.makeId()),
   })
   const server: HttpServer = plain.withTypeProvider<ZodTypeProvider>()
   server.setValidatorCompiler(validatorCompiler)
@@ -91,6 +101,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
     reply.header('x-content-type-options', 'nosniff')
   })
   addJsonParser(server)
+  server.addHook('preValidation', async (request) => refuseNulInUrl(request.url))
   const openStreams = new Set<() => void>()
   server.decorate('openStreams', openStreams)
   server.addHook('preClose', async () => {
@@ -105,7 +116,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: withAccess,
     transformObject: jsonSchemaTransformObject,
   })
   server.get('/openapi.json', { config: { public: true }, schema: { hide: true } }, () => server.swagger())
