@@ -87,6 +87,32 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
         ),
     },
 
+    /** Answers of those who were handed a token, or took it with the task of an activity. */
+    taskTokens: {
+      succeed: (token: string, output: Json = null): Promise<unknown> =>
+        send('POST', `/v1/task-tokens/${e(token)}/success`, { output }),
+      fail: (
+        token: string,
+        failure: { error?: string | undefined; cause?: string | undefined } = {},
+      ): Promise<unknown> => send('POST', `/v1/task-tokens/${e(token)}/failure`, failure),
+      heartbeat: (token: string, progress?: Json): Promise<unknown> =>
+        send('POST', `/v1/task-tokens/${e(token)}/heartbeat`, progress === undefined ? {} : { progress }),
+    },
+
+    activities: {
+      /** The next task of that activity as soon as there is one; undefined when none came in that time. */
+      poll: async (
+        name: string,
+        { waitMs, worker }: { waitMs?: number | undefined; worker?: string | undefined } = {},
+      ): Promise<v.ActivityTaskView | undefined> => {
+        const body = worker === undefined ? {} : { worker }
+        const taken = await send<v.ActivityTaskView | null>('POST', `/v1/activities/${e(name)}/poll`, body, {
+          wait: waitMs,
+        })
+        return taken ?? undefined
+      },
+    },
+
     deadLetters: {
       list: (
         query: v.PageQuery & {
@@ -114,6 +140,9 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
         definition: object | string
         format?: 'json' | 'yaml' | undefined
       }): Promise<v.ValidationView> => send('POST', '/v1/workflows/validate', request),
+      testState: (test: v.StateTest): Promise<v.StateTestView> => send('POST', '/v1/workflows/test-state', test),
+      /** The JSON Schema of definitions. */
+      schema: (): Promise<JsonObject> => get('/v1/workflows/schema.json'),
       list: (query: v.PageQuery = {}): Promise<v.Page<v.WorkflowView>> => get('/v1/workflows', query),
       find: (name: string, version?: number): Promise<v.WorkflowView> => get(`/v1/workflows/${e(name)}`, { version }),
       archive: (name: string): Promise<v.WorkflowView | null> => send('DELETE', `/v1/workflows/${e(name)}`),

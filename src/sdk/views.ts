@@ -122,10 +122,57 @@ export interface WorkflowView {
   readonly warnings?: readonly Finding[]
 }
 
+/** What is wrong with a definition, or advised. */
+export interface DefinitionFinding {
+  readonly severity: 'error' | 'warning'
+  readonly code: string
+  /** JSON Pointer into the definition. */
+  readonly location: string
+  readonly state?: string
+  readonly field?: string
+  readonly message: string
+}
+
 export interface ValidationView {
   readonly valid: boolean
+  readonly findings: readonly DefinitionFinding[]
   readonly errors: readonly Finding[]
   readonly warnings: readonly Finding[]
+}
+
+/** One state tried by itself. */
+export interface StateTest {
+  /** A state, or a definition with `stateName`. */
+  readonly definition: object | string
+  readonly format?: 'json' | 'yaml' | undefined
+  readonly stateName?: string | undefined
+  readonly input?: Json | undefined
+  readonly inspectionLevel?: 'INFO' | 'DEBUG' | 'TRACE' | undefined
+  /** Stands for what the task, the branches or the iterations would give. */
+  readonly mock?:
+    | { readonly result?: Json; readonly errorOutput?: { readonly error?: string; readonly cause?: string } }
+    | undefined
+  readonly context?: object | undefined
+  readonly variables?: object | undefined
+  readonly stateConfiguration?: object | undefined
+}
+
+export interface StateTestView {
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'RETRIABLE' | 'CAUGHT_ERROR'
+  readonly output?: Json
+  readonly error?: string
+  readonly cause?: string
+  readonly nextState?: string
+  readonly inspectionData?: Json
+}
+
+/** A task of an activity, for the worker that polled for it. */
+export interface ActivityTaskView {
+  readonly token: string
+  readonly input: Json
+  readonly taskId: string
+  readonly runId: string | null
+  readonly attempt: number
 }
 
 export type AgentStatus = 'draft' | 'active' | 'paused' | 'draining' | 'archived'
