@@ -38,8 +38,12 @@ export const commandsOf = (ctx: WorkflowContext): CommandSink => sinks.get(ctx) 
 
 export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): WorkflowContext => {
   const inBranch = (signal: AbortSignal): WorkflowContext => makeContext(sink, signal)
-  const concurrencyOf = (options: BranchOptions | undefined, count: number): number =>
-    Math.max(1, Math.floor(options?.concurrency ?? count))
+  const concurrencyOf = (options: BranchOptions | undefined, count: number): number => {
+    const given = options?.concurrency
+    if (given === undefined) return Math.max(count, 1)
+    if (Number.isInteger(given) && given >= 1) return given
+    throw engineErrors.branches_invalid(`concurrency is ${given}; allowed: a whole number from 1`)
+  }
 
   const ctx: WorkflowContext = {
     runId: sink.runId,
@@ -112,7 +116,11 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
     sleep: (duration) => ctx.sleepUntil(sink.now() + parseDuration(duration)),
 
     async sleepUntil(atMs) {
-      await sink.request({ kind: 'timer', key: sink.nextKey('sleep'), dueMs: atMs }, abortSignal)
+      const dueMs = Math.ceil(atMs)
+      if (!Number.isSafeInteger(dueMs)) {
+        throw engineErrors.duration_invalid(`${atMs} is no moment; give milliseconds since the epoch`)
+      }
+      await sink.request({ kind: 'timer', key: sink.nextKey('sleep'), dueMs }, abortSignal)
     },
 
     async signal<T>(name: string, options: { timeout?: TaskOptions['timeout'] } = {}) {
@@ -129,11 +137,13 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
         abortSignal,
       ),
 
-    race: (branches) =>
-      raceBranches(
+    async race(branches) {
+      if (branches.length === 0) throw engineErrors.branches_invalid('a race needs at least one branch')
+      return raceBranches(
         branches.map((branch) => (signal) => branch(inBranch(signal))),
         abortSignal,
-      ),
+      )
+    },
 
     map: (items, fn, options) =>
       allBranches(

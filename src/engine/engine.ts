@@ -313,6 +313,18 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   // ---- time and life ------------------------------------------------------------------------------------------------------------------
 
+  /** Runs that this process holds by their rows, but not in memory: what brought them here went wrong in between. */
+  let strays = new Set<string>()
+  let strayLookMs = 0
+  const wakeStrays = async (nowMs: number): Promise<void> => {
+    if (nowMs - strayLookMs < STRAY_EVERY_MS) return
+    strayLookMs = nowMs
+    const missing = (await runs.workingOf(workerId)).filter((runId) => !keeper.get(runId))
+    // A run on its way into memory is missing for a moment: only one that is missing twice is a stray.
+    for (const runId of missing) if (strays.has(runId)) keeper.wakeRow(runId)
+    strays = new Set(missing)
+  }
+
   const sweeper = makeSweeper({
     clock,
     nextAt: (nowMs) => runs.nextWakeAt(nowMs),
@@ -322,6 +334,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       const unheard = due.filter((run) => (keeper.get(run.id)?.seenNews ?? -1) < run.news)
       for (const run of unheard) keeper.wakeRow(run.id)
       if (due.length === SWEEP_LIMIT && unheard.length > 0) sweeper.soon()
+      await wakeStrays(nowMs)
       await Promise.all([...admissions.values()].map((admission) => admission.refill()))
     },
   })
@@ -394,3 +407,4 @@ export const makeEngine = (options: EngineOptions): Engine => {
 }
 
 const SWEEP_LIMIT = 500
+const STRAY_EVERY_MS = 10_000

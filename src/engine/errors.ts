@@ -16,6 +16,7 @@ export const engineErrors = defineErrors({
   step_timeout: { status: 408, retryable: true },
   duration_invalid: { status: 400 },
   retry_invalid: { status: 400 },
+  branches_invalid: { status: 400 },
   payload_too_large: { status: 413 },
   not_serializable: { status: 400 },
   idempotency_conflict: { status: 409 },

@@ -156,6 +156,8 @@ export const makeLiveRun = (
     }
     const problem = reconcile(known)
     if (problem) return stop(problem)
+    // The waits that this journal led to are in the timeline already.
+    if (memory.position > 0) for (const found of pending.waits) found.announced = true
     memory.replaying = false
     record('run.resumed', { position: memory.position })
     for (const task of earlyTasks.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
@@ -439,7 +441,8 @@ export const makeLiveRun = (
     env.ended(ended)
   }
 
-  const planner = makeTurnPlanner(memory, env, { executeStep, offer, end })
+  const payloadLimitBytes = program.outputLimitBytes ?? env.payloadLimitBytes
+  const planner = makeTurnPlanner(memory, { ...env, payloadLimitBytes }, { executeStep, offer, end })
 
   const start = async (): Promise<void> => {
     begin()

@@ -16,7 +16,7 @@ export interface Pending {
   attempt: number
   retryAtMs: number | undefined
   abort: (() => void) | undefined
-  /** Steps: the timeline says that it has started. */
+  /** The timeline says that it has begun. */
   announced: boolean
 }
 

@@ -119,6 +119,12 @@ export const makeRunRepository = (handle: Handle) => {
       return rows.map(toRun)
     },
 
+    /** Ids of the runs at work that a process holds. */
+    async workingOf(workerId: string): Promise<string[]> {
+      const query = db.selectFrom('runs').select('id').where('worker_id', '=', workerId).where('status', '=', 'running')
+      return (await query.execute()).map((row) => row.id)
+    },
+
     async countByStatus(): Promise<Record<string, number>> {
       const rows = await db
         .selectFrom('runs')

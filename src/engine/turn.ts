@@ -1,7 +1,7 @@
 /** Plans what a turn writes: what the run's function newly asks for, what it called off, what its row says, and its end. */
 import type { Guard, Write } from '../platform/db/statements.ts'
 import type { Json } from '../platform/json.ts'
-import type { RunCommand, TaskCommand } from './command.ts'
+import type { RunCommand, SignalCommand, TaskCommand, TimerCommand } from './command.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
 import { childRefused, type News } from './news.ts'
@@ -70,6 +70,11 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     }
   }
 
+  const announce = (command: TimerCommand | SignalCommand): void => {
+    if (command.kind === 'timer') record('timer.started', { timer: command.key, dueMs: command.dueMs })
+    else record('signal.waiting', { signal: command.name, dueMs: command.dueMs })
+  }
+
   const planNew = async (turn: Turn): Promise<void> => {
     for (const found of pending.takeNew()) {
       const { command } = found
@@ -78,8 +83,7 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
       if (command.kind === 'step') turn.after.push(() => actions.executeStep(found))
       else if (command.kind === 'task') planTask(found, command, turn)
       else if (command.kind === 'run') await planChild(found, command, turn)
-      else if (command.kind === 'timer') record('timer.started', { timer: command.key, dueMs: command.dueMs })
-      else record('signal.waiting', { signal: command.name, dueMs: command.dueMs })
+      else if (!found.announced) announce(command)
     }
   }
 

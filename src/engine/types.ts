@@ -145,4 +145,9 @@ export interface WorkflowContext {
   log(message: string, data?: Record<string, unknown>): void
 }
 
-export type WorkflowFunction = (ctx: WorkflowContext, input: Json) => unknown
+export interface WorkflowFunction {
+  // biome-ignore lint/style/useShorthandFunctionType: a function with a property.
+  (ctx: WorkflowContext, input: Json): unknown
+  /** Its output may be larger than a payload otherwise may: for parts of a run that only their parent reads. */
+  readonly outputLimitBytes?: number
+}

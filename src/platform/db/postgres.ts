@@ -59,6 +59,9 @@ const makePool = (options: PostgresOptions): pg.Pool => {
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     application_name: 'aidos',
+    keepAlive: true,
+    // A connection that is dead without saying so must not hold everything up.
+    query_timeout: 60_000,
     // Times and counts are below 2^53: plain numbers.
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') =>
