@@ -131,7 +131,10 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   const makeRun = async (request: NewRun, parent?: { run: Run; key: string }): Promise<Run> => {
     const { tenantId, projectId, kind, target, input, priority } = request
-    const { version } = await programs.locate({ tenantId, kind, target, version: request.version, input })
+    const { version } = await programs.locate({
+      ...{ tenantId, kind, target, version: request.version, input },
+      parent: parent?.run,
+    })
     const nowMs = clock.now()
     const id = makeId()
     const place = isStopping ? undefined : consumers.get(kind)?.reserve()

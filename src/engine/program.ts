@@ -8,6 +8,8 @@ export interface ProgramRequest {
   readonly target: string
   readonly version: number | undefined
   readonly input: Json
+  /** The run that wants it as its child. */
+  readonly parent?: Run | undefined
 }
 
 export interface ProgramSource {

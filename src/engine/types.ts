@@ -146,7 +146,6 @@ export interface WorkflowContext {
 }
 
 export interface WorkflowFunction {
-  // biome-ignore lint/style/useShorthandFunctionType: a function with a property.
   (ctx: WorkflowContext, input: Json): unknown
   /** Its output may be larger than a payload otherwise may: for parts of a run that only their parent reads. */
   readonly outputLimitBytes?: number

@@ -1,29 +1,46 @@
 /** A States Language definition as a workflow function. */
-import { type Program, run as runDefinition, STATES } from '../asl/index.ts'
-import { commandsOf, engineErrors, type Run, RunError, type WorkflowFunction } from '../engine/index.ts'
+import { type AslHost, type Program, run as runDefinition, STATES } from '../asl/index.ts'
+import {
+  type CommandSink,
+  commandsOf,
+  engineErrors,
+  type Run,
+  RunError,
+  type WorkflowFunction,
+} from '../engine/index.ts'
 import { makeAslHost, makeTaskTokens } from './asl-host.ts'
+import { isGroupRun, makeChildRun, makeGroupFunction } from './map-child.ts'
+import { type FilesRoot, makeMapFiles } from './map-files.ts'
 import type { Bindings } from './resources.ts'
 
 export interface AslFunctionOptions {
   readonly program: Program
   readonly run: Run
   readonly bindings: Bindings
+  /** Where the items and results of distributed Maps lie; without it they can name no files. */
+  readonly filesRoot?: FilesRoot | undefined
+  readonly payloadLimitBytes: number
 }
 
 /** Whether the definition hands out tokens: to hold a secret for them costs a run a commit. */
 const handsOutTokens = ({ definition }: Program): boolean => JSON.stringify(definition).includes('.waitForTaskToken"')
 
-/** The function of a run over a compiled definition. */
-export const makeAslFunction = ({ program, run, bindings }: AslFunctionOptions): WorkflowFunction => {
+/** The function of a run over a compiled definition, or over a group of the children of one of its Maps. */
+export const makeAslFunction = (options: AslFunctionOptions): WorkflowFunction => {
+  const { program, run, bindings, filesRoot } = options
   const needsTokens = handsOutTokens(program)
+  const makeHost = async (sink: CommandSink, signal: AbortSignal): Promise<AslHost> => ({
+    ...makeAslHost({ sink, signal, bindings, taskToken: needsTokens ? await makeTaskTokens(sink, signal) : undefined }),
+    ...(filesRoot ? makeMapFiles({ sink, signal, filesRoot }) : {}),
+    childRun: makeChildRun(sink, run, signal),
+  })
+  if (isGroupRun(run)) return makeGroupFunction({ ...options, makeHost })
   return async (ctx, input) => {
-    const sink = commandsOf(ctx)
     const signal = ctx.abortSignal
     const startTime = new Date(ctx.now()).toISOString()
-    const taskToken = needsTokens ? await makeTaskTokens(sink, signal) : undefined
     const result = await runDefinition(program, {
       input,
-      host: makeAslHost({ sink, signal, bindings, taskToken }),
+      host: await makeHost(commandsOf(ctx), signal),
       signal,
       context: {
         Execution: { Id: run.id, Name: run.id, StartTime: startTime, Input: input },

@@ -12,6 +12,8 @@ import type { Json, JsonObject } from '../platform/json.ts'
 import { makeAslFunction } from './asl-program.ts'
 import { type Check, checkDefinition } from './check.ts'
 import { workflowErrors } from './errors.ts'
+import { isGroup } from './map-child.ts'
+import type { FilesRoot } from './map-files.ts'
 import { makeWorkflowRepository, type WorkflowFilter } from './repository.ts'
 import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 import type { CodeWorkflow, NewWorkflow, Workflow } from './types.ts'
@@ -25,7 +27,13 @@ export interface WorkflowServiceOptions {
   readonly cacheMax: number
   /** What the ARNs of imported definitions stand for. */
   readonly bindings?: Bindings | undefined
+  /** Where the items and results of distributed Maps lie; without it they can name no files. */
+  readonly filesRoot?: FilesRoot | undefined
+  /** The largest output of one child of a distributed Map. */
+  readonly payloadLimitBytes?: number | undefined
 }
+
+const PAYLOAD_LIMIT_BYTES = 262_144
 
 /** Throws `binding_invalid` when an ARN is bound to nothing that AIDOS has. */
 const mustBeResources = (bindings: Bindings): Bindings => {
@@ -37,7 +45,7 @@ const mustBeResources = (bindings: Bindings): Bindings => {
 }
 
 export const makeWorkflowService = (options: WorkflowServiceOptions) => {
-  const { db, clock, makeId, cacheMs, cacheMax } = options
+  const { db, clock, makeId, cacheMs, cacheMax, filesRoot, payloadLimitBytes = PAYLOAD_LIMIT_BYTES } = options
   const bindings = mustBeResources(options.bindings ?? {})
   const workflows = makeWorkflowRepository(db.primary)
   const code = new Map<string, Map<number, CodeWorkflow>>()
@@ -197,7 +205,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     },
 
     /** The version that a new run takes. Throws when there is none, or the input does not fit. */
-    async locate({ tenantId, target, version, input }: ProgramRequest): Promise<{ version: number }> {
+    async locate({ tenantId, target, version, input, parent }: ProgramRequest): Promise<{ version: number }> {
       const latest = latestCode(target)
       if (latest) {
         const wanted = code.get(target)?.get(version ?? latest.version)
@@ -207,7 +215,8 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       }
       const found = await findCurrent(tenantId, target)
       if (!found) throw notFound(target)
-      if (found.status === 'archived')
+      // Runs under way go on, and so do the groups of their Maps.
+      if (found.status === 'archived' && !(parent?.target === target && isGroup(input)))
         throw workflowErrors.workflow_archived(`the workflow "${target}" is archived: it takes no new runs`)
       if (version !== undefined && (version < 1 || version > found.version))
         throw noVersion(target, version, found.version)
@@ -218,7 +227,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       const byCode = code.get(run.target)?.get(run.version)
       if (byCode) return byCode.fn
       const program = await compiled(run)
-      return program && makeAslFunction({ program, run, bindings })
+      return program && makeAslFunction({ program, run, bindings, filesRoot, payloadLimitBytes })
     },
   }
 }

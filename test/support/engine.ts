@@ -5,6 +5,7 @@ import {
   engineErrors,
   makeEngine,
   makeWorkers,
+  type ProgramSource,
   type Run,
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
@@ -32,7 +33,9 @@ export interface TestEngine {
 
 export interface TestEngineOptions {
   readonly db: Database
-  readonly workflows: Record<string, WorkflowFunction>
+  readonly workflows?: Record<string, WorkflowFunction>
+  /** Instead of `workflows`. */
+  readonly programs?: ProgramSource
   readonly handlers?: Record<string, TaskHandler>
   readonly tenantId?: string
   readonly liveMax?: number
@@ -41,7 +44,7 @@ export interface TestEngineOptions {
 }
 
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
-  const { workflows, handlers = {}, tenantId = randomUUID() } = options
+  const { workflows = {}, handlers = {}, tenantId = randomUUID() } = options
   const makeId = makeIdGenerator()
   const workerId = makeId()
   const log = makeLog(process.env.TEST_LOG ?? 'silent')
@@ -81,7 +84,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     workerId,
     workers,
     tasks,
-    programs: {
+    programs: options.programs ?? {
       async locate({ target }) {
         if (!workflows[target]) throw engineErrors.program_not_loaded(`there is no workflow "${target}"`)
         return { version: 1 }

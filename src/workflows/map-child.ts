@@ -1,0 +1,73 @@
+/** Distributed Maps: groups of children are runs of their own, of the same workflow and version, with the group as their input. */
+import { type AslHost, type ChildItem, type ChildOutcome, type Program, runItems } from '../asl/index.ts'
+import { type CommandSink, commandsOf, engineErrors, type Run, type WorkflowFunction } from '../engine/index.ts'
+import type { Json, JsonObject } from '../platform/json.ts'
+import { toAslError } from './asl-task.ts'
+
+/** The field that makes the input of a child run a group of a Map's children. */
+const GROUP = 'aidos:map'
+
+interface Group {
+  /** Of the Map's item processor in the definition. */
+  readonly pointer: string
+  readonly items: readonly ChildItem[]
+  readonly concurrency: number
+  /** Null: any number. */
+  readonly toleratedFailures: number | null
+}
+
+/** What the outcomes of one child may take, beyond its output: its error, and what JSON puts around it. */
+const AROUND_BYTES = 33_000
+
+export const isGroup = (input: Json): boolean =>
+  typeof input === 'object' && input !== null && !Array.isArray(input) && Object.hasOwn(input, GROUP)
+
+const groupOf = (input: Json): Group => (input as JsonObject)[GROUP] as unknown as Group
+
+/** Only a parent gives birth to such a run: an input of the same form from outside is an input like any other. */
+export const isGroupRun = (run: Run): boolean => run.parentRunId !== null && isGroup(run.input)
+
+export const makeChildRun =
+  (sink: CommandSink, run: Run, runSignal: AbortSignal): NonNullable<AslHost['childRun']> =>
+  async ({ key, pointer, items, concurrency, toleratedFailures, signal }) => {
+    const tolerated = Number.isFinite(toleratedFailures) ? toleratedFailures : null
+    const group: Group = { pointer, items, concurrency, toleratedFailures: tolerated }
+    const input = { [GROUP]: group as unknown as Json }
+    const { target, version } = run
+    const command = { kind: 'run' as const, key, runKind: 'workflow' as const, target, version, input }
+    const asked = sink.request({ ...command, priority: undefined, timeoutMs: undefined }, signal ?? runSignal)
+    const outcomes = await asked.catch((error: unknown) => {
+      throw toAslError(error)
+    })
+    return outcomes as unknown as ChildOutcome[]
+  }
+
+export interface GroupFunctionOptions {
+  readonly program: Program
+  readonly run: Run
+  readonly payloadLimitBytes: number
+  makeHost(sink: CommandSink, signal: AbortSignal): Promise<AslHost>
+}
+
+/** The function of a run that is a group: its output are the outcomes of the children, which the parent alone reads. */
+export const makeGroupFunction = ({ program, run, payloadLimitBytes, makeHost }: GroupFunctionOptions) => {
+  const group = groupOf(run.input)
+  const fn: WorkflowFunction = async (ctx) => {
+    const signal = ctx.abortSignal
+    const startTime = new Date(ctx.now()).toISOString()
+    const { pointer, items, concurrency, toleratedFailures } = group
+    const outcomes = await runItems(program, {
+      ...{ pointer, items, concurrency, signal },
+      toleratedFailures: toleratedFailures ?? Number.POSITIVE_INFINITY,
+      host: await makeHost(commandsOf(ctx), signal),
+      context: {
+        Execution: { Id: run.id, Name: run.id, StartTime: startTime },
+        StateMachine: { Id: run.target, Name: run.target },
+      },
+    }).catch((error: unknown) => {
+      throw signal.aborted ? engineErrors.run_cancelled('the run was cancelled') : error
+    })
+    return outcomes
+  }
+  return Object.assign(fn, { outputLimitBytes: group.items.length * (payloadLimitBytes + AROUND_BYTES) })
+}
