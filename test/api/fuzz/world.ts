@@ -1,0 +1,165 @@
+/** Two tenants with one of everything each. What the first keeps inside its things is marked, so that it is known anywhere. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PERMISSIONS } from '../../../src/platform/http/principal.ts'
+import type { Json, JsonObject } from '../../../src/platform/json.ts'
+import type { TestApp } from '../../support/app.ts'
+
+export interface Key {
+  readonly tenant: 'first' | 'second'
+  readonly scope: string
+  readonly key: string
+}
+
+export interface World {
+  readonly keys: readonly Key[]
+  /** Ids of the first tenant's things. */
+  readonly firstIds: readonly string[]
+  /** Names and ids of both, for requests to refer to. */
+  readonly known: readonly string[]
+  /** Bodies that are right, by route. */
+  readonly samples: Readonly<Record<string, readonly Json[]>>
+}
+
+/** Kept in the contents of the first tenant's things and never sent by a request of the fuzz. */
+export const MARKER = 'mark-of-the-first-tenant-7f3a'
+
+const WAITS = {
+  StartAt: 'A',
+  States: { A: { Type: 'Task', Resource: 'signal:go', Next: 'B' }, B: { Type: 'Wait', Seconds: 1, End: true } },
+}
+
+const samplesFor = (who: string, note: string, ids: JsonObject): Record<string, Json[]> => ({
+  'POST /v1/projects': [{ name: `${who}-project` }],
+  'POST /v1/workflows': [{ name: `${who}-workflow`, definition: { Comment: note, ...WAITS } }],
+  'POST /v1/workflows/validate': [{ definition: { Comment: note, ...WAITS } }],
+  'POST /v1/skills': [
+    {
+      name: `${who}-function`,
+      kind: 'function',
+      description: note,
+      definition: {
+        source: 'export const main = (input) => input',
+        tools: [{ name: 'main', description: note, inputSchema: { type: 'object' }, entry: 'main' }],
+      },
+    },
+    {
+      name: `${who}-http`,
+      kind: 'http',
+      description: note,
+      definition: {
+        baseUrl: 'https://hooks.invalid',
+        tools: [{ name: 'get', description: note, inputSchema: { type: 'object' }, method: 'GET', url: '/x' }],
+      },
+    },
+  ],
+  'POST /v1/agents': [
+    {
+      name: `${who}-agent`,
+      type: 'helper',
+      config: { model: { baseUrl: 'https://model.invalid/v1', name: 'm' }, instructions: note, skills: ['core/echo'] },
+    },
+  ],
+  'POST /v1/runs': [
+    { workflow: `${who}-workflow`, input: { note } },
+    { workflow: `${who}-workflow`, input: note, idempotencyKey: `${who}-run`, timeout: '1h', priority: 'high' },
+  ],
+  'POST /v1/tasks': [
+    { kind: 'skill:core/echo', input: { note }, idempotencyKey: `${who}-task` },
+    { kind: 'skill:core/fail', input: { message: note }, retry: { attempts: 1 } },
+    {
+      kind: 'skill:core/noop',
+      delay: '1h',
+      deadline: '2100-01-01T00:00:00Z',
+      retry: { attempts: 2, delay: 5, jitter: 0.5 },
+    },
+  ],
+  'POST /v1/schedules': [
+    {
+      name: `${who}-schedule`,
+      timing: { cron: '0 9 * * *', timeZone: 'Europe/Berlin' },
+      target: { workflow: `${who}-workflow` },
+      input: { note },
+    },
+    { name: `${who}-interval`, timing: { every: '1 day' }, target: { task: 'skill:core/echo' }, input: { note } },
+  ],
+  'POST /v1/channels': [
+    { kind: 'inbox', name: `${who}-inbox` },
+    { kind: 'webhook', name: `${who}-webhook`, url: `https://hooks.invalid/${note}` },
+  ],
+  'POST /v1/subscriptions': [{ channelId: ids.channel ?? 'none', types: ['*'] }],
+  'POST /v1/keys': [{ name: `${who}-spare`, scopes: ['runs:read'], expiresAt: '2100-01-01T00:00:00Z' }],
+})
+
+const ORDER = [
+  'projects',
+  'workflows',
+  'skills',
+  'agents',
+  'channels',
+  'subscriptions',
+  'runs',
+  'tasks',
+  'schedules',
+  'keys',
+]
+
+type Send = (method: string, path: string, body?: Json) => ReturnType<TestApp['call']>
+
+/** Makes one of everything, and returns the ids by kind of thing. */
+const populate = async (send: Send, who: string, note: string): Promise<{ ids: string[]; channel: string }> => {
+  const ids: string[] = []
+  let channel = 'none'
+  for (const kind of ORDER) {
+    for (const body of samplesFor(who, note, { channel })[`POST /v1/${kind}`] ?? []) {
+      const { status, body: made } = await send('POST', `/v1/${kind}`, body)
+      if (status >= 300) throw new Error(`the fuzz could not make one of ${kind}: ${JSON.stringify(made)}`)
+      ids.push(made.id ?? made.channel?.id)
+      if (kind === 'channels' && channel === 'none') channel = ids.at(-1) as string
+    }
+  }
+  await send('POST', `/v1/channels/${channel}/test`)
+  await send('POST', `/v1/schedules/${who}-interval/trigger`, {})
+  for (let i = 0; i < 200 && (await send('GET', '/v1/dead-letters')).body.items.length === 0; i++) await sleep(10)
+  for (const list of ['dead-letters', 'deliveries', 'inbox', 'tasks', 'runs']) {
+    for (const item of (await send('GET', `/v1/${list}`)).body.items) ids.push(item.id)
+  }
+  return { ids: [...new Set(ids.filter((id) => typeof id === 'string'))], channel }
+}
+
+export const makeWorld = async (app: TestApp): Promise<World> => {
+  const second = (await app.call('POST', '/v1/tenants', { name: 'second' })).body.key as string
+  const sendAs =
+    (key: string): Send =>
+    (method, path, body) =>
+      app.call(method, path, body, key)
+  const first = app.app.key as string
+  const { ids: firstIds } = await populate(sendAs(first), 'first', MARKER)
+  const { ids: secondIds, channel } = await populate(sendAs(second), 'second', 'note of the second')
+  const keys: Key[] = [
+    { tenant: 'first', scope: '*', key: first },
+    { tenant: 'second', scope: '*', key: second },
+  ]
+  for (const scope of PERMISSIONS) {
+    const made = await app.call('POST', '/v1/keys', { name: 'single', scopes: [scope] }, first)
+    keys.push({ tenant: 'first', scope, key: made.body.key })
+    if (scope.startsWith('tenants')) continue
+    const other = await app.call('POST', '/v1/keys', { name: 'single', scopes: [scope] }, second)
+    keys.push({ tenant: 'second', scope, key: other.body.key })
+  }
+  const things = [
+    'project',
+    'workflow',
+    'function',
+    'http',
+    'agent',
+    'schedule',
+    'interval',
+    'inbox',
+    'webhook',
+    'run',
+    'task',
+  ]
+  const names = ['first', 'second'].flatMap((who) => things.map((thing) => `${who}-${thing}`))
+  const samples = samplesFor('second', 'note of the second', { channel })
+  return { keys, firstIds, known: [...names, ...firstIds, ...secondIds, 'core', 'go'], samples }
+}
