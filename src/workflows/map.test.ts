@@ -4,9 +4,12 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
+import { startProcess } from '../../test/support/start-process.ts'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { openSqliteDatabase } from '../platform/db/sqlite.ts'
+import { makeEventHub } from '../platform/events/hub.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
@@ -207,4 +210,34 @@ test('a hundred thousand items finish, in groups, with their progress in the tim
   const told = events.filter((event) => event.type === 'map.progress').map((event) => Number(event.data.succeeded))
   assert.ok(told.length >= 100 && told.length <= 1000, `progress was told ${told.length} times`)
   assert.deepEqual([told, told.at(-1)], [told.toSorted((a, b) => a - b), 100_000])
+})
+
+test('a hundred thousand items outlive a SIGKILL, and no group that had ended is done again', async (t) => {
+  const folder = await makeTempFolder(t)
+  fs.writeFileSync(path.join(folder, 'items.jsonl'), Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join(''))
+  const worker = path.resolve(import.meta.dirname, '../../test/support/map-worker.ts')
+  const args = [worker, folder, TENANT, JSON.stringify(mapOf(pass, writer))]
+  const openFile = () => openSqliteDatabase({ file: `${folder}/aidos.db`, hub: makeEventHub() })
+  const children = async (id: string) => {
+    const db = openFile()
+    const runs = db.primary.withTables<{ runs: { id: string; parent_run_id: string; status: string; fence: number } }>()
+    const rows = await runs.selectFrom('runs').selectAll().where('parent_run_id', '=', id).execute()
+    await db.stop()
+    return rows
+  }
+
+  const first = await startProcess(t, { args })
+  const [, id = ''] = await first.waitFor(/run (\S+)/, 30_000)
+  await first.waitFor(/groups [1-9]\d/, 60_000)
+  first.kill('SIGKILL')
+  assert.equal((await first.exited).signal, 'SIGKILL')
+  const before = (await children(id)).filter((child) => child.status === 'completed')
+  assert.ok(before.length >= 10 && before.length < 1000, `${before.length} groups had ended`)
+
+  const second = await startProcess(t, { args })
+  await second.waitFor(/ended completed/, 120_000)
+  assert.equal((await second.exited).code, 0, second.output())
+  const after = new Map((await children(id)).map((child) => [child.id, child]))
+  assert.equal(after.size, 1000, 'no group was begun twice')
+  for (const child of before) assert.deepEqual(after.get(child.id), child)
 })
