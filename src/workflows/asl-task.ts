@@ -4,7 +4,7 @@ import { type CommandSink, compileRetry } from '../engine/index.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import { TOKEN_KIND } from '../tasks/index.ts'
-import { type Work, workOf } from './integrations.ts'
+import { AS_IS, type Work, workOf } from './integrations.ts'
 import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 
 /** One attempt: retries are the definition's business. Losing an attempt with its process does not count. */
@@ -36,10 +36,12 @@ export const doTask = (
     throw new EngineError(STATES.runtime, message)
   }
   const work = workOf(resource, request.input, bindings)
+  // What the holder of a token says is taken as it is.
+  const { toOutput, toError } = request.waitForToken ? AS_IS : work
   const answer = request.waitForToken ? awaitToken(sink, request, signal, work) : ask(sink, request, signal, work)
-  return answer.then(request.waitForToken ? (output) => output : work.toOutput, (thrown: unknown) => {
+  return answer.then(toOutput, (thrown: unknown) => {
     const error = toAslError(thrown)
-    throw error instanceof AslError ? work.toError(error) : error
+    throw error instanceof AslError ? toError(error) : error
   })
 }
 

@@ -11,11 +11,12 @@ export interface Work {
   toError(error: AslError): AslError
 }
 
-const asIs = { toOutput: (answer: Json): Json => answer, toError: (error: AslError): AslError => error }
+/** The answer and the error are those of what was done. */
+export const AS_IS = { toOutput: (answer: Json): Json => answer, toError: (error: AslError): AslError => error }
 
 /** Throws `States.Runtime` when the parameters name nothing that AIDOS has. */
 export const workOf = (resource: Resource, input: Json, bindings: Bindings): Work => {
-  if (resource.kind !== 'integration') return { resource, input, ...asIs }
+  if (resource.kind !== 'integration') return { resource, input, ...AS_IS }
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     throw refusal('the parameters of an integration must be an object')
   }
@@ -40,7 +41,7 @@ const invokeFunction = (input: JsonObject, bindings: Bindings): Work => {
   return {
     resource: mustBePlain(readFunction(name, bindings), name),
     input: input.Payload ?? {},
-    ...asIs,
+    ...AS_IS,
     toOutput: (Payload) => ({ ExecutedVersion: '$LATEST', Payload, StatusCode: 200 }),
   }
 }
@@ -84,7 +85,7 @@ const invokeHttp = (input: JsonObject): Work => {
   return {
     resource: { kind: 'task', resource: 'skill:http/request' },
     input: request,
-    ...asIs,
+    ...AS_IS,
     toOutput(answer) {
       const { status = null, headers = null, body = null } = answer as JsonObject
       return { Headers: headers, ResponseBody: body, StatusCode: status }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { DATABASES } from '../../test/support/databases.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
 import { startProcess } from '../../test/support/start-process.ts'
@@ -215,7 +216,7 @@ test('a hundred thousand items finish, in groups, with their progress in the tim
 test('a hundred thousand items outlive a SIGKILL, and no group that had ended is done again', async (t) => {
   const folder = await makeTempFolder(t)
   fs.writeFileSync(path.join(folder, 'items.jsonl'), Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join(''))
-  const worker = path.resolve(import.meta.dirname, '../../test/support/map-worker.ts')
+  const worker = fileURLToPath(import.meta.resolve('../../test/support/map-worker.ts'))
   const args = [worker, folder, TENANT, JSON.stringify(mapOf(pass, writer))]
   const openFile = () => openSqliteDatabase({ file: `${folder}/aidos.db`, hub: makeEventHub() })
   const children = async (id: string) => {

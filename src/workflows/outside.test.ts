@@ -81,12 +81,12 @@ test('a started execution with a token ends by the token, and its failure is not
   })
   await app.call('POST', '/v1/workflows', { name: 'child', definition })
   const failing = await start('parent-of-failing', machine(child({ fails: true })))
-  assert.match((await ended(failing)).error.message, /Broken/)
+  assert.deepEqual((await ended(failing)).error, { code: 'Broken', message: 'on purpose' })
   const id = await start('parent', machine(child({})))
   await waitingTask(id)
   const { body } = await app.call('GET', '/v1/runs?target=child&status=waiting')
-  await app.call('POST', `/v1/task-tokens/${body.items[0].input.token}/success`, { output: 'told' })
-  assert.equal((await ended(id)).output, 'told')
+  await app.call('POST', `/v1/task-tokens/${body.items[0].input.token}/failure`, { error: 'Declined', cause: 'no' })
+  assert.deepEqual((await ended(id)).error, { code: 'Declined', message: 'no' })
 })
 
 test('a remote worker polls for an activity and answers', async () => {
@@ -100,7 +100,7 @@ test('a remote worker polls for an activity and answers', async () => {
   assert.equal((await ended(id)).output, 'small.png')
 })
 
-test('a key that may not write tasks answers none, and another tenant finds none', async () => {
+test('a key that may not write tasks neither answers nor polls', async () => {
   const { body: reader } = await app.call('POST', '/v1/keys', { name: 'reader', scopes: ['tasks:read'] })
   for (const path of ['task-tokens/t/success', 'task-tokens/t/heartbeat', 'activities/a/poll']) {
     assert.equal((await app.call('POST', `/v1/${path}`, {}, reader.key)).status, 403, path)
