@@ -72,6 +72,31 @@ for (const database of DATABASES) {
     await engine.stop()
   })
 
+  test(name('an answer is taken while a lost attempt waits to be made again, and that is not made'), async () => {
+    const fn = asks('slow', { token: 'secret' })
+    let calls = 0
+    const handlers = { slow: () => new Promise<Json>(() => void calls++) }
+    const { db, engine } = await start(fn, handlers)
+    const run = await engine.run('w')
+    await settled(engine, 'running')
+    await engine.crash()
+    const next = await startTestEngine({
+      db,
+      workflows: { w: fn },
+      handlers,
+      tenantId: engine.tenantId,
+      concurrency: 0,
+    })
+    await settled(next, 'queued')
+    await next.tasks.answers.answer(next.tenantId, 'secret', { output: 'in time' })
+    assert.equal((await next.wait(run.id)).output, 'in time')
+    await next.stop()
+    const last = await startTestEngine({ db, workflows: { w: fn }, handlers, tenantId: engine.tenantId })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.equal(calls, 1)
+    await last.stop()
+  })
+
   test(name('no answer in time is a time-out, no heartbeat a heartbeat time-out'), async () => {
     const late = await start(asks('told', { token: 'a', timeoutMs: 150 }), told)
     assert.equal((await late.engine.result('w')).error?.code, 'task_timeout')

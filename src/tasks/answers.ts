@@ -10,7 +10,7 @@ import { completed, ended, type Outcome } from './outcome.ts'
 import { isTimedOut, keyOfToken, waitDeadline } from './outside.ts'
 import type { TaskRepository } from './repository.ts'
 import { guardTask, passFence, setProgress, setWaitDeadline } from './rows.ts'
-import type { Task } from './types.ts'
+import { isOpenTask, type Task } from './types.ts'
 
 export interface AnswersOptions {
   readonly db: Database
@@ -46,8 +46,9 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
   const find = async (tenantId: string, token: string): Promise<Task> => {
     const task = await tasks.findByIdempotencyKey(tenantId, keyOfToken(token))
     if (!task) throw taskErrors.token_not_found('there is no task with this token')
-    const isOpen = task.status === 'waiting' || (task.status === 'running' && task.settings.waitForToken)
-    if (!isOpen || answering.has(task.id)) {
+    // The token may be out before the attempt is over, and stays out when the attempt is lost and waits to be made again.
+    const isAwaited = task.status === 'waiting' || (isOpenTask(task.status) && task.settings.waitForToken)
+    if (!isAwaited || answering.has(task.id)) {
       throw taskErrors.task_not_waiting(`the task of this token waits for no answer: it is ${task.status}`)
     }
     return task

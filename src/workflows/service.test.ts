@@ -211,4 +211,28 @@ for (const database of DATABASES) {
   test(name('a binding to nothing that AIDOS has is refused at the start'), async () => {
     await assert.rejects(setUp({ 'arn:x': 'sqs:send' }), { code: 'binding_invalid', message: /sqs:send/ })
   })
+
+  test(name('a token handed out before a crash is the one that is taken after it'), async () => {
+    const { db, workflows, put } = await setUp()
+    const hold = { Type: 'Task', Resource: 'skill:x/tell.waitForTaskToken', Parameters: { 'token.$': '$$.Task.Token' } }
+    await put({ StartAt: 'A', States: { A: { ...hold, Next: 'B' }, B: { ...hold, End: true } } })
+    const tokens = new Set<string>()
+    const tell = async (input: Json): Promise<Json> => tokens.add((input as { token: string }).token).size
+    const options = { db, programs: workflows, tenantId: 't', handlers: { 'skill:x/tell': tell } }
+    const told = async (count: number): Promise<string> => {
+      for (let i = 0; i < 500 && tokens.size < count; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+      return [...tokens][count - 1] as string
+    }
+    const first = await startTestEngine(options)
+    const { id } = await first.run('w')
+    const token = await told(1)
+    await first.crash()
+    const second = await startTestEngine(options)
+    await second.tasks.answers.answer('t', token, { output: 1 })
+    await second.tasks.answers.answer('t', await told(2), { output: 'done' })
+    const run = await second.wait(id)
+    await second.stop()
+    assert.equal(run.output, 'done', JSON.stringify(run.error))
+    assert.equal(tokens.size, 2, 'each state has a token of its own')
+  })
 }
