@@ -85,7 +85,7 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzReport> => {
   }
   process.on('unhandledRejection', rejected)
   try {
-    const world = await makeWorld(app)
+    let world = await makeWorld(app)
     const document = (await app.call('GET', '/openapi.json')).body as Document
     for (const ref of danglingRefs(document))
       findings.push({
@@ -98,7 +98,7 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzReport> => {
     const routes = routesOf(document)
     const codes = await definedCodes()
     const probe = makeProbe({ url: app.app.url as string, codes, firstIds: new Set(world.firstIds) })
-    const values = makeValues(world.known, document.components?.schemas ?? {})
+    let values = makeValues(world.known, document.components?.schemas ?? {}, world.usual)
     const send = async (route: Route, request: FuzzRequest, key: Key | undefined): Promise<void> => {
       if (leavesOut(request)) return
       requests++
@@ -120,6 +120,10 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzReport> => {
     await each(matrix, ({ route, key }) => send(route, nothing(route), key))
 
     for (let round = 0; round < rounds && Date.now() < endAtMs; round++) {
+      if (round > 0) {
+        world = await makeWorld(app, world)
+        values = makeValues(world.known, document.components?.schemas ?? {}, world.usual)
+      }
       const batch = routes.flatMap((route, i) => {
         const samples = world.samples[`${route.method} ${route.path}`] ?? []
         const made = fc.tuple(requestsFor(route, samples, values), fc.nat(1_000_000))

@@ -136,8 +136,12 @@ export interface Values {
   fits(schema: Schema, name?: string): fc.Arbitrary<Json>
 }
 
-/** `known` are names and ids of things that exist. */
-export const makeValues = (known: readonly string[], components: Readonly<Record<string, Schema>>): Values => {
+/** `known` are names and ids of things that exist, `usual` what a field or path parameter of some name mostly holds. */
+export const makeValues = (
+  known: readonly string[],
+  components: Readonly<Record<string, Schema>>,
+  usual: Readonly<Record<string, readonly string[]>>,
+): Values => {
   const texts = fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom(...known) },
     { weight: 2, arbitrary: fc.constantFrom(...WORDS) },
@@ -163,9 +167,9 @@ export const makeValues = (known: readonly string[], components: Readonly<Record
   }
 
   const strings = (schema: Schema, name: string): fc.Arbitrary<string> => {
-    const usual = BY_NAME[name]
+    const texts = usual[name] ?? BY_NAME[name]
     const others = stringsOf(schema)
-    return usual ? fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...usual) }, others) : others
+    return texts ? fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...texts) }, others) : others
   }
 
   const stringsOf = (schema: Schema): fc.Arbitrary<string> => {

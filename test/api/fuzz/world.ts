@@ -11,11 +11,14 @@ export interface Key {
 }
 
 export interface World {
+  readonly generation: number
   readonly keys: readonly Key[]
   /** Ids of the first tenant's things. */
   readonly firstIds: readonly string[]
   /** Names and ids of both, for requests to refer to. */
   readonly known: readonly string[]
+  /** The second tenant's ids, by the path parameter or field that takes them. */
+  readonly usual: Readonly<Record<string, readonly string[]>>
   /** Bodies that are right, by route. */
   readonly samples: Readonly<Record<string, readonly Json[]>>
 }
@@ -87,6 +90,25 @@ const samplesFor = (who: string, note: string, ids: JsonObject): Record<string, 
     { kind: 'webhook', name: `${who}-webhook`, url: `https://hooks.invalid/${note}` },
   ],
   'POST /v1/subscriptions': [{ channelId: ids.channel ?? 'none', types: ['*'] }],
+  'PUT /v1/agents/{name}': [{ config: { model: { name: 'm' }, instructions: note } }],
+  'PUT /v1/skills/{name}': [
+    {
+      description: note,
+      definition: {
+        source: 'export const main = () => 1',
+        tools: [{ name: 'main', description: note, inputSchema: { type: 'object' }, entry: 'main' }],
+      },
+    },
+  ],
+  'PUT /v1/schedules/{name}': [{ timing: { every: '1 day' }, target: { task: 'skill:core/echo' } }],
+  'POST /v1/schedules/{name}/backfill': [
+    { from: '2026-01-01T00:00:00Z', until: '2026-01-03T00:00:00Z', overlap: 'skip' },
+  ],
+  'POST /v1/schedules/{name}/trigger': [{ input: { note } }, {}],
+  'PUT /v1/channels/{id}': [{ name: `${who}-inbox` }, { url: 'https://hooks.invalid/y' }],
+  'POST /v1/channels/{id}/rotate': [{ keepOldHours: 1 }],
+  'POST /v1/deliveries/replay': [{ channelId: ids.channel ?? 'none', status: 'delivered' }],
+  'POST /v1/activities/{name}/poll': [{ worker: 'w' }],
   'POST /v1/keys': [{ name: `${who}-spare`, scopes: ['runs:read'], expiresAt: '2100-01-01T00:00:00Z' }],
 })
 
@@ -105,15 +127,27 @@ const ORDER = [
 
 type Send = (method: string, path: string, body?: Json) => ReturnType<TestApp['call']>
 
-/** Makes one of everything, and returns the ids by kind of thing. */
-const populate = async (send: Send, who: string, note: string): Promise<{ ids: string[]; channel: string }> => {
+interface Populated {
+  readonly ids: readonly string[]
+  readonly channel: string
+  readonly usual: World['usual']
+}
+
+/** Makes one of everything. */
+const populate = async (send: Send, who: string, note: string): Promise<Populated> => {
   const ids: string[] = []
+  const byParameter: Record<string, string[]> = {}
+  const keep = (kind: string, id: unknown): void => {
+    if (typeof id !== 'string') return
+    ids.push(id)
+    byParameter[`${kind}/id`] = [...(byParameter[`${kind}/id`] ?? []), id]
+  }
   let channel = 'none'
   for (const kind of ORDER) {
     for (const body of samplesFor(who, note, { channel })[`POST /v1/${kind}`] ?? []) {
       const { status, body: made } = await send('POST', `/v1/${kind}`, body)
       if (status >= 300) throw new Error(`the fuzz could not make one of ${kind}: ${JSON.stringify(made)}`)
-      ids.push(made.id ?? made.channel?.id)
+      keep(kind, made.id ?? made.channel?.id)
       if (kind === 'channels' && channel === 'none') channel = ids.at(-1) as string
     }
   }
@@ -121,20 +155,23 @@ const populate = async (send: Send, who: string, note: string): Promise<{ ids: s
   await send('POST', `/v1/schedules/${who}-interval/trigger`, {})
   for (let i = 0; i < 200 && (await send('GET', '/v1/dead-letters')).body.items.length === 0; i++) await sleep(10)
   for (const list of ['dead-letters', 'deliveries', 'inbox', 'tasks', 'runs']) {
-    for (const item of (await send('GET', `/v1/${list}`)).body.items) ids.push(item.id)
+    for (const item of (await send('GET', `/v1/${list}`)).body.items) keep(list, item.id)
   }
-  return { ids: [...new Set(ids.filter((id) => typeof id === 'string'))], channel }
+  const usual = { ...byParameter, channelId: byParameter['channels/id'] ?? [] }
+  return { ids: [...new Set(ids)], channel, usual }
 }
 
-export const makeWorld = async (app: TestApp): Promise<World> => {
-  const second = (await app.call('POST', '/v1/tenants', { name: 'second' })).body.key as string
+/** Given a former world, whose second tenant has lost much by now, its first tenant stays and the second is a new one. */
+export const makeWorld = async (app: TestApp, former?: World): Promise<World> => {
+  const generation = (former?.generation ?? 0) + 1
+  const second = (await app.call('POST', '/v1/tenants', { name: `second-${generation}` })).body.key as string
   const sendAs =
     (key: string): Send =>
     (method, path, body) =>
       app.call(method, path, body, key)
   const first = app.app.key as string
-  const { ids: firstIds } = await populate(sendAs(first), 'first', MARKER)
-  const { ids: secondIds, channel } = await populate(sendAs(second), 'second', 'note of the second')
+  const firstIds = former?.firstIds ?? (await populate(sendAs(first), 'first', MARKER)).ids
+  const { ids: secondIds, channel, usual } = await populate(sendAs(second), 'second', 'note of the second')
   const keys: Key[] = [
     { tenant: 'first', scope: '*', key: first },
     { tenant: 'second', scope: '*', key: second },
@@ -161,5 +198,5 @@ export const makeWorld = async (app: TestApp): Promise<World> => {
   ]
   const names = ['first', 'second'].flatMap((who) => things.map((thing) => `${who}-${thing}`))
   const samples = samplesFor('second', 'note of the second', { channel })
-  return { keys, firstIds, known: [...names, ...firstIds, ...secondIds, 'core', 'go'], samples }
+  return { keys, firstIds, known: [...names, ...firstIds, ...secondIds, 'core', 'go'], usual, samples, generation }
 }
