@@ -87,6 +87,10 @@ export const VARIABLES = {
     '',
     'Key for stored secrets: 32 bytes as base64. SQLite: made once beside the database when empty.',
   ),
+  AIDOS_BINDINGS_FILE: text(
+    '',
+    'JSON file: what service ARNs in imported workflow definitions stand for, ARN to resource.',
+  ),
   OUTBOUND_ALLOW: list('Internal hosts, host:port or networks that outbound calls may reach; none by default.'),
 
   DB_CLIENT: choice('sqlite', ['sqlite', 'pg'], 'sqlite (embedded) or pg (PostgreSQL).'),

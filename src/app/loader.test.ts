@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { readBindings } from './bindings.ts'
 import { readCredentials, writeCredentials } from './credentials.ts'
 import { readFolder } from './loader.ts'
 import { readSecretKey } from './secret-key.ts'
@@ -71,4 +72,14 @@ test('readSecretKey() makes a key once beside the embedded database, and wants o
   assert.throws(() => readSecretKey({ configured: 'short', dataDir, isEmbedded: true }), {
     message: /32 bytes as base64/,
   })
+})
+
+test('readBindings() reads a file, and names it and what is wrong with it', async () => {
+  const folder = await makeTempFolder()
+  assert.deepEqual(readBindings(''), {})
+  write(folder, 'good.json', '{"arn:aws:states:::lambda:invoke":"skill:x/y"}')
+  assert.deepEqual(readBindings(join(folder, 'good.json')), { 'arn:aws:states:::lambda:invoke': 'skill:x/y' })
+  write(folder, 'bad.json', '{"arn:x":1}')
+  assert.throws(() => readBindings(join(folder, 'bad.json')), { message: /bad\.json.*"arn:x" stands for 1/ })
+  assert.throws(() => readBindings(join(folder, 'none.json')), { message: /none\.json.*no such file/ })
 })

@@ -18,6 +18,7 @@ import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } 
 import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
 import { makeTenantService } from '../tenants/index.ts'
 import { makeWorkflowService } from '../workflows/index.ts'
+import { readBindings } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
 import { readSecretKey } from './secret-key.ts'
 
@@ -131,7 +132,16 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
     defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
     payloadLimitBytes,
   })
-  const workflows = makeWorkflowService({ db, clock, makeId, cacheMs, cacheMax })
+  const workflows = makeWorkflowService({
+    db,
+    clock,
+    makeId,
+    cacheMs,
+    cacheMax,
+    bindings: readBindings(config.AIDOS_BINDINGS_FILE),
+    filesRoot,
+    payloadLimitBytes,
+  })
   const programs: ProgramSource = {
     locate: (request) => (request.kind === 'agent' ? agents : workflows).locate(request),
     load: (run) => (run.kind === 'agent' ? agents : workflows).load(run),
