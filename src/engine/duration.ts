@@ -25,21 +25,32 @@ const PART = /(\d+(?:\.\d+)?)\s*([a-z]+)/g
 const unitMs = (unit: string): number | undefined =>
   UNITS_MS[unit] ?? (unit.endsWith('s') ? UNITS_MS[unit.slice(0, -1)] : undefined)
 
-/** Milliseconds of a duration. Throws `duration_invalid`. */
+/** A hundred years: longer than any wait that is meant, and within what a date can hold. */
+const LONGEST_MS = 3_155_760_000_000
+
+const readMs = (duration: Duration): number | undefined => {
+  if (typeof duration === 'number') return Number.isFinite(duration) && duration >= 0 ? duration : undefined
+  if (typeof duration !== 'string') return undefined
+  const text = duration.trim().toLowerCase()
+  const parts = [...text.matchAll(PART)]
+  const covered = parts.map((part) => part[0]).join('').length
+  if (parts.length === 0 || covered !== text.replace(/\s+(?=\d)/g, '').length) return undefined
+  const sumMs = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unitMs(unit as string) ?? Number.NaN), 0)
+  return Number.isNaN(sumMs) ? undefined : sumMs
+}
+
+/** Whole milliseconds of a duration. Throws `duration_invalid`. */
 export const parseDuration = (duration: Duration): number => {
-  if (typeof duration === 'number' && Number.isFinite(duration) && duration >= 0) return Math.ceil(duration)
-  if (typeof duration === 'string') {
-    const text = duration.trim().toLowerCase()
-    const parts = [...text.matchAll(PART)]
-    const covered = parts.map((part) => part[0]).join('').length
-    const sumMs = parts.reduce(
-      (sum, [, count, unit]) => sum + Number(count) * (unitMs(unit as string) ?? Number.NaN),
-      0,
+  const ms = readMs(duration)
+  if (ms === undefined) {
+    throw engineErrors.duration_invalid(
+      `${JSON.stringify(duration)} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,
     )
-    if (parts.length > 0 && covered === text.replace(/\s+(?=\d)/g, '').length && !Number.isNaN(sumMs))
-      return Math.ceil(sumMs)
   }
-  throw engineErrors.duration_invalid(
-    `${JSON.stringify(duration)} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,
-  )
+  if (ms > LONGEST_MS) {
+    throw engineErrors.duration_invalid(
+      `${JSON.stringify(duration)} is too long; allowed: up to 100 years (${LONGEST_MS} ms)`,
+    )
+  }
+  return Math.ceil(ms)
 }

@@ -78,6 +78,8 @@ export const foundation: Migration = {
     'CREATE INDEX idx_tasks_status_priority ON tasks (status, priority, id)',
     'CREATE INDEX idx_tasks_tenant_created ON tasks (tenant_id, created_at, id)',
     "CREATE INDEX idx_tasks_scheduled ON tasks (run_at) WHERE status = 'scheduled'",
+    "CREATE INDEX idx_tasks_wait_deadline ON tasks (deadline_at) WHERE status = 'waiting' AND deadline_at IS NOT NULL",
+    "CREATE INDEX idx_tasks_activities ON tasks (tenant_id, kind, priority, id) WHERE status = 'waiting' AND started_at IS NULL",
     'CREATE INDEX idx_tasks_run ON tasks (run_id) WHERE run_id IS NOT NULL',
     'CREATE INDEX idx_tasks_worker ON tasks (worker_id) WHERE worker_id IS NOT NULL',
     'CREATE UNIQUE INDEX idx_tasks_idempotency ON tasks (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL',

@@ -21,6 +21,8 @@ export interface DeadLetterFilter {
   readonly kind?: string | undefined
   readonly reason?: string | undefined
   readonly before?: string | undefined
+  /** Made at that moment or before. */
+  readonly untilMs?: number | undefined
   readonly limit: number
 }
 
@@ -144,6 +146,7 @@ export const makeTaskRepository = (handle: Handle) => {
       if (filter.status) query = query.where('status', '=', filter.status)
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.reason) query = query.where('reason', '=', filter.reason)
+      if (filter.untilMs !== undefined) query = query.where('created_at', '<=', filter.untilMs)
       if (filter.before) query = query.where('id', '<', filter.before)
       return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toDeadLetter)
     },

@@ -21,14 +21,15 @@ import type { Log } from '../platform/log.ts'
 import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
 import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
 import { makeActivities, makeToken } from './activities.ts'
+import { makeAgain } from './again.ts'
 import { makeAnswers } from './answers.ts'
 import { taskErrors } from './errors.ts'
 import { makeExecutor } from './executor.ts'
 import { lost, taskEvent } from './outcome.ts'
 import { isActivity, isOutside, keyOfToken, TOKEN_KIND, waitDeadline } from './outside.ts'
 import { makeTaskRepository } from './repository.ts'
-import { cancelTask, guardTask, insertTask, queueDueTask, resolveDeadLetter, restartTask } from './rows.ts'
-import type { DeadLetter, HandlerSource, Task, TaskStatus } from './types.ts'
+import { cancelTask, insertTask, queueDueTask } from './rows.ts'
+import type { HandlerSource, Task, TaskStatus } from './types.ts'
 import { isOpenTask } from './types.ts'
 
 export interface TaskServiceOptions {
@@ -308,81 +309,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     return find(tenantId, id)
   }
 
-  /** Starts ended tasks again, from their first attempt; their dead letters count as redriven. */
-  const restart = async (task: Task, type: 'task.retried' | 'task.redriven'): Promise<void> => {
-    const nowMs = clock.now()
-    await db.commit({
-      guards: [guardTask(task)],
-      writes: [restartTask(task.id, nowMs), resolveDeadLetter(task.id, 'redriven', nowMs)],
-      events: [taskEvent(task, type, {}, nowMs)],
-    })
-    offer(task)
-  }
-
-  const retry = async (tenantId: string, id: string): Promise<Task> => {
-    const task = await find(tenantId, id)
-    const isStanding = task.runId === null
-    if (task.status === 'scheduled') {
-      await db.commit({
-        guards: [guardTask(task)],
-        writes: [queueDueTask(id)],
-        events: [taskEvent(task, 'task.retried', {}, clock.now())],
-      })
-      offer(task)
-    } else if (isStanding && (task.status === 'dead' || task.status === 'cancelled')) {
-      await restart(task, 'task.retried')
-    } else {
-      const why = isStanding ? `it is ${task.status}` : 'it is a step of a run, and its run has been told how it ended'
-      throw taskErrors.task_not_retryable(
-        `the task ${id} cannot be retried: ${why}; dead, cancelled and scheduled tasks can`,
-      )
-    }
-    return find(tenantId, id)
-  }
-
-  const deadLetter = async (tenantId: string, id: string): Promise<DeadLetter> => {
-    const letter = await tasks.deadLetter(tenantId, id)
-    if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
-    if (letter.status !== 'dead')
-      throw taskErrors.dead_letter_resolved(`the dead letter ${id} is ${letter.status} already`)
-    return letter
-  }
-
-  const redrive = async (tenantId: string, id: string): Promise<DeadLetter> => {
-    const letter = await deadLetter(tenantId, id)
-    await restart(await find(tenantId, letter.taskId), 'task.redriven')
-    return { ...letter, status: 'redriven', resolvedAtMs: clock.now() }
-  }
-
-  const discard = async (tenantId: string, id: string): Promise<DeadLetter> => {
-    const letter = await deadLetter(tenantId, id)
-    const task = await find(tenantId, letter.taskId)
-    const nowMs = clock.now()
-    await db.commit({
-      guards: [guardTask(task)],
-      writes: [resolveDeadLetter(task.id, 'discarded', nowMs)],
-      events: [taskEvent(task, 'task.discarded', {}, nowMs)],
-    })
-    return { ...letter, status: 'discarded', resolvedAtMs: nowMs }
-  }
-
-  /** Redrives all that fit, oldest last, and says how many. */
-  const redriveMany = async (
-    tenantId: string,
-    filter: { kind?: string | undefined; reason?: string | undefined },
-  ): Promise<number> => {
-    let count = 0
-    for (;;) {
-      const letters = await tasks.deadLetters(tenantId, { ...filter, status: 'dead', limit: SWEEP_LIMIT })
-      if (letters.length === 0) return count
-      const done = await Promise.allSettled(
-        letters.map(async (letter) => restart(await find(tenantId, letter.taskId), 'task.redriven')),
-      )
-      const moved = done.filter((result) => result.status === 'fulfilled').length
-      count += moved
-      if (moved === 0) throw (done[0] as PromiseRejectedResult).reason
-    }
-  }
+  const again = makeAgain({ db, clock, tasks, find, offer })
 
   const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
@@ -415,10 +342,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     create,
     find,
     cancel,
-    retry,
-    redrive,
-    redriveMany,
-    discard,
+    ...again,
     answers,
     activities,
     /** Takes the attempts of dead processes, to be made again. */
