@@ -39,7 +39,7 @@ export const readCursor = (cursor: string | undefined): CreatedCursor | undefine
   const given = decode(cursor)
   const [createdAtMs, id] = (Array.isArray(given) ? given : []) as [unknown, unknown]
   // Anybody can write one: what no database column could hold must not reach the database.
-  if (Number.isSafeInteger(createdAtMs) && typeof id === 'string' && /^[\w-]{1,100}$/.test(id)) {
+  if (Number.isSafeInteger(createdAtMs) && typeof id === 'string' && /^[\w:.-]{1,100}$/.test(id)) {
     return { createdAtMs: createdAtMs as number, id }
   }
   throw pageErrors.cursor_invalid(`the cursor "${cursor}" was not given by this API; start without one`)
