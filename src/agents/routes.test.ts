@@ -3,11 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
 import { DATABASES } from '../../test/support/databases.ts'
+import { makeRoutesServer } from '../../test/support/routes-server.ts'
 import { makeFakeClock } from '../platform/clock.ts'
-import { PERMISSIONS, type Permission, type Principal } from '../platform/http/principal.ts'
-import { type HttpServer, makeHttpServer } from '../platform/http/server.ts'
+import type { HttpServer } from '../platform/http/server.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
-import { makeLog } from '../platform/log.ts'
 import { makeTestSkills } from '../skills/testing-service.ts'
 import { makeAgentRoutes } from './routes.ts'
 import { makeAgentService } from './service.ts'
@@ -29,18 +28,7 @@ describe('routes of agents', () => {
       defaultModel: { baseUrl: 'http://127.0.0.1:1/v1', apiKey: undefined, model: 'm' },
       compileSchema,
     })
-    server = await makeHttpServer({
-      log: makeLog('silent'),
-      makeId: randomUUID,
-      bodyLimitBytes: 1_048_576,
-      version: '0',
-      authenticate(authorization = ''): Principal {
-        const permissions: Permission[] = authorization === 'reader' ? ['agents:read'] : PERMISSIONS
-        const tenantId = tenants[authorization] as string
-        return { tenantId, projectId: null, keyId: 'key', permissions: new Set(permissions) }
-      },
-      routes: [makeAgentRoutes(agents)],
-    })
+    server = await makeRoutesServer({ routes: makeAgentRoutes(agents), tenants, readerMay: 'agents:read' })
   })
   after(() => server.close())
   after(stop)

@@ -11,9 +11,8 @@ import {
   until,
   verify,
 } from '../../test/support/notifications.ts'
-import { PERMISSIONS, type Permission, type Principal } from '../platform/http/principal.ts'
-import { type HttpServer, makeHttpServer } from '../platform/http/server.ts'
-import { makeLog } from '../platform/log.ts'
+import { makeRoutesServer } from '../../test/support/routes-server.ts'
+import type { HttpServer } from '../platform/http/server.ts'
 import { CATALOGUE } from './catalogue.ts'
 import { makeNotificationRoutes } from './routes.ts'
 
@@ -25,19 +24,12 @@ describe('routes of notifications', () => {
     made = await makeTestNotifications(wholeFile, await DATABASES[0]!.open())
     receiver = await startReceiver({ status: 200, body: 'ok' })
     const { tenantId } = made.engine
-    const theirs = randomUUID()
-    server = await makeHttpServer({
-      log: makeLog('silent'),
-      makeId: randomUUID,
-      bodyLimitBytes: 1_048_576,
-      version: '0',
-      authenticate(authorization = ''): Principal {
-        const permissions: Permission[] = authorization === 'reader' ? ['notifications:read'] : PERMISSIONS
-        const projectId = authorization === 'project' ? 'p1' : null
-        const tenant = authorization === 'theirs' ? theirs : tenantId
-        return { tenantId: tenant, projectId, keyId: 'key', permissions: new Set(permissions) }
-      },
-      routes: [makeNotificationRoutes(made.notifications)],
+    const tenants = { ours: tenantId, reader: tenantId, project: tenantId, theirs: randomUUID() }
+    server = await makeRoutesServer({
+      routes: makeNotificationRoutes(made.notifications),
+      tenants,
+      readerMay: 'notifications:read',
+      projects: { project: 'p1' },
     })
     await made.notifications.start()
   })

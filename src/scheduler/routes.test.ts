@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
+import { makeRoutesServer } from '../../test/support/routes-server.ts'
 import { type FakeClock, makeFakeClock } from '../platform/clock.ts'
-import { PERMISSIONS, type Permission, type Principal } from '../platform/http/principal.ts'
-import { type HttpServer, makeHttpServer } from '../platform/http/server.ts'
-import { makeLog } from '../platform/log.ts'
+import type { HttpServer } from '../platform/http/server.ts'
 import { makeScheduleRoutes } from './routes.ts'
 import type { ScheduleService } from './service.ts'
 import { makeHandTargets, makeTestSchedules } from './testing.ts'
@@ -18,18 +17,7 @@ describe('routes of schedules', () => {
   before(async () => {
     clock = makeFakeClock()
     schedules = makeTestSchedules({ ...(await DATABASES[0]!.open()), clock, targets: makeHandTargets() })
-    server = await makeHttpServer({
-      log: makeLog('silent'),
-      makeId: randomUUID,
-      bodyLimitBytes: 1_048_576,
-      version: '0',
-      authenticate(authorization = ''): Principal {
-        const permissions: Permission[] = authorization === 'reader' ? ['schedules:read'] : PERMISSIONS
-        const tenantId = tenants[authorization] as string
-        return { tenantId, projectId: null, keyId: 'key', permissions: new Set(permissions) }
-      },
-      routes: [makeScheduleRoutes(schedules)],
-    })
+    server = await makeRoutesServer({ routes: makeScheduleRoutes(schedules), tenants, readerMay: 'schedules:read' })
   })
   after(() => server.close())
 

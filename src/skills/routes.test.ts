@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto'
 import test, { after, before, describe } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
 import { DATABASES } from '../../test/support/databases.ts'
-import { PERMISSIONS, type Permission, type Principal } from '../platform/http/principal.ts'
-import { type HttpServer, makeHttpServer } from '../platform/http/server.ts'
-import { makeLog } from '../platform/log.ts'
+import { makeRoutesServer } from '../../test/support/routes-server.ts'
+import type { HttpServer } from '../platform/http/server.ts'
 import { makeSkillRoutes } from './routes.ts'
 import { functionOf, makeTestSkills } from './testing-service.ts'
 
@@ -14,18 +13,7 @@ describe('routes of skills', () => {
   const tenants: Record<string, string> = { ours: randomUUID(), theirs: randomUUID(), reader: randomUUID() }
   before(async () => {
     const { skills } = makeTestSkills((await DATABASES[0]!.open()).db, wholeFile)
-    server = await makeHttpServer({
-      log: makeLog('silent'),
-      makeId: randomUUID,
-      bodyLimitBytes: 1_048_576,
-      version: '0',
-      authenticate(authorization = ''): Principal {
-        const permissions: Permission[] = authorization === 'reader' ? ['skills:read'] : PERMISSIONS
-        const tenantId = tenants[authorization] as string
-        return { tenantId, projectId: null, keyId: 'key', permissions: new Set(permissions) }
-      },
-      routes: [makeSkillRoutes(skills)],
-    })
+    server = await makeRoutesServer({ routes: makeSkillRoutes(skills), tenants, readerMay: 'skills:read' })
   })
   after(() => server.close())
 
