@@ -13,8 +13,8 @@ import type { LiveRunEnv } from './live-run-env.ts'
 import { CANCEL, childNews, type News, signalNews, signalTimeoutNews, stepNews, taskNews, timerNews } from './news.ts'
 import type { Pending } from './pending.ts'
 import { makeSeededRandom } from './random.ts'
-import { makeValueOf, mismatch, type RunHistory } from './replay.ts'
-import { finishRun, insertJournal, type SignalRow } from './rows.ts'
+import { makeValueOf, mismatch, type RunHistory, reconcile } from './replay.ts'
+import { finishRun, insertJournal, type SignalRow, stoppedBy } from './rows.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
 import type { FinishedTask } from './task-port.ts'
@@ -154,8 +154,10 @@ export const makeLiveRun = (
       await drained()
       pending.takeCalledOff()
     }
-    const problem = reconcile(known)
-    if (problem) return stop(problem)
+    const found = reconcile(known, pending)
+    if (typeof found === 'string') return stop(found)
+    for (const { news, pending: waiting } of found.answers) offer(news, waiting)
+    signals.unshift(...found.signals)
     // The waits that this journal led to are in the timeline already.
     if (memory.position > 0) for (const found of pending.waits) found.announced = true
     memory.replaying = false
@@ -163,30 +165,6 @@ export const makeLiveRun = (
     for (const task of earlyTasks.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
     for (const child of earlyChildren.splice(0)) offerChild(child)
     if (run.cancelRequestedAtMs !== null && !memory.cancelled) inbox.push(CANCEL)
-  }
-
-  /** Finds the tasks and children of the commands that still wait, and what they brought in the meantime. */
-  const reconcile = (known: RunHistory): string | undefined => {
-    const told = new Set(known.journal.map((entry) => entry.ref))
-    for (const task of known.tasks) {
-      if (told.has(task.taskId)) continue
-      const found = pending.get(task.stepKey)
-      if (!found && task.outcome) continue
-      if (found?.command.kind !== 'task' || found.command.resource !== task.kind) {
-        const asked = found ? `a ${found.command.kind}` : 'nothing'
-        return `the run has an open task "${task.stepKey}" (${task.kind}), but the code asks for ${asked} of that name`
-      }
-      found.ref = task.taskId
-      if (task.outcome) offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value as Json), found)
-    }
-    for (const child of known.children) {
-      const found = told.has(child.id) ? undefined : pending.get(child.parentKey as string)
-      if (!found) continue
-      found.ref = child.id
-      if (child.finishedAtMs !== null) offer(childNews(child), found)
-    }
-    signals.unshift(...known.signals.filter((signal) => !told.has(signal.id)))
-    return undefined
   }
 
   /** The code and the journal disagree. */
@@ -199,8 +177,7 @@ export const makeLiveRun = (
     memory.replaying = false
     const error = toErrorRecord(reason)
     record('run.stopped', { error: error as unknown as Json })
-    const rest = { waitingFor: null, output: null, workerId: null, finishedAtMs: null }
-    const state = { status: 'stopped', error, ...rest } as const
+    const state = stoppedBy(error)
     const writes = [finishRun(run.id, state)]
     await env.commit({ guards: [fenceOf(run)], writes, events: memory.events })
     end({ ...run, ...state })

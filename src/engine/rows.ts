@@ -153,6 +153,17 @@ export const updateRun = (id: string, state: RunState): Write => ({
   ],
 })
 
+/** A run that cannot go on until somebody mends what `error` tells of, and continues it. */
+export const stoppedBy = (error: ErrorRecord) =>
+  ({
+    status: 'stopped',
+    waitingFor: null,
+    output: null,
+    error,
+    workerId: null,
+    finishedAtMs: null,
+  }) as const satisfies RunState
+
 const finishRunRow = updateRows(
   'finish_run',
   'runs',

@@ -1,6 +1,7 @@
 /** The runs that live in this process: brought to life from their rows, woken, told, let go to bound memory, and lost. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
@@ -10,7 +11,7 @@ import type { LiveRunEnv } from './live-run-env.ts'
 import type { ProgramSource } from './program.ts'
 import type { RunHistory } from './replay.ts'
 import type { RunRepository } from './repository.ts'
-import { claimRun, finishRun, releaseRun, requeueRun, setRunWake } from './rows.ts'
+import { claimRun, finishRun, releaseRun, requeueRun, setRunWake, stoppedBy } from './rows.ts'
 import type { TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
 import { isFinal, type Run, type WorkflowFunction } from './types.ts'
@@ -66,8 +67,6 @@ export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: n
   data,
   atMs,
 })
-
-const isStale = (error: unknown): boolean => (error as { code?: unknown }).code === 'stale_write'
 
 export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const { db, runs, clock, log, workerId, workers, programs, tasks } = options
@@ -186,14 +185,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
         `the code of the ${name} is not loaded; start AIDOS with --load for its folder, and the run goes on`,
       ),
     )
-    const state = {
-      status: 'stopped',
-      waitingFor: null,
-      output: null,
-      error,
-      workerId: null,
-      finishedAtMs: null,
-    } as const
+    const state = stoppedBy(error)
     const events = [runEvent(run, 'run.stopped', { error: error as unknown as Json }, clock.now())]
     try {
       await db.commit({
@@ -240,7 +232,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (!program) return stopRun(run)
       begin(run, program, queued.startedAtMs === null && run.news === 0 ? undefined : history)
     } catch (error) {
-      if (isStale(error)) return
+      if (isStaleWrite(error)) return
       report('a run could not be started', error, runId)
       clock.after(LOST_RETRY_MS, () => wakeRow(runId))
       return
@@ -269,7 +261,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     }
     const woken = wake()
       .catch((error: unknown) => {
-        if (isStale(error)) return
+        if (isStaleWrite(error)) return
         report('a run could not be woken', error, runId)
         if (!isStopping) clock.after(LOST_RETRY_MS, () => wakeRow(runId))
       })

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import { taskEvent } from './outcome.ts'
 import { activityKind, tokenOfKey, waitDeadline } from './outside.ts'
 import type { TaskRepository } from './repository.ts'
@@ -62,7 +63,7 @@ export const makeActivities = (options: {
         await db.commit({ guards: [guardTask(found)], writes: [takeActivity(task)], events })
       } catch (error) {
         // Another worker was quicker: the next one.
-        if ((error as { code?: unknown }).code === 'stale_write') continue
+        if (isStaleWrite(error)) continue
         throw error
       }
       waits(deadlineAtMs)

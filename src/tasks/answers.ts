@@ -2,6 +2,7 @@
 import { type ErrorRecord, makeSweeper, type Sweeper, serialize, toErrorRecord } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { taskErrors } from './errors.ts'
@@ -90,7 +91,7 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
       const done = await Promise.allSettled(overdue.map(expire))
       for (const result of done) {
         // Answered at the last moment: so be it.
-        if (result.status === 'rejected' && result.reason?.code !== 'stale_write') throw result.reason
+        if (result.status === 'rejected' && !isStaleWrite(result.reason)) throw result.reason
       }
       if (overdue.length === SWEEP_LIMIT) sweeper.soon()
     },
@@ -103,7 +104,7 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
       try {
         await end(task, outcome)
       } catch (error) {
-        if ((error as { code?: unknown }).code !== 'stale_write') throw error
+        if (!isStaleWrite(error)) throw error
         throw taskErrors.task_not_waiting('the task of this token changed at the same moment; look at it again')
       }
     },

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
@@ -195,7 +196,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       await db.commit({ guards: [guardTask(queued)], writes: [claimTask(task)], events })
       return task
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'stale_write') return undefined
+      if (isStaleWrite(error)) return undefined
       throw error
     }
   }

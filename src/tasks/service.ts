@@ -14,7 +14,7 @@ import {
 } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isUniqueViolation } from '../platform/db/errors.ts'
+import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
@@ -300,7 +300,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     try {
       await executor.settleDurably(task, end)
     } catch (stale) {
-      if ((stale as { code?: unknown }).code !== 'stale_write') throw stale
+      if (!isStaleWrite(stale)) throw stale
       // Somebody took it or ended it since it was read.
       return cancel(tenantId, id)
     }

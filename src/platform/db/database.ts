@@ -9,8 +9,6 @@ export interface Database {
   readonly dialect: 'sqlite' | 'postgres'
   /** The database belongs to this process alone. */
   readonly isExclusive: boolean
-  /** Reads that may lag a little behind the last write where replicas serve them. */
-  readonly read: Handle
   /** Reads that see every finished commit. */
   readonly primary: Handle
   /** Everyday writes: all or nothing. No network call inside. */

@@ -8,6 +8,9 @@ export const dbErrors = defineErrors({
   conflict: { status: 409 },
 })
 
+/** Whether a write was refused because its row is held by another owner by now. */
+export const isStaleWrite = (error: unknown): boolean => (error as { code?: unknown }).code === 'stale_write'
+
 /**
  * Whether a driver's error says that the rows themselves are refused (wrong data, a broken rule): the same write fails every time.
  * SQLite: constraint, mismatch, too big; PostgreSQL: classes 22 (data) and 23 (integrity).

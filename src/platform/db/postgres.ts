@@ -230,7 +230,6 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
   return {
     dialect: 'postgres',
     isExclusive: false,
-    read: kysely,
     primary: kysely,
     commit: group.commit,
     commitStats: group.stats,

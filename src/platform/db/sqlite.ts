@@ -98,7 +98,6 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
   return {
     dialect: 'sqlite',
     isExclusive: true,
-    read,
     primary: read,
     commit: group.commit,
     commitStats: group.stats,
