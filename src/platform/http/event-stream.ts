@@ -1,4 +1,5 @@
 /** Timelines over HTTP: as a list, and live as server-sent events (WHATWG HTML, 9.2) that resume after `Last-Event-ID`. */
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Event } from '../events/event.ts'
@@ -66,10 +67,10 @@ export const streamEvents = async (
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
+    ...(reply.getHeaders() as OutgoingHttpHeaders),
     'content-type': 'text/event-stream',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
-    'x-request-id': request.id,
   })
   let sentId = lastEventId(request)
   let isReading = true

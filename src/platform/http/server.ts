@@ -9,8 +9,13 @@ import {
 import { defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import { addJsonParser, refuseNulInUrl } from './body.ts'
-import { mayNot, type Principal } from './principal.ts'
+import { addDraining } from './draining.ts'
+import { addCors, addSecurityHeaders } from './headers.ts'
+import { addLoadShedding, type LoadWatch } from './load-shedding.ts'
+import { type CallerEvidence, mayNot, type Principal } from './principal.ts'
 import { refuseConnection, sendProblem } from './problem.ts'
+import { requestIdOf } from './request-id.ts'
+import { makeTraces, type Trace, type TraceHeaders, type Traces, traceOf } from './trace-context.ts'
 import './event-stream.ts'
 
 export type HttpServer = FastifyInstance<
@@ -30,8 +35,16 @@ export interface HttpServerOptions {
   readonly bodyLimitBytes: number
   readonly version: string
   /** Who the caller is; throws `unauthenticated`. */
-  authenticate(authorization: string | undefined): Principal | Promise<Principal>
+  authenticate(authorization: string | undefined, evidence: CallerEvidence): Principal | Promise<Principal>
   readonly routes: readonly Routes[]
+  /** Origins whose pages may call; none by default. */
+  readonly corsOrigins?: readonly string[]
+  /** How long a server that stops still takes requests, while those who send them learn that it leaves. */
+  readonly drainMs?: number
+  /** Refuses requests before there are too many. */
+  readonly load?: LoadWatch
+  /** Knows the trace of the request under way. */
+  readonly traces?: Traces
 }
 
 const httpErrors = defineErrors({ route_not_found: { status: 404 } })
@@ -43,13 +56,14 @@ Every call carries \`Authorization: Bearer KEY\`. Errors are RFC 9457 problem de
 
 const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['authenticate']): void => {
   server.addHook('onRoute', (route) => {
-    const isClosed = route.config?.public === true || route.config?.permission !== undefined
+    const { public: isPublic, anyCaller, permission } = route.config ?? {}
+    const isClosed = isPublic === true || anyCaller === true || permission !== undefined
     const isOurs = !route.url.startsWith('/docs') && route.url !== '*'
     if (!isClosed && isOurs) throw new Error(`the route ${String(route.method)} ${route.url} names no permission`)
   })
   server.decorateRequest('principal', null as unknown as Principal)
   const identify = async (request: FastifyRequest): Promise<void> => {
-    request.principal = await authenticate(request.headers.authorization)
+    request.principal = await authenticate(request.headers.authorization, request)
     const { permission } = request.routeOptions.config
     if (permission && !request.principal.permissions.has(permission)) throw mayNot(permission)
   }
@@ -71,17 +85,35 @@ const withAccess: typeof jsonSchemaTransform = (input) => {
   return { schema: { ...schema, ...access }, url }
 }
 
+/** Gives every request its place in a trace, in its log lines and for what is done on its behalf. */
+const addTraces = (server: FastifyInstance, traces: Traces, makeId: MakeId): void => {
+  server.decorateRequest('trace', null as unknown as Trace)
+  server.addHook('onRequest', (request, _reply, done) => {
+    request.trace = traceOf(request.headers as TraceHeaders, makeId)
+    const { traceId, parentId } = request.trace
+    // One that begins here is known by the request's id.
+    if (parentId !== null) request.log = request.log.child({ traceId })
+    done()
+  })
+  server.addHook('preHandler', (request, reply, done) => {
+    const held = traces.within(request.trace, done)
+    reply.raw.once('close', held.end)
+  })
+}
+
 /** A server that listens nowhere yet. Every route must name its permission, or say that it is public. */
 export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
   const plain = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
-    genReqId: () => options.makeId(),
+    genReqId: (request) => requestIdOf(request.headers['x-request-id'], options.makeId),
     requestIdHeader: false,
     forceCloseConnections: 'idle',
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 500 },
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(error, request, reply.header('x-request-id', request.id)),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket, options.makeId()),
   })
   const server: HttpServer = plain.withTypeProvider<ZodTypeProvider>()
@@ -96,17 +128,15 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
       reply,
     ),
   )
-  server.addHook('onSend', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-    reply.header('x-content-type-options', 'nosniff')
-  })
   addJsonParser(server)
   server.addHook('preValidation', async (request) => refuseNulInUrl(request.url))
   const openStreams = new Set<() => void>()
   server.decorate('openStreams', openStreams)
-  server.addHook('preClose', async () => {
-    for (const close of openStreams) close()
-  })
+  addSecurityHeaders(plain)
+  addTraces(plain, options.traces ?? makeTraces(), options.makeId)
+  addDraining(plain, options.drainMs ?? 0, openStreams)
+  addCors(plain, options.corsOrigins ?? [])
+  if (options.load) addLoadShedding(plain, options.load)
   checkAccess(plain, options.authenticate)
   const { default: swagger } = await import('@fastify/swagger')
   await server.register(swagger, {

@@ -1,0 +1,37 @@
+/**
+ * An orderly leave: `/readyz` says 503 at once, streams end (their readers resume elsewhere), connections are closed after their answer,
+ * and only after `drainMs`, when whoever sends requests here has learnt of it, does the server stop to listen. Requests under way finish.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { defineErrors } from '../errors.ts'
+
+const drainErrors = defineErrors({
+  /** Only to a proxy that said it will ask another process. */
+  leaving: { status: 502, retryable: true },
+  not_ready: { status: 503, retryable: true },
+})
+
+/** Set by our own edge (deploy/nginx): it repeats a safe request elsewhere when it hears 502, and sends no more here for a while. */
+export const RETRIES_HEADER = 'x-edge-retries'
+
+export const addDraining = (server: FastifyInstance, drainMs: number, openStreams: Set<() => void>): void => {
+  let isDraining = false
+  server.addHook('onRequest', (request, reply, done) => {
+    if (!isDraining) return done()
+    reply.header('connection', 'close')
+    if (request.routeOptions.url === '/readyz') return done(drainErrors.not_ready('this process is stopping'))
+    const isSafe = request.method === 'GET' || request.method === 'HEAD'
+    if (isSafe && request.headers[RETRIES_HEADER] !== undefined) {
+      return done(drainErrors.leaving('this process is stopping; ask another one'))
+    }
+    done()
+  })
+  server.addHook('preClose', async () => {
+    isDraining = true
+    for (const close of openStreams) close()
+    const isListening = server.addresses().length > 0
+    if (isListening && drainMs > 0) await sleep(drainMs)
+    for (const close of openStreams) close()
+  })
+}

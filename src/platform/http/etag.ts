@@ -1,0 +1,65 @@
+/**
+ * Conditional requests (RFC 9110, 13): an answer with one thing carries a tag of its state; a change with `If-Match` happens only while
+ * the thing is still in the state that the caller has seen, and a read with `If-None-Match` is answered 304 while nothing is new.
+ */
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { defineErrors } from '../errors.ts'
+
+const tagErrors = defineErrors({ precondition_failed: { status: 412 } })
+
+/** `fields` are all that a change could alter; `figures` what moves by itself and stands in no one's way when it does. */
+export interface State {
+  readonly fields: readonly unknown[]
+  readonly figures?: readonly unknown[]
+}
+
+const hash = (values: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(values)).digest('base64url').slice(0, 22)
+
+/** A strong tag: `"STATE"`, or `"STATE.FIGURES"`. */
+export const tagOf = ({ fields, figures }: State): string =>
+  `"${hash(fields)}${figures === undefined ? '' : `.${hash(figures)}`}"`
+
+const listOf = (header: string): string[] => header.match(/(?:W\/)?"[^"]*"|\*/g) ?? []
+/** Of a tag, the part that a change is checked against. */
+const stateOf = (tag: string): string => tag.slice(1, -1).split('.')[0] ?? ''
+
+/**
+ * For a service to call with the thing as it is held for the change; throws `precondition_failed`. Undefined without `If-Match`. Weak
+ * tags never match here (RFC 9110, 13.1.1).
+ */
+export const ifMatch = <T>(
+  request: FastifyRequest,
+  state: (current: T) => State,
+): ((current: T) => void) | undefined => {
+  const header = request.headers['if-match']
+  if (header === undefined) return undefined
+  const given = listOf(header)
+  if (given.includes('*')) return undefined
+  const states = new Set(given.filter((tag) => !tag.startsWith('W/')).map(stateOf))
+  return (current) => {
+    if (states.has(hash(state(current).fields))) return
+    throw tagErrors.precondition_failed('it was changed since you read it; read it again and repeat the change', {
+      details: { ifMatch: header.slice(0, 200) },
+    })
+  }
+}
+
+/** Sets the tag of what is answered. True when the caller has it already: the answer is 304 then, without a body. */
+export const isUnchanged = (request: FastifyRequest, reply: FastifyReply, state: State): boolean => {
+  const tag = tagOf(state)
+  reply.header('etag', tag).header('cache-control', 'private, no-cache')
+  const header = request.method === 'GET' || request.method === 'HEAD' ? request.headers['if-none-match'] : undefined
+  if (header === undefined) return false
+  const isKnown = listOf(header).some((given) => given === '*' || given.replace(/^W\//, '') === tag)
+  if (isKnown) reply.code(304)
+  return isKnown
+}
+
+/** Answers with the view, or with 304. */
+export const sendTagged = <T>(request: FastifyRequest, reply: FastifyReply, state: State, view: T): T | undefined => {
+  if (!isUnchanged(request, reply, state)) return view
+  reply.send()
+  return undefined
+}
