@@ -1,10 +1,12 @@
-/** Hands committed events to whoever listens within this process. */
+/** Hands committed events to whoever listens within this process; `relay.ts` brings those of other processes. */
 import type { Event } from './event.ts'
 
 export interface EventFilter {
   readonly tenantId?: string
   readonly runId?: string
   readonly taskId?: string
+  /** Any of these types, of all tenants. */
+  readonly types?: readonly string[]
 }
 
 export interface EventHub {
@@ -12,42 +14,88 @@ export interface EventHub {
   publish(events: readonly Event[]): void
   /** `listener` must be quick and must not throw. The returned function ends it. */
   subscribe(filter: EventFilter, listener: (event: Event) => void): () => void
+  /** Resolves when what is committed elsewhere from now on reaches the subscriptions made so far. */
+  settled(): Promise<void>
   readonly hasListeners: boolean
 }
 
-export const makeEventHub = (): EventHub => {
+/** The part of the hub that the relay works with. */
+export interface RelayedHub extends EventHub {
+  /** Tells listeners of this process only. */
+  deliver(events: readonly Event[]): void
+  /** What is asked for here. */
+  interests(): string[]
+  connect(relay: {
+    publish(events: readonly Event[]): void
+    changed(key: string, isWanted: boolean): void
+    settled(): Promise<void>
+  }): void
+}
+
+/** What a filter asks for, as keys: the narrowest thing it names. */
+const keysOf = ({ runId, taskId, tenantId, types }: EventFilter): string[] =>
+  types ? types.map((type) => `type:${type}`) : [runId ?? taskId ?? tenantId ?? '*']
+
+/** The keys under which an event is found. */
+export const keysOfEvent = ({ runId, taskId, tenantId, type }: Event): string[] => {
+  const keys = [tenantId, '*', `type:${type}`]
+  if (runId !== null) keys.push(runId)
+  if (taskId !== null) keys.push(taskId)
+  return keys
+}
+
+export const makeEventHub = (): RelayedHub => {
   // Listeners are found by the narrowest thing they ask for, so that many streams cost nothing to unrelated runs.
   const byKey = new Map<string, Set<(event: Event) => void>>()
-  const keyOf = (filter: EventFilter): string => filter.runId ?? filter.taskId ?? filter.tenantId ?? '*'
-  const tell = (key: string | null, event: Event): void => {
-    if (key === null) return
-    for (const listener of byKey.get(key) ?? []) listener(event)
+  let relay: Parameters<RelayedHub['connect']>[0] | undefined
+
+  const deliver = (events: readonly Event[]): void => {
+    if (byKey.size === 0) return
+    for (const event of events) {
+      for (const key of keysOfEvent(event)) for (const listener of byKey.get(key) ?? []) listener(event)
+    }
   }
+
+  const add = (key: string, listener: (event: Event) => void): void => {
+    const set = byKey.get(key)
+    if (set) set.add(listener)
+    else {
+      byKey.set(key, new Set([listener]))
+      relay?.changed(key, true)
+    }
+  }
+
+  const remove = (key: string, listener: (event: Event) => void): void => {
+    const set = byKey.get(key)
+    set?.delete(listener)
+    if (set?.size !== 0) return
+    byKey.delete(key)
+    relay?.changed(key, false)
+  }
+
   return {
     get hasListeners() {
       return byKey.size > 0
     },
+    deliver,
     publish(events) {
-      if (byKey.size === 0) return
-      for (const event of events) {
-        tell(event.runId, event)
-        tell(event.taskId, event)
-        tell(event.tenantId, event)
-        tell('*', event)
-      }
+      deliver(events)
+      relay?.publish(events)
     },
     subscribe(filter, listener) {
-      const key = keyOf(filter)
       const matches = (event: Event): void => {
         if (filter.tenantId === undefined || filter.tenantId === event.tenantId) listener(event)
       }
-      const set = byKey.get(key) ?? new Set()
-      set.add(matches)
-      byKey.set(key, set)
+      const keys = keysOf(filter)
+      for (const key of keys) add(key, matches)
       return () => {
-        set.delete(matches)
-        if (set.size === 0 && byKey.get(key) === set) byKey.delete(key)
+        for (const key of keys) remove(key, matches)
       }
+    },
+    settled: async () => relay?.settled(),
+    interests: () => [...byKey.keys()],
+    connect(made) {
+      relay = made
     },
   }
 }

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { makeFakeClock } from '../clock.ts'
+import type { Event } from '../events/event.ts'
+import { makeEventHub } from '../events/hub.ts'
+import { relayEvents } from '../events/relay.ts'
+import type { Json } from '../json.ts'
+import { makeWireBus, type Wire } from './wire-bus.ts'
+
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 12; i++) await turn()
+}
+
+/** Brings texts to whoever hears the channel, unless it is cut. */
+const makeTestWires = () => {
+  const ears = new Map<string, Set<(text: string) => void>>()
+  let isCut = false
+  const reconnects: (() => void)[] = []
+  const wire = (): Wire => ({
+    async publish(channel, text) {
+      if (isCut) throw new Error('the wire is cut')
+      for (const hear of ears.get(channel) ?? []) setImmediate(() => hear(text))
+    },
+    async subscribe(channels, hear) {
+      for (const channel of channels) ears.set(channel, (ears.get(channel) ?? new Set()).add(hear))
+    },
+    onReconnect: (listener) => void reconnects.push(listener),
+    stop: async () => {},
+  })
+  return {
+    wire,
+    cut() {
+      isCut = true
+    },
+    mend() {
+      isCut = false
+      for (const listener of reconnects) listener()
+    },
+  }
+}
+
+const makeBuses = async (ids: readonly string[]) => {
+  const clock = makeFakeClock()
+  const wires = makeTestWires()
+  const errors: unknown[] = []
+  const buses = ids.map((id) =>
+    makeWireBus({ wire: wires.wire(), id, clock, prefix: 'test', onError: (error) => errors.push(error) }),
+  )
+  return { clock, wires, buses, errors }
+}
+
+const eventOf = (id: number, runId: string, type = 'run.completed'): Event => ({
+  ...{ id, runId, type, taskId: null, tenantId: 'tenant-a', projectId: null, data: {}, atMs: 1 },
+})
+
+test('a message reaches the process it is for, in order, and no other', async () => {
+  const { buses } = await makeBuses(['a', 'b', 'c'])
+  const [a, b, c] = buses as [(typeof buses)[0], (typeof buses)[0], (typeof buses)[0]]
+  const heard: Json[] = []
+  b.on('topic', (message, from) => heard.push([from, message]))
+  c.on('topic', (message) => heard.push(['wrong', message]))
+  for (const bus of buses) await bus.start()
+  a.send('b', 'topic', 1)
+  a.send('b', 'topic', 2)
+  await settle()
+  assert.deepEqual(heard, [
+    ['a', 1],
+    ['a', 2],
+  ])
+})
+
+test('ask() resolves when all others have acted', async () => {
+  const { buses } = await makeBuses(['a', 'b', 'c'])
+  let acted = 0
+  for (const bus of buses) bus.on('topic', () => void acted++)
+  for (const bus of buses) await bus.start()
+  await settle()
+  await buses[0]!.ask('topic', null)
+  assert.equal(acted, 2)
+})
+
+test('ask() does not wait for ever for a process that is silent, and not again until it speaks', async () => {
+  const { buses, clock } = await makeBuses(['a', 'b'])
+  const [a, b] = buses as [(typeof buses)[0], (typeof buses)[0]]
+  for (const bus of buses) await bus.start()
+  await settle()
+  await b.stop()
+  let isDone = false
+  const asked = a.ask('topic', null).then(() => {
+    isDone = true
+  })
+  await settle()
+  assert.equal(isDone, false)
+  clock.advance(250)
+  await asked
+  await a.ask('topic', null)
+})
+
+test('a process that is not heard of any more has left', async () => {
+  const { buses, clock } = await makeBuses(['a', 'b'])
+  const left: string[] = []
+  buses[0]!.onLeft((id) => left.push(id))
+  for (const bus of buses) await bus.start()
+  await settle()
+  await buses[1]!.stop()
+  for (let i = 0; i < 5; i++) {
+    clock.advance(5000)
+    await settle()
+  }
+  assert.deepEqual(left, ['b'])
+})
+
+test('an event committed in one process reaches the listener of another, and only what is asked for travels', async () => {
+  const { buses } = await makeBuses(['a', 'b'])
+  const [here, there] = [makeEventHub(), makeEventHub()]
+  relayEvents(here, buses[0]!)
+  relayEvents(there, buses[1]!)
+  for (const bus of buses) await bus.start()
+  await settle()
+  const heard: number[] = []
+  const end = here.subscribe({ runId: 'run-1' }, (event) => heard.push(event.id))
+  await here.settled()
+  there.publish([eventOf(1, 'run-1'), eventOf(2, 'run-2')])
+  await settle()
+  assert.deepEqual(heard, [1])
+  end()
+  await settle()
+  const sent: string[] = []
+  buses[0]!.on('events', () => sent.push('events'))
+  there.publish([eventOf(3, 'run-1')])
+  await settle()
+  assert.deepEqual(sent, [])
+})
+
+test('interests outlive an outage of the wire', async () => {
+  const { buses, wires, errors } = await makeBuses(['a', 'b'])
+  const [here, there] = [makeEventHub(), makeEventHub()]
+  relayEvents(here, buses[0]!)
+  relayEvents(there, buses[1]!)
+  for (const bus of buses) await bus.start()
+  await settle()
+  wires.cut()
+  const heard: number[] = []
+  here.subscribe({ types: ['run.failed'] }, (event) => heard.push(event.id))
+  await settle()
+  assert.ok(errors.length > 0)
+  wires.mend()
+  await settle()
+  there.publish([eventOf(1, 'run-1', 'run.failed'), eventOf(2, 'run-1')])
+  await settle()
+  assert.deepEqual(heard, [1])
+})

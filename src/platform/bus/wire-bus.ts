@@ -1,0 +1,154 @@
+/**
+ * The bus over any wire that brings a text to all processes or to one: batches, acknowledged asks, and who is there. The wire may
+ * lose what it is given while it is down.
+ */
+import type { Clock } from '../clock.ts'
+import type { Json } from '../json.ts'
+import type { Bus, BusListener } from './bus.ts'
+
+export interface Wire {
+  /** Puts a text on a channel. Rejects when the wire is down. */
+  publish(channel: string, text: string): Promise<void>
+  /** Hears those channels, now and after each outage. */
+  subscribe(channels: readonly string[], hear: (text: string) => void): Promise<void>
+  /** Called when the wire is up again after an outage. */
+  onReconnect(listener: () => void): void
+  stop(): Promise<void>
+}
+
+export interface WireBusOptions {
+  readonly wire: Wire
+  readonly id: string
+  readonly clock: Clock
+  /** In front of the names of channels, so that installations can share a Redis. */
+  readonly prefix: string
+  readonly onError: (error: unknown) => void
+  readonly helloEveryMs?: number
+  readonly askTimeoutMs?: number
+}
+
+/** What travels: sender and messages as `[topic, message, id of the ask]`. */
+interface Parcel {
+  readonly from: string
+  readonly messages: [string, Json, number?][]
+}
+
+const HELLO = 'hello'
+const ACK = 'ack'
+const HELLOS_MISSED = 3
+
+export const makeWireBus = (options: WireBusOptions): Bus => {
+  const { wire, id, clock, prefix, onError, helloEveryMs = 5000, askTimeoutMs = 250 } = options
+  const everyone = `${prefix}:bus`
+  const channelOf = (to: string): string => `${prefix}:bus:${to}`
+  const listeners = new Map<string, BusListener>()
+  const gapListeners: (() => void)[] = []
+  const leftListeners: ((id: string) => void)[] = []
+  /** Others, and when they last said hello; those among them that did not answer an ask in time. */
+  const peers = new Map<string, number>()
+  const silent = new Set<string>()
+  const outgoing = new Map<string, Parcel['messages']>()
+  const asks = new Map<number, { open: Set<string>; done: () => void }>()
+  let lastAsk = 0
+  let disarmHello = (): void => {}
+  let isStopped = false
+
+  const gap = (): void => {
+    for (const listener of gapListeners) listener()
+  }
+
+  const flush = (): void => {
+    for (const [channel, messages] of outgoing) {
+      outgoing.delete(channel)
+      const parcel: Parcel = { from: id, messages }
+      wire.publish(channel, JSON.stringify(parcel)).catch((error: unknown) => {
+        if (!isStopped) onError(error)
+      })
+    }
+  }
+
+  const put = (channel: string, ...message: [string, Json, number?]): void => {
+    if (isStopped) return
+    const waiting = outgoing.get(channel)
+    if (waiting) {
+      waiting.push(message)
+      return
+    }
+    if (outgoing.size === 0) setImmediate(flush)
+    outgoing.set(channel, [message])
+  }
+
+  const acknowledged = (from: string, ask: number): void => {
+    const found = asks.get(ask)
+    if (found?.open.delete(from) && found.open.size === 0) found.done()
+  }
+
+  const greeted = (from: string): void => {
+    const isNew = !peers.has(from)
+    peers.set(from, clock.now())
+    if (!isNew) return
+    put(channelOf(from), HELLO, null)
+    gap()
+  }
+
+  const hear = (text: string): void => {
+    const { from, messages } = JSON.parse(text) as Parcel
+    if (from === id) return
+    silent.delete(from)
+    for (const [topic, message, ask] of messages) {
+      if (topic === HELLO) greeted(from)
+      else if (topic === ACK) acknowledged(from, message as number)
+      else listeners.get(topic)?.(message, from)
+      if (ask !== undefined) put(channelOf(from), ACK, ask)
+    }
+  }
+
+  const hello = (): void => {
+    for (const [peer, heardMs] of peers) {
+      if (clock.now() - heardMs <= HELLOS_MISSED * helloEveryMs) continue
+      peers.delete(peer)
+      for (const listener of leftListeners) listener(peer)
+    }
+    put(everyone, HELLO, null)
+    disarmHello = clock.after(helloEveryMs, hello)
+  }
+
+  return {
+    isShared: true,
+    send: (to, topic, message) => put(channelOf(to), topic, message),
+    broadcast: (topic, message) => put(everyone, topic, message),
+    async ask(topic, message) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const ask = ++lastAsk
+      const open = new Set([...peers.keys()].filter((peer) => !silent.has(peer)))
+      put(everyone, topic, message, ask)
+      if (open.size === 0) return
+      asks.set(ask, { open, done: resolve })
+      const disarm = clock.after(askTimeoutMs, () => {
+        // Not waited for again, until it is heard of.
+        for (const slow of open) silent.add(slow)
+        resolve()
+      })
+      await promise
+      disarm()
+      asks.delete(ask)
+    },
+    on: (topic, listener) => void listeners.set(topic, listener),
+    onGap: (listener) => void gapListeners.push(listener),
+    onLeft: (listener) => void leftListeners.push(listener),
+    async start() {
+      await wire.subscribe([everyone, channelOf(id)], hear)
+      wire.onReconnect(() => {
+        put(everyone, HELLO, null)
+        gap()
+      })
+      hello()
+    },
+    async stop() {
+      isStopped = true
+      disarmHello()
+      for (const { done } of asks.values()) done()
+      await wire.stop()
+    },
+  }
+}
