@@ -1,0 +1,123 @@
+/** What ioredis is told for each use of a connection, and how the three kinds of Redis are reached. */
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import { Cluster, type ClusterOptions, type RedisOptions as IoredisOptions, Redis } from 'ioredis'
+
+export interface RedisNode {
+  readonly host: string
+  readonly port: number
+}
+
+export interface RedisTarget {
+  readonly mode: 'single' | 'sentinel' | 'cluster'
+  /** Single: where it is. */
+  readonly host?: string
+  readonly port?: number
+  /** Cluster: some of its nodes; the others are found by themselves. */
+  readonly nodes?: readonly RedisNode[]
+  /** Sentinel: the sentinels, and the name under which they watch the primary. */
+  readonly sentinels?: readonly RedisNode[]
+  readonly sentinelName?: string
+  readonly username?: string
+  /** Of Redis, and of the sentinels where they ask for one. */
+  readonly password?: string
+  readonly tls?: boolean
+  /** PEM file of the authority that signed the servers' certificates; without it the system's authorities are trusted. */
+  readonly tlsCaFile?: string
+}
+
+export type RedisClient = Redis | Cluster
+
+/**
+ * - `commands`: the hot path. Fails at once while Redis is away, and within `COMMAND_TIMEOUT_MS` when it does not answer.
+ * - `worker`: waits as long as Redis is away, then goes on; a connection that is silent over a command is replaced.
+ * - `blocking`: as `worker`, for commands that wait at the server for longer.
+ * - `subscriber`: as `blocking`; subscribes again after an outage.
+ */
+export type RedisUse = 'commands' | 'worker' | 'blocking' | 'subscriber'
+
+export const COMMAND_TIMEOUT_MS = 2000
+const CONNECT_TIMEOUT_MS = 2000
+const SILENCE_MS = 5000
+const RECONNECT_MAX_MS = 1000
+
+const reconnectDelayMs = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 10), RECONNECT_MAX_MS)
+
+/** A primary that has become a replica refuses writes: the way to the new one leads through a new connection. */
+const reconnectOnError = (error: Error): boolean => error.message.startsWith('READONLY')
+
+const ofUse = (use: RedisUse): Partial<IoredisOptions> => {
+  if (use === 'commands') return { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: SILENCE_MS }
+  const patient = { maxRetriesPerRequest: null }
+  return use === 'worker' ? { ...patient, socketTimeout: SILENCE_MS } : patient
+}
+
+const tlsOf = (target: RedisTarget): ConnectionOptions | undefined => {
+  if (!target.tls) return undefined
+  return target.tlsCaFile ? { ca: readFileSync(target.tlsCaFile) } : {}
+}
+
+const common = (target: RedisTarget, use: RedisUse): IoredisOptions => {
+  const tls = tlsOf(target)
+  return {
+    ...ofUse(use),
+    ...(target.username ? { username: target.username } : {}),
+    ...(target.password ? { password: target.password } : {}),
+    ...(tls ? { tls } : {}),
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+  }
+}
+
+const clusterOptions = (target: RedisTarget, use: RedisUse): ClusterOptions => ({
+  redisOptions: common(target, use),
+  enableOfflineQueue: use !== 'commands',
+  clusterRetryStrategy: reconnectDelayMs,
+  slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+  // Finds new masters even where no command fails; each look is one short connection.
+  ...(use === 'commands' ? { slotsRefreshInterval: 10_000 } : {}),
+  retryDelayOnFailover: 100,
+  retryDelayOnClusterDown: 100,
+  // Each try after a failure waits 100 ms: the hot path gives up in time, a worker outlasts a failover.
+  maxRedirections: use === 'commands' ? 16 : 100,
+  // A certificate names the host, not its address.
+  ...(target.tls
+    ? { dnsLookup: (address: string, done: (error: null, address: string) => void) => done(null, address) }
+    : {}),
+})
+
+const standaloneOptions = (target: RedisTarget, use: RedisUse): IoredisOptions => ({
+  ...common(target, use),
+  enableOfflineQueue: use !== 'commands',
+  retryStrategy: reconnectDelayMs,
+  reconnectOnError,
+})
+
+const sentinelOptions = (target: RedisTarget): IoredisOptions => {
+  const tls = tlsOf(target)
+  return {
+    sentinels: (target.sentinels ?? []).map(({ host, port }) => ({ host, port })),
+    name: target.sentinelName ?? 'aidos',
+    sentinelRetryStrategy: reconnectDelayMs,
+    sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
+    // Tells of a failover at once, even where the old primary's connection stays open.
+    failoverDetector: true,
+    ...(target.password ? { sentinelPassword: target.password } : {}),
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {}),
+  }
+}
+
+/** Makes a client, which begins to connect. The caller listens to its `error` events and disconnects it. */
+export const makeClient = (target: RedisTarget, use: RedisUse, connectionName?: string): RedisClient => {
+  const name = connectionName ? { connectionName } : {}
+  if (target.mode === 'cluster') {
+    const options = clusterOptions(target, use)
+    return new Cluster(
+      (target.nodes ?? []).map(({ host, port }) => ({ host, port })),
+      { ...options, redisOptions: { ...options.redisOptions, ...name } },
+    )
+  }
+  const options = { ...standaloneOptions(target, use), ...name }
+  if (target.mode === 'sentinel') return new Redis({ ...options, ...sentinelOptions(target) })
+  return new Redis({ ...options, host: target.host ?? '127.0.0.1', port: target.port ?? 6379 })
+}

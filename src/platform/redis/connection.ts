@@ -1,0 +1,156 @@
+/**
+ * The connection to Redis: one server, a primary found through Sentinel, or a Cluster. Goes on by itself after an outage, and
+ * tells once when one begins and once when it is over.
+ */
+import { Cluster } from 'ioredis'
+import { type Clock, systemClock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { COMMAND_TIMEOUT_MS, makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
+import { checkSettings } from './settings-check.ts'
+
+export type { RedisClient, RedisNode, RedisTarget, RedisUse } from './client-options.ts'
+
+export interface RedisOptions extends RedisTarget {
+  readonly log: Pick<Log, 'warn' | 'info'>
+  readonly clock?: Clock
+}
+
+export interface RedisConnection {
+  readonly mode: RedisTarget['mode']
+  /** For the hot path: a command fails at once while Redis is away, and after two seconds without an answer. */
+  readonly client: RedisClient
+  /** A connection of its own for another use. `stop()` ends it if the taker has not. */
+  duplicate(use: RedisUse, connectionName?: string): RedisClient
+  /** Resolves once commands can be sent; rejects with the last error when that takes longer. */
+  ready(timeoutMs?: number): Promise<void>
+  isReady(): boolean
+  /** Rejects within about two seconds when Redis is away. */
+  ping(): Promise<void>
+  /** Warns in the log of settings under which Redis may lose work, saying what to set; answers with the warnings. */
+  check(): Promise<readonly string[]>
+  /**
+   * Calls the listener soon after each outage: a lost and regained connection, a failover. What was sent meanwhile may be
+   * lost, so this is the time to look at the database. The returned function ends the listening.
+   */
+  onReconnect(listener: () => void): () => void
+  stop(): Promise<void>
+}
+
+/** Several nodes and connections come back within moments of each other: one call tells of them all. */
+const SETTLE_MS = 250
+const QUIT_MS = 1000
+
+const masters = (client: Cluster): string =>
+  client
+    .nodes('master')
+    .map((node) => `${node.options.host}:${node.options.port}`)
+    .toSorted()
+    .join()
+
+export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions): RedisConnection => {
+  const clients = new Set<RedisClient>()
+  const listeners = new Set<() => void>()
+  let away = false
+  let lastError = ''
+  let stopped = false
+  let cancelTelling: (() => void) | undefined
+
+  const tellReconnect = (): void => {
+    if (stopped) return
+    cancelTelling ??= clock.after(SETTLE_MS, () => {
+      cancelTelling = undefined
+      for (const listener of listeners) listener()
+    })
+  }
+
+  const lost = (reason: string): void => {
+    if (away || stopped) return
+    away = true
+    log.warn({ mode: target.mode, reason }, 'Redis is away; trying again until it is back')
+  }
+
+  const back = (): void => {
+    if (!away) return
+    away = false
+    log.info({ mode: target.mode }, 'Redis is back')
+    tellReconnect()
+  }
+
+  /** Without a listener ioredis prints to the console; a duplicate's outage is that of the main client. */
+  const open = (use: RedisUse, name?: string): RedisClient => {
+    const made = makeClient(target, use, name)
+    clients.add(made)
+    made.on('end', () => clients.delete(made))
+    made.on('error', (error: Error) => {
+      lastError = messageOf(error)
+    })
+    return made
+  }
+
+  const client = open('commands')
+  client.on('error', (error: Error) => lost(messageOf(error)))
+  client.on('close', () => lost(lastError || 'the connection was closed'))
+  client.on('ready', back)
+  if (client instanceof Cluster) watchNodes(client, tellReconnect)
+
+  return {
+    mode: target.mode,
+    client,
+    duplicate: open,
+    isReady: () => client.status === 'ready',
+    async ready(timeoutMs = 10_000) {
+      if (client.status === 'ready') return
+      await new Promise<void>((resolve, reject) => {
+        const done = (): void => {
+          cancel()
+          resolve()
+        }
+        const cancel = clock.after(timeoutMs, () => {
+          client.off('ready', done)
+          reject(new Error(`Redis cannot be reached within ${timeoutMs} ms: ${lastError || 'no answer'}`))
+        })
+        client.once('ready', done)
+      })
+    },
+    async ping() {
+      await client.ping()
+    },
+    async check() {
+      const warnings = await checkSettings(client)
+      for (const warning of warnings) log.warn(warning)
+      return warnings
+    },
+    onReconnect(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async stop() {
+      stopped = true
+      cancelTelling?.()
+      const open = [...clients]
+      const quit = Promise.all(open.map((each) => (each.status === 'ready' ? each.quit().catch(() => {}) : undefined)))
+      let cancel = (): void => {}
+      await Promise.race([quit, new Promise<void>((resolve) => (cancel = clock.after(QUIT_MS, resolve)))])
+      cancel()
+      for (const each of open) each.disconnect()
+    },
+  }
+}
+
+/** A failover within a cluster leaves the client as a whole ready: seen by a lost node, or by other masters in the table of slots. */
+const watchNodes = (client: Cluster, tell: () => void): void => {
+  let known = ''
+  let lostNode = false
+  client.on('-node', () => {
+    lostNode = true
+  })
+  client.on('refresh', () => {
+    const now = masters(client)
+    if (known !== '' && (lostNode || now !== known)) tell()
+    known = now
+    lostNode = false
+  })
+}
+
+export { COMMAND_TIMEOUT_MS }
