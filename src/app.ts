@@ -126,7 +126,7 @@ const ownersKey = async (config: Config, { tenants }: Services, tenantId: string
   if (made !== undefined) return { file, key: made, isNew: true }
   if (config.DB_CLIENT !== 'sqlite') return { file, key: undefined, isNew: false }
   // Whoever owns the folder owns the database: a lost key is replaced.
-  const { key } = await tenants.createKey({
+  const { key } = await tenants.keys.create({
     tenantId,
     projectId: null,
     name: 'replaced key',

@@ -155,6 +155,17 @@ export const CATALOGUE = {
     'taskId?',
   ),
 
+  'tenant.created': type('info', 'A tenant was made.', 'name'),
+  'project.created': type('info', 'A project was made.', 'name'),
+  'key.created': type('info', 'An API key was made.', 'keyId', 'name', 'role', 'scopes'),
+  'key.rotated': type('info', 'An API key has another secret.', 'keyId', 'name', 'previousUntilMs'),
+  'key.revoked': type('info', 'An API key counts no more.', 'keyId', 'name'),
+  'member.created': type('info', 'A person was invited.', 'memberId', 'email', 'role'),
+  'member.changed': type('info', 'A member has another role, name or status.', 'memberId', 'email', 'role'),
+  'member.removed': type('info', 'A member was removed.', 'memberId', 'email', 'role'),
+  'member.signed_in': type('info', 'A member signed in to the console.', 'memberId', 'email', 'role'),
+  'member.signed_out': type('info', 'A member signed out.', 'memberId', 'email', 'role'),
+
   'channel.created': type('info', 'A notification channel was made.', 'channelId', 'name', 'kind'),
   'channel.changed': type('info', 'A notification channel was changed.', 'channelId', 'name', 'kind'),
   'channel.rotated': type('info', 'A channel signs with a new secret.', 'channelId', 'name', 'kind'),

@@ -1,5 +1,6 @@
 /** API keys: `aidos_ID_SECRET`. The database keeps a hash; the secret is shown once. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { KeyHashes } from './types.ts'
 
 export interface MadeKey {
   /** What the caller keeps. */
@@ -25,5 +26,20 @@ export const readKey = (text: string): { id: string; secret: string } | undefine
 }
 
 /** Compares without telling by its time how much was right. */
-export const isSameHash = (a: string, b: string): boolean =>
+const isSameHash = (a: string, b: string): boolean =>
   a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))
+
+/** No secret has this hash. */
+const NO_HASH = '0'.repeat(64)
+
+/**
+ * Which of a key's secrets was given. An unknown key (`undefined`) costs what a wrong secret costs: the same hash, the same two
+ * comparisons, each in constant time.
+ */
+export const matchSecret = (known: KeyHashes | undefined, secret: string): 'current' | 'previous' | undefined => {
+  const given = hashSecret(secret)
+  const isCurrent = isSameHash(known?.hash ?? NO_HASH, given)
+  const isPrevious = isSameHash(known?.previousHash ?? NO_HASH, given)
+  if (isCurrent) return 'current'
+  return isPrevious ? 'previous' : undefined
+}

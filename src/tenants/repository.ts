@@ -1,16 +1,20 @@
 /** Reads and writes of tenants, projects and keys. */
 import type { Handle } from '../platform/db/database.ts'
+import type { Role } from './roles.ts'
 import type { TenantTables } from './schema.ts'
-import type { ApiKey, Project, Tenant } from './types.ts'
+import type { ApiKey, KeyHashes, Project, Tenant } from './types.ts'
 
 const toKey = (row: TenantTables['api_keys']): ApiKey => ({
   id: row.id,
   tenantId: row.tenant_id,
   projectId: row.project_id,
   name: row.name,
+  role: row.role as Role | null,
   scopes: JSON.parse(row.scopes) as string[],
   expiresAtMs: row.expires_at,
   revokedAtMs: row.revoked_at,
+  rotatedAtMs: row.rotated_at,
+  previousUntilMs: row.previous_until,
   lastUsedAtMs: row.last_used_at,
   createdAtMs: row.created_at,
 })
@@ -37,6 +41,15 @@ export const makeTenantRepository = (handle: Handle) => {
     async addTenant(tenant: Tenant): Promise<void> {
       const { id, name, createdAtMs } = tenant
       await db.insertInto('tenants').values({ id, name, status: 'active', created_at: createdAtMs }).execute()
+    },
+
+    /** Until the end of the transaction nobody else has it. */
+    async lockTenant(id: string): Promise<void> {
+      await db
+        .updateTable('tenants')
+        .set((eb) => ({ status: eb.ref('status') }))
+        .where('id', '=', id)
+        .execute()
     },
 
     async addProject(project: Project): Promise<void> {
@@ -77,13 +90,21 @@ export const makeTenantRepository = (handle: Handle) => {
           revoked_at: null,
           last_used_at: null,
           created_at: key.createdAtMs,
+          role: key.role,
+          previous_hash: null,
+          previous_until: null,
+          rotated_at: null,
         })
         .execute()
     },
-    /** For authentication, before the tenant is known. */
-    async keyForLogin(id: string): Promise<{ key: ApiKey; hash: string } | undefined> {
+    /** For authentication, before the tenant is known. The key is read out only by whoever knows its secret. */
+    async keyForLogin(id: string): Promise<(KeyHashes & { readonly key: () => ApiKey }) | undefined> {
       const row = await db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
-      return row && { key: toKey(row), hash: row.hash }
+      return row && { hash: row.hash, previousHash: row.previous_hash, key: () => toKey(row) }
+    },
+    async tenant(id: string): Promise<Tenant | undefined> {
+      const row = await db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && { id: row.id, name: row.name, createdAtMs: row.created_at }
     },
     async key(tenantId: string, id: string): Promise<ApiKey | undefined> {
       const query = db.selectFrom('api_keys').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
@@ -99,12 +120,33 @@ export const makeTenantRepository = (handle: Handle) => {
         .execute()
       return rows.map(toKey)
     },
-    async revokeKey(tenantId: string, id: string, nowMs: number): Promise<void> {
-      const update = db.updateTable('api_keys').set({ revoked_at: nowMs })
-      await update.where('tenant_id', '=', tenantId).where('id', '=', id).where('revoked_at', 'is', null).execute()
+    /** False when it is revoked already. */
+    async revokeKey(tenantId: string, id: string, nowMs: number): Promise<boolean> {
+      const update = db.updateTable('api_keys').set({ revoked_at: nowMs }).where('tenant_id', '=', tenantId)
+      const result = await update.where('id', '=', id).where('revoked_at', 'is', null).executeTakeFirst()
+      return result.numUpdatedRows > 0n
     },
-    async touchKey(id: string, nowMs: number): Promise<void> {
-      await db.updateTable('api_keys').set({ last_used_at: nowMs }).where('id', '=', id).execute()
+    /** The secret that counts now becomes the one before; false when it is revoked. */
+    async rotateKey(tenantId: string, id: string, hash: string, untilMs: number, nowMs: number): Promise<boolean> {
+      const result = await db
+        .updateTable('api_keys')
+        .set((eb) => ({ previous_hash: eb.ref('hash'), previous_until: untilMs, hash, rotated_at: nowMs }))
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
+    },
+    /** Unless somebody else wrote it lately. */
+    async touchKey(id: string, nowMs: number, everyMs: number): Promise<void> {
+      await db
+        .updateTable('api_keys')
+        .set({ last_used_at: nowMs })
+        .where('id', '=', id)
+        .where((eb) => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<=', nowMs - everyMs)]))
+        .execute()
     },
   }
 }
+
+export type TenantRepository = ReturnType<typeof makeTenantRepository>

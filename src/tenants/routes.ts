@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import type { Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
+import { ROLES } from './roles.ts'
+import { addMemberRoutes, addSessionRoutes } from './routes-members.ts'
 import type { TenantService } from './service.ts'
 import type { ApiKey, Project, Tenant } from './types.ts'
 
@@ -9,9 +11,12 @@ const keyView = (key: ApiKey) => ({
   id: key.id,
   name: key.name,
   projectId: key.projectId,
+  role: key.role,
   scopes: key.scopes,
   expiresAt: toTimeOrNull(key.expiresAtMs),
   revokedAt: toTimeOrNull(key.revokedAtMs),
+  rotatedAt: toTimeOrNull(key.rotatedAtMs),
+  previousUntil: toTimeOrNull(key.previousUntilMs),
   lastUsedAt: toTimeOrNull(key.lastUsedAtMs),
   createdAt: toTime(key.createdAtMs),
 })
@@ -24,11 +29,24 @@ const projectView = (project: Project) => ({
 
 const tenantView = (tenant: Tenant) => ({ id: tenant.id, name: tenant.name, createdAt: toTime(tenant.createdAtMs) })
 
-const newKey = z.strictObject({
-  name: nameSchema,
-  projectId: idSchema.optional(),
-  scopes: z.array(z.string()).min(1).default(['*']).describe('`*`, `*:read`, `runs:*`, `runs:read`, …'),
-  expiresAt: timeSchema.optional(),
+const newKey = z
+  .strictObject({
+    name: nameSchema,
+    projectId: idSchema.optional(),
+    role: z.enum(ROLES).optional().describe('Instead of scopes; the key follows what the role may do.'),
+    scopes: z
+      .array(z.string().max(100))
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('`*`, `*:read`, `runs:*`, `runs:read`, …; default `*`'),
+    expiresAt: timeSchema.optional(),
+  })
+  .refine(({ role, scopes }) => role === undefined || scopes === undefined, 'give a role or scopes, not both')
+
+const HOUR_MS = 3_600_000
+const rotation = z.strictObject({
+  keepOldHours: z.number().min(0).max(720).default(24).describe('How long the secret before counts too.'),
 })
 
 export const makeTenantRoutes =
@@ -38,7 +56,10 @@ export const makeTenantRoutes =
     server.get(
       '/v1/keys',
       { config: { permission: 'keys:read' }, schema: { tags, summary: 'List keys (never their secrets)' } },
-      async (request) => ({ items: (await tenants.keys(request.principal.tenantId)).map(keyView), nextCursor: null }),
+      async (request) => ({
+        items: (await tenants.keys.list(request.principal.tenantId)).map(keyView),
+        nextCursor: null,
+      }),
     )
 
     server.post(
@@ -48,16 +69,36 @@ export const makeTenantRoutes =
         schema: { tags, summary: 'Make a key; its secret is in this answer alone', body: newKey },
       },
       async (request, reply) => {
-        const { name, projectId, scopes, expiresAt } = request.body
-        const { apiKey, key } = await tenants.createKey({
-          tenantId: request.principal.tenantId,
-          projectId: projectId ?? null,
+        const { principal } = request
+        const { name, projectId = principal.projectId, role, scopes = ['*'], expiresAt } = request.body
+        const { apiKey, key } = await tenants.keys.create({
+          tenantId: principal.tenantId,
+          projectId,
           name,
+          role,
           scopes,
           expiresAtMs: expiresAt === undefined ? null : Date.parse(expiresAt),
-          grantable: request.principal.permissions,
+          maker: principal,
         })
         return reply.code(201).send({ ...keyView(apiKey), key })
+      },
+    )
+
+    server.post(
+      '/v1/keys/:id/rotate',
+      {
+        config: { permission: 'keys:write' },
+        schema: {
+          tags,
+          summary: 'Give a key another secret, which is in this answer alone; the one before counts a while longer',
+          params: z.object({ id: idSchema }),
+          body: rotation,
+        },
+      },
+      async ({ principal, params, body }) => {
+        const keepOldMs = Math.round(body.keepOldHours * HOUR_MS)
+        const { apiKey, key } = await tenants.keys.rotate(principal.tenantId, params.id, keepOldMs, principal)
+        return { ...keyView(apiKey), key }
       },
     )
 
@@ -67,7 +108,7 @@ export const makeTenantRoutes =
         config: { permission: 'keys:write' },
         schema: { tags, summary: 'Revoke a key, at once', params: z.object({ id: idSchema }) },
       },
-      async (request) => keyView(await tenants.revokeKey(request.principal.tenantId, request.params.id)),
+      async (request) => keyView(await tenants.keys.revoke(request.principal.tenantId, request.params.id)),
     )
 
     server.get(
@@ -110,4 +151,7 @@ export const makeTenantRoutes =
       async (request, reply) =>
         reply.code(201).send(projectView(await tenants.createProject(request.principal.tenantId, request.body.name))),
     )
+
+    addMemberRoutes(server, tenants)
+    addSessionRoutes(server, tenants)
   }

@@ -13,5 +13,30 @@ export type TenantTables = {
     revoked_at: number | null
     last_used_at: number | null
     created_at: number
+    role: string | null
+    previous_hash: string | null
+    previous_until: number | null
+    rotated_at: number | null
+  }
+  members: {
+    id: string
+    tenant_id: string
+    email: string
+    name: string
+    role: string
+    status: string
+    subject: string | null
+    created_at: number
+    updated_at: number
+    last_seen_at: number | null
+  }
+  sessions: {
+    id: string
+    tenant_id: string
+    member_id: string
+    created_at: number
+    expires_at: number
+    address: string | null
+    user_agent: string | null
   }
 }

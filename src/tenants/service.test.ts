@@ -3,15 +3,16 @@ import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
-import { makeTenantService, permissionsOf } from './service.ts'
+import { grantsOf, permissionsOf } from './roles.ts'
+import { makeTenantService } from './service.ts'
 
 for (const database of DATABASES) {
   const setUp = async () => {
-    const { db } = await database.open()
+    const { db, hub } = await database.open()
     const clock = makeFakeClock()
     const tenants = makeTenantService({ db, clock, makeId: makeIdGenerator(), keyCacheMs: 1000, keyCacheMax: 10 })
     const { tenant, key } = await tenants.ensureDefaultTenant()
-    return { db, clock, tenants, tenant, key: key as string }
+    return { db, hub, clock, tenants, tenant, key: key as string }
   }
   const name = (title: string): string => `tenants on ${database.name}: ${title}`
 
@@ -34,7 +35,7 @@ for (const database of DATABASES) {
   test(name('a key expires by the clock, also while it is remembered'), async () => {
     const { tenants, tenant, clock } = await setUp()
     const request = { tenantId: tenant.id, projectId: null, name: 'k', scopes: ['*'], expiresAtMs: clock.now() + 500 }
-    const { key } = await tenants.createKey(request)
+    const { key } = await tenants.keys.create(request)
     await tenants.authenticate(`Bearer ${key}`)
     clock.advance(499)
     await tenants.authenticate(`Bearer ${key}`)
@@ -44,7 +45,7 @@ for (const database of DATABASES) {
 
   test(name('a revoked key is refused at once'), async () => {
     const { tenants, tenant } = await setUp()
-    const made = await tenants.createKey({
+    const made = await tenants.keys.create({
       tenantId: tenant.id,
       projectId: null,
       name: 'k',
@@ -52,20 +53,21 @@ for (const database of DATABASES) {
       expiresAtMs: null,
     })
     await tenants.authenticate(`Bearer ${made.key}`)
-    await tenants.revokeKey(tenant.id, made.apiKey.id)
+    await tenants.keys.revoke(tenant.id, made.apiKey.id)
     await assert.rejects(async () => tenants.authenticate(`Bearer ${made.key}`), { code: 'unauthenticated' })
   })
 
   test(name('a key never grants more than its maker may do'), async () => {
     const { tenants, tenant } = await setUp()
     const request = { tenantId: tenant.id, projectId: null, name: 'k', expiresAtMs: null }
-    const grantable = permissionsOf(['runs:read', 'keys:write'])
-    await tenants.createKey({ ...request, scopes: ['runs:read'], grantable })
-    await assert.rejects(tenants.createKey({ ...request, scopes: ['runs:*'], grantable }), {
+    const maker = { permissions: permissionsOf(['runs:read', 'keys:write']), projectId: null }
+    await tenants.keys.create({ ...request, scopes: ['runs:read'], maker })
+    await assert.rejects(tenants.keys.create({ ...request, scopes: ['runs:*'], maker }), {
       code: 'forbidden',
       message: /runs:write/,
     })
-    await assert.rejects(tenants.createKey({ ...request, scopes: ['nonsense'] }), { code: 'scope_unknown' })
+    await assert.rejects(tenants.keys.create({ ...request, scopes: [], role: 'viewer', maker }), { code: 'forbidden' })
+    await assert.rejects(tenants.keys.create({ ...request, scopes: ['nonsense'] }), { code: 'scope_unknown' })
   })
 
   test(name('the secret of a key is nowhere in the database'), async () => {
@@ -81,10 +83,97 @@ for (const database of DATABASES) {
     const project = await tenants.createProject(tenant.id, 'p')
     assert.deepEqual(await tenants.projects(other.id), [])
     const request = { tenantId: other.id, projectId: project.id, name: 'k', scopes: ['*'], expiresAtMs: null }
-    await assert.rejects(tenants.createKey(request), { code: 'project_not_found' })
-    const [mine] = await tenants.keys(tenant.id)
-    await assert.rejects(tenants.revokeKey(other.id, mine?.id as string), { code: 'key_not_found' })
+    await assert.rejects(tenants.keys.create(request), { code: 'project_not_found' })
+    const [mine] = await tenants.keys.list(tenant.id)
+    await assert.rejects(tenants.keys.revoke(other.id, mine?.id as string), { code: 'key_not_found' })
     await assert.rejects(tenants.createTenant('other'), { code: 'tenant_exists' })
     await assert.rejects(tenants.createProject(tenant.id, 'p'), { code: 'project_exists' })
+  })
+
+  test(name('a rotated key counts with both secrets until the grace is over'), async () => {
+    const { tenants, tenant, clock } = await setUp()
+    const request = { tenantId: tenant.id, projectId: null, name: 'k', scopes: ['runs:read'], expiresAtMs: null }
+    const { apiKey, key: first } = await tenants.keys.create(request)
+    const { key: second } = await tenants.keys.rotate(tenant.id, apiKey.id, 10_000)
+    const idOf = async (key: string) => (await tenants.authenticate(`Bearer ${key}`)).keyId
+    assert.deepEqual([await idOf(first), await idOf(second)], [apiKey.id, apiKey.id])
+    clock.advance(9999)
+    assert.equal(await idOf(first), apiKey.id)
+    clock.advance(1)
+    await assert.rejects(idOf(first), { code: 'unauthenticated' })
+    assert.equal(await idOf(second), apiKey.id)
+    const { key: third } = await tenants.keys.rotate(tenant.id, apiKey.id, 0)
+    await assert.rejects(idOf(second), { code: 'unauthenticated' })
+    await tenants.keys.revoke(tenant.id, apiKey.id)
+    await assert.rejects(idOf(third), { code: 'unauthenticated' })
+    await assert.rejects(tenants.keys.rotate(tenant.id, apiKey.id, 0), { code: 'key_ended' })
+  })
+
+  test(name('a key can be rotated only by who has what it grants'), async () => {
+    const { tenants, tenant } = await setUp()
+    const request = { tenantId: tenant.id, projectId: null, name: 'k', scopes: ['*'], expiresAtMs: null }
+    const { apiKey } = await tenants.keys.create(request)
+    const maker = { permissions: permissionsOf(['keys:write']), projectId: null }
+    await assert.rejects(tenants.keys.rotate(tenant.id, apiKey.id, 0, maker), { code: 'forbidden' })
+  })
+
+  test(name('a key with a role may do what the table says of the role'), async () => {
+    const { tenants, tenant } = await setUp()
+    const request = { tenantId: tenant.id, projectId: null, name: 'k', scopes: [], expiresAtMs: null }
+    const { key } = await tenants.keys.create({ ...request, role: 'operator' })
+    const principal = await tenants.authenticate(`Bearer ${key}`)
+    assert.deepEqual(principal.permissions, grantsOf('operator'))
+    assert.equal(principal.role, 'operator')
+  })
+
+  test(name('a key that is bound to a project makes keys for that project alone'), async () => {
+    const { tenants, tenant } = await setUp()
+    const { id: projectId } = await tenants.createProject(tenant.id, 'p')
+    const maker = { permissions: permissionsOf(['*']), projectId }
+    const request = { tenantId: tenant.id, name: 'k', scopes: ['runs:read'], expiresAtMs: null, maker }
+    await assert.rejects(tenants.keys.create({ ...request, projectId: null }), { code: 'project_not_allowed' })
+    assert.equal((await tenants.keys.create({ ...request, projectId })).apiKey.projectId, projectId)
+  })
+
+  test(name('a key revoked by another process is refused here after five seconds at the latest'), async () => {
+    const { db, clock, tenant, key } = await setUp()
+    const options = { db, clock, makeId: makeIdGenerator(), keyCacheMs: 3_600_000, keyCacheMax: 10 }
+    const [here, there] = [makeTenantService(options), makeTenantService(options)]
+    const { keyId } = await here.authenticate(`Bearer ${key}`)
+    await there.keys.revoke(tenant.id, keyId)
+    clock.advance(5000)
+    await assert.rejects(async () => here.authenticate(`Bearer ${key}`), { code: 'unauthenticated' })
+  })
+
+  test(name('a key revoked by another process is refused here as soon as word of it comes'), async () => {
+    const { db, hub, clock, tenant, key } = await setUp()
+    const options = { db, clock, makeId: makeIdGenerator(), keyCacheMs: 3_600_000, keyCacheMax: 10 }
+    const [here, there] = [makeTenantService({ ...options, hub }), makeTenantService(options)]
+    const { keyId } = await here.authenticate(`Bearer ${key}`)
+    await there.keys.revoke(tenant.id, keyId)
+    await assert.rejects(async () => here.authenticate(`Bearer ${key}`), { code: 'unauthenticated' })
+    here.stop()
+  })
+
+  test(name('the last use of a key is noted, once a minute at most'), async () => {
+    const { tenants, tenant, clock, key } = await setUp()
+    const noted = async (atMs: number): Promise<void> => {
+      for (let tries = 0; tries < 200; tries++) {
+        if ((await tenants.keys.list(tenant.id))[0]?.lastUsedAtMs === atMs) return
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      assert.fail(`the use was not noted at ${atMs}`)
+    }
+    const firstMs = clock.now()
+    await tenants.authenticate(`Bearer ${key}`)
+    await noted(firstMs)
+    clock.advance(59_999)
+    await tenants.authenticate(`Bearer ${key}`)
+    // A later write would have come before this one: the database takes them in order.
+    await tenants.createProject(tenant.id, 'p')
+    await noted(firstMs)
+    clock.advance(1)
+    await tenants.authenticate(`Bearer ${key}`)
+    await noted(firstMs + 60_000)
   })
 }

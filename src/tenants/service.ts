@@ -1,156 +1,114 @@
-/** Tenants, projects and keys: made, listed, revoked; and who a key speaks for. */
-import { LRUCache } from 'lru-cache'
+/** Tenants and projects; and, built here together, who may do what in them: keys, members, sign-in, authentication. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
-import { defineErrors } from '../platform/errors.ts'
-import { authErrors, mayNot, PERMISSIONS, type Permission, type Principal } from '../platform/http/principal.ts'
+import type { EventHub } from '../platform/events/hub.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import type { Permission } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
-import { hashSecret, isSameHash, makeKey, readKey } from './keys.ts'
+import { makeAuthenticate } from './authenticate.ts'
+import { type ClaimNames, makeClaimReader } from './claims.ts'
+import type { CookieRules } from './cookies.ts'
+import { tenantErrors } from './errors.ts'
+import { makeKeyService } from './key-service.ts'
+import { makeMemberService } from './member-service.ts'
+import type { Oidc } from './oidc.ts'
 import { makeTenantRepository } from './repository.ts'
-import type { ApiKey, Project, Scope, Tenant } from './types.ts'
-
-const tenantErrors = defineErrors({
-  project_not_found: { status: 404 },
-  project_exists: { status: 409 },
-  key_not_found: { status: 404 },
-  scope_unknown: { status: 400 },
-  tenant_exists: { status: 409 },
-})
+import type { Role } from './roles.ts'
+import type { ServiceTokens } from './service-token.ts'
+import { makeSignIn } from './sign-in.ts'
+import type { VerifyToken } from './tokens.ts'
+import type { Project, Tenant } from './types.ts'
 
 export interface TenantServiceOptions {
   readonly db: Database
+  /** Brings word of changes made by other processes. */
+  readonly hub?: EventHub
   readonly clock: Clock
   readonly makeId: MakeId
-  /** How long a checked key is believed without asking the database. */
+  /** How long a checked key is believed without asking the database; cut to 5 s. */
   readonly keyCacheMs: number
   readonly keyCacheMax: number
-}
-
-export interface NewKey {
-  readonly tenantId: string
-  readonly projectId: string | null
-  readonly name: string
-  readonly scopes: readonly Scope[]
-  readonly expiresAtMs: number | null
-  /** What the maker may do itself: a key never grants more than that. Absent: the operator makes it. */
-  readonly grantable?: ReadonlySet<Permission>
+  readonly sessionMs?: number
+  readonly claimNames?: ClaimNames
+  readonly serviceTokens?: ServiceTokens
+  readonly verifyToken?: VerifyToken | undefined
+  /** With these two people can sign in to the console. */
+  readonly oidc?: Oidc | undefined
+  readonly cookies?: CookieRules | undefined
+  /** Of people that nobody invited; absent: they are not let in. */
+  readonly newMemberRole?: Role | undefined
 }
 
 const DEFAULT_TENANT = 'default'
-const TOUCH_EVERY_MS = 60_000
+/** The longest that a revoked key or session goes on in a process that heard nothing of it. */
+const LONGEST_BELIEF_MS = 5000
+const SESSION_MS = 43_200_000
+const CLAIM_NAMES: ClaimNames = { tenant: '', role: '', member: 'sub' }
+/** Events after which somebody may do less than before. */
+const CHANGES = ['key.revoked', 'key.rotated', 'member.changed', 'member.removed', 'member.signed_out']
 
-/** The permissions that scopes stand for. Throws `scope_unknown`. */
-export const permissionsOf = (scopes: readonly Scope[]): Set<Permission> => {
-  const granted = new Set<Permission>()
-  for (const scope of scopes) {
-    const matching = PERMISSIONS.filter((permission) => {
-      const [resource, verb] = permission.split(':')
-      return scope === '*' || scope === permission || scope === `${resource}:*` || scope === `*:${verb}`
-    })
-    if (matching.length === 0) {
-      throw tenantErrors.scope_unknown(
-        `"${scope}" is no scope; allowed: *, *:read, RESOURCE:* or one of ${PERMISSIONS.join(', ')}`,
-      )
-    }
-    for (const permission of matching) granted.add(permission)
-  }
-  return granted
-}
-
-interface Checked {
-  readonly principal: Principal
-  readonly expiresAtMs: number | null
-  readonly checkedAtMs: number
-}
-
-export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }: TenantServiceOptions) => {
+export const makeTenantService = (options: TenantServiceOptions) => {
+  const { db, hub, clock, makeId, keyCacheMs, keyCacheMax: cacheMax, serviceTokens, verifyToken, cookies } = options
+  const { sessionMs = SESSION_MS, claimNames: names = CLAIM_NAMES } = options
   const tenants = makeTenantRepository(db.primary)
-  // By the hash of the whole key, so that no secret stays in memory.
-  const checked = new LRUCache<string, Checked>({ max: keyCacheMax })
-  const touched = new LRUCache<string, number>({ max: keyCacheMax })
-  const refused = (): Error =>
-    authErrors.unauthenticated('the key is missing, unknown, expired or revoked; send "Authorization: Bearer aidos_…"')
 
   // The tenant of whoever runs the installation: the only one that may see and make others.
   let operatorId: string | undefined
-
-  const grantedTo = (tenantId: string, scopes: readonly Scope[]): Set<Permission> => {
-    const granted = permissionsOf(scopes)
+  const limitTo = (tenantId: string, granted: Set<Permission>): Set<Permission> => {
     if (tenantId === operatorId) return granted
     granted.delete('tenants:read')
     granted.delete('tenants:write')
     return granted
   }
 
-  const touch = (keyId: string): void => {
-    const nowMs = clock.now()
-    if (nowMs - (touched.get(keyId) ?? 0) < TOUCH_EVERY_MS) return
-    touched.set(keyId, nowMs)
-    db.transaction((tx) => makeTenantRepository(tx).touchKey(keyId, nowMs)).catch(() => touched.delete(keyId))
+  const changed = (): void => caller.forget()
+  const keys = makeKeyService({ db, clock, makeId, cacheMax, limitTo, changed })
+  const members = makeMemberService({ db, clock, makeId, sessionMs, limitTo, changed })
+  const claims = makeClaimReader({ names, tenants, members, limitTo })
+  const cacheMs = Math.min(keyCacheMs, LONGEST_BELIEF_MS)
+  const checks = { keys, members, claims, serviceTokens, verifyToken, cookies }
+  const caller = makeAuthenticate({ clock, cacheMs, cacheMax, ...checks })
+  const unsubscribe = hub?.subscribe({ types: CHANGES }, changed)
+  const signIn = makeSignIn({
+    oidc: options.oidc,
+    claims,
+    members,
+    cookies,
+    newMemberRole: options.newMemberRole,
+    operator,
+  })
+
+  function operator(): string | undefined {
+    return operatorId
   }
 
-  const check = async (text: string): Promise<Checked> => {
-    const given = readKey(text)
-    const found = given && (await tenants.keyForLogin(given.id))
-    if (!found || !isSameHash(found.hash, hashSecret(given.secret)) || found.key.revokedAtMs !== null) throw refused()
-    const { id: keyId, tenantId, projectId, scopes, expiresAtMs } = found.key
-    const principal = { tenantId, projectId, keyId, permissions: grantedTo(tenantId, scopes) }
-    return { principal, expiresAtMs, checkedAtMs: clock.now() }
-  }
+  const firstKey = (tenantId: string) =>
+    keys.create({ tenantId, projectId: null, name: 'first key', scopes: ['*'], expiresAtMs: null })
 
-  const remember = async (text: string): Promise<Principal> => {
-    const result = await check(text)
-    if (result.expiresAtMs !== null && result.expiresAtMs <= clock.now()) throw refused()
-    if (keyCacheMs > 0) checked.set(hashSecret(text), result)
-    touch(result.principal.keyId)
-    return result.principal
-  }
-
-  const createKey = async (request: NewKey): Promise<{ apiKey: ApiKey; key: string }> => {
-    const { grantable, ...rest } = request
-    const granted = [...permissionsOf(request.scopes)]
-    const tooMuch = grantable && granted.find((permission) => !grantable.has(permission))
-    if (tooMuch) throw mayNot(tooMuch)
-    if (request.projectId !== null && !(await tenants.project(request.tenantId, request.projectId))) {
-      throw tenantErrors.project_not_found(`there is no project ${request.projectId}`)
-    }
-    const id = makeId()
-    const made = makeKey(id)
-    const apiKey = { ...rest, id, revokedAtMs: null, lastUsedAtMs: null, createdAtMs: clock.now() }
-    await db.transaction((tx) => makeTenantRepository(tx).addKey(apiKey, made.hash))
-    return { apiKey, key: made.key }
-  }
+  const addTenant = (tenant: Tenant): Promise<void> =>
+    db.transaction(async (tx) => {
+      await makeTenantRepository(tx).addTenant(tenant)
+      const { id: tenantId, name } = tenant
+      const event = { tenantId, projectId: null, runId: null, taskId: null, type: 'tenant.created', data: { name } }
+      await writeEvent(tx, { ...event, atMs: tenant.createdAtMs })
+    })
 
   return {
-    /** Who a request's `Authorization` header speaks for. Throws `unauthenticated`. */
-    authenticate(authorization: string | undefined): Principal | Promise<Principal> {
-      const text = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1]
-      if (text === undefined) throw refused()
-      const known = checked.get(hashSecret(text))
-      const nowMs = clock.now()
-      const isFresh = known !== undefined && nowMs - known.checkedAtMs < keyCacheMs
-      if (!isFresh || (known.expiresAtMs !== null && known.expiresAtMs <= nowMs)) return remember(text)
-      touch(known.principal.keyId)
-      return known.principal
-    },
-
-    createKey,
-    keys: (tenantId: string) => tenants.keys(tenantId),
-    async revokeKey(tenantId: string, id: string): Promise<ApiKey> {
-      const key = await tenants.key(tenantId, id)
-      if (!key) throw tenantErrors.key_not_found(`there is no key ${id}`)
-      const nowMs = clock.now()
-      await db.transaction((tx) => makeTenantRepository(tx).revokeKey(tenantId, id, nowMs))
-      checked.clear()
-      return { ...key, revokedAtMs: key.revokedAtMs ?? nowMs }
-    },
+    authenticate: caller.authenticate,
+    keys,
+    members,
+    signIn,
 
     projects: (tenantId: string) => tenants.projects(tenantId),
     async createProject(tenantId: string, name: string): Promise<Project> {
       const project = { id: makeId(), tenantId, name, createdAtMs: clock.now() }
       try {
-        await db.transaction((tx) => makeTenantRepository(tx).addProject(project))
+        await db.transaction(async (tx) => {
+          await makeTenantRepository(tx).addProject(project)
+          const event = { tenantId, projectId: project.id, runId: null, taskId: null, type: 'project.created' }
+          await writeEvent(tx, { ...event, data: { name }, atMs: project.createdAtMs })
+        })
       } catch (error) {
         if (isUniqueViolation(error)) throw tenantErrors.project_exists(`there is a project "${name}" already`)
         throw error
@@ -165,35 +123,23 @@ export const makeTenantService = ({ db, clock, makeId, keyCacheMs, keyCacheMax }
       if (known) return { tenant: known }
       const tenant = { id: makeId(), name: DEFAULT_TENANT, createdAtMs: clock.now() }
       operatorId = tenant.id
-      await db.transaction((tx) => makeTenantRepository(tx).addTenant(tenant))
-      const { key } = await createKey({
-        tenantId: tenant.id,
-        projectId: null,
-        name: 'first key',
-        scopes: ['*'],
-        expiresAtMs: null,
-      })
-      return { tenant, key }
+      await addTenant(tenant)
+      return { tenant, key: (await firstKey(tenant.id)).key }
     },
     tenants: () => tenants.tenants(),
     /** Another tenant, with its first key. */
     async createTenant(name: string): Promise<{ tenant: Tenant; key: string }> {
       const tenant = { id: makeId(), name, createdAtMs: clock.now() }
       try {
-        await db.transaction((tx) => makeTenantRepository(tx).addTenant(tenant))
+        await addTenant(tenant)
       } catch (error) {
         if (isUniqueViolation(error)) throw tenantErrors.tenant_exists(`there is a tenant "${name}" already`)
         throw error
       }
-      const { key } = await createKey({
-        tenantId: tenant.id,
-        projectId: null,
-        name: 'first key',
-        scopes: ['*'],
-        expiresAtMs: null,
-      })
-      return { tenant, key }
+      return { tenant, key: (await firstKey(tenant.id)).key }
     },
+
+    stop: () => unsubscribe?.(),
   }
 }
 

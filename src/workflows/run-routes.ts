@@ -251,7 +251,7 @@ export const makeRunRoutes =
           priority: priorityOf(body.priority),
           timeoutMs: body.timeout === undefined ? undefined : parseDuration(body.timeout),
           idempotencyKey: body.idempotencyKey,
-          by: `key:${principal.keyId}`,
+          by: `${principal.kind}:${principal.keyId}`,
         })
         const answer = query.wait && !isFinal(run.status) ? await engine.wait(run.tenantId, run.id, query.wait) : run
         return reply.code(isNew ? 201 : 200).send(runView(answer))

@@ -26,9 +26,13 @@ export const makeRoutesServer = ({
     bodyLimitBytes: 1_048_576,
     version: '0',
     authenticate: (caller = '') => ({
+      kind: 'key',
       tenantId: tenants[caller] as string,
       projectId: projects[caller] ?? null,
       keyId: 'key',
+      name: caller,
+      memberId: null,
+      role: null,
       permissions: new Set(caller === 'reader' ? [readerMay] : PERMISSIONS),
     }),
     routes: [routes],

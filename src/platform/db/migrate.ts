@@ -5,6 +5,8 @@ import { dbErrors } from './errors.ts'
 
 /** The few words in which the dialects differ. */
 export interface SqlWords {
+  /** For what one dialect alone can say, such as a trigger. */
+  readonly dialect: 'sqlite' | 'postgres'
   /** A number that the database gives, rising. */
   readonly serial: string
   /** Ends a CREATE TABLE whose rows are small and read in the order of their key. */
@@ -18,8 +20,8 @@ export interface Migration {
 }
 
 const WORDS = {
-  sqlite: { serial: 'INTEGER PRIMARY KEY AUTOINCREMENT', clustered: 'WITHOUT ROWID' },
-  postgres: { serial: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', clustered: '' },
+  sqlite: { dialect: 'sqlite', serial: 'INTEGER PRIMARY KEY AUTOINCREMENT', clustered: 'WITHOUT ROWID' },
+  postgres: { dialect: 'postgres', serial: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', clustered: '' },
 } as const
 
 /** Any number that nothing else uses: the advisory lock that lets one process migrate at a time. */

@@ -16,7 +16,16 @@ before(async () => {
     makeId: randomUUID,
     bodyLimitBytes: 1_048_576,
     version: '0',
-    authenticate: () => ({ tenantId: 't', projectId: null, keyId: 'k', permissions: new Set(['runs:read'] as const) }),
+    authenticate: () => ({
+      kind: 'key',
+      tenantId: 't',
+      projectId: null,
+      keyId: 'k',
+      name: 'a key',
+      memberId: null,
+      role: null,
+      permissions: new Set(['runs:read'] as const),
+    }),
     routes: [
       (made) => {
         const body = z.strictObject({ value: jsonSchema })

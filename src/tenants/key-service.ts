@@ -1,0 +1,166 @@
+/** API keys: made, rotated, revoked; and the check of one that was sent. */
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { NewEvent } from '../platform/events/event.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import { mayNot, type Permission, type Principal } from '../platform/http/principal.ts'
+import type { MakeId } from '../platform/ids.ts'
+import { tenantErrors } from './errors.ts'
+import { makeKey, matchSecret, readKey } from './keys.ts'
+import { makeTenantRepository } from './repository.ts'
+import { grantsOf, permissionsOf, type Role } from './roles.ts'
+import type { ApiKey, Scope } from './types.ts'
+
+export interface NewKey {
+  readonly tenantId: string
+  readonly projectId: string | null
+  readonly name: string
+  /** Instead of scopes. */
+  readonly role?: Role | undefined
+  readonly scopes: readonly Scope[]
+  readonly expiresAtMs: number | null
+  /** Who makes it: a key never grants more than its maker has. Absent: the operator makes it. */
+  readonly maker?: Pick<Principal, 'permissions' | 'projectId'>
+}
+
+/** A key that was checked, until when that holds at the most. */
+export interface CheckedKey {
+  readonly principal: Principal
+  readonly untilMs: number | null
+}
+
+export interface KeyServiceOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly makeId: MakeId
+  readonly cacheMax: number
+  /** What a tenant may have of these: the operator's all of them. */
+  readonly limitTo: (tenantId: string, permissions: Set<Permission>) => Set<Permission>
+  /** Told when a key counts no more, or differently. */
+  readonly changed: () => void
+}
+
+const TOUCH_EVERY_MS = 60_000
+
+export const makeKeyService = (options: KeyServiceOptions) => {
+  const { db, clock, makeId, cacheMax, limitTo, changed } = options
+  const tenants = makeTenantRepository(db.primary)
+  const touched = new LRUCache<string, number>({ max: cacheMax })
+
+  const wantedOf = ({ role, scopes }: Pick<ApiKey, 'scopes'> & { role?: Role | null | undefined }): Set<Permission> =>
+    role ? grantsOf(role) : permissionsOf(scopes)
+
+  const eventOf = (key: ApiKey, type: string, more: NewEvent['data'] = {}): NewEvent => ({
+    tenantId: key.tenantId,
+    projectId: key.projectId,
+    runId: null,
+    taskId: null,
+    type,
+    data: { keyId: key.id, name: key.name, ...more },
+    atMs: clock.now(),
+  })
+
+  const find = async (tenantId: string, id: string): Promise<ApiKey> => {
+    const key = await tenants.key(tenantId, id)
+    if (!key) throw tenantErrors.key_not_found(`there is no key ${id}`)
+    return key
+  }
+
+  const checkMaker = (request: Pick<NewKey, 'tenantId' | 'projectId' | 'role' | 'scopes' | 'maker'>): void => {
+    const { maker, tenantId, projectId } = request
+    // Also without a maker: a scope that does not exist is refused.
+    const wanted = limitTo(tenantId, wantedOf(request))
+    if (!maker) return
+    const tooMuch = [...wanted].find((permission) => !maker.permissions.has(permission))
+    if (tooMuch) throw mayNot(tooMuch)
+    if (maker.projectId !== null && projectId !== maker.projectId)
+      throw tenantErrors.project_not_allowed(`this key belongs to the project ${maker.projectId}`)
+  }
+
+  return {
+    /** The secret is in the answer alone. */
+    async create(request: NewKey): Promise<{ apiKey: ApiKey; key: string }> {
+      const { tenantId, projectId, name, role = null, scopes, expiresAtMs } = request
+      checkMaker(request)
+      if (projectId !== null && !(await tenants.project(tenantId, projectId)))
+        throw tenantErrors.project_not_found(`there is no project ${projectId}`)
+      const id = makeId()
+      const made = makeKey(id)
+      const base = { id, tenantId, projectId, name, role, scopes: role ? [] : scopes, expiresAtMs }
+      const never = { revokedAtMs: null, rotatedAtMs: null, previousUntilMs: null, lastUsedAtMs: null }
+      const apiKey: ApiKey = { ...base, ...never, createdAtMs: clock.now() }
+      await db.transaction(async (tx) => {
+        await makeTenantRepository(tx).addKey(apiKey, made.hash)
+        await writeEvent(tx, eventOf(apiKey, 'key.created', { role, scopes: [...apiKey.scopes] }))
+      })
+      return { apiKey, key: made.key }
+    },
+
+    list: (tenantId: string) => tenants.keys(tenantId),
+
+    /**
+     * Another secret for the same key; the one before counts for `keepOldMs` longer, and any older one no more. The caller must have
+     * what the key grants. Throws `key_not_found`, `key_ended`.
+     */
+    async rotate(
+      tenantId: string,
+      id: string,
+      keepOldMs: number,
+      maker?: NewKey['maker'],
+    ): Promise<{ apiKey: ApiKey; key: string }> {
+      const before = await find(tenantId, id)
+      const nowMs = clock.now()
+      const ended = (): Error => tenantErrors.key_ended(`the key "${before.name}" is revoked or expired; make another`)
+      if (before.revokedAtMs !== null || (before.expiresAtMs !== null && before.expiresAtMs <= nowMs)) throw ended()
+      checkMaker({ ...before, role: before.role ?? undefined, ...(maker && { maker }) })
+      const made = makeKey(id)
+      const previousUntilMs = nowMs + keepOldMs
+      await db.transaction(async (tx) => {
+        if (!(await makeTenantRepository(tx).rotateKey(tenantId, id, made.hash, previousUntilMs, nowMs))) throw ended()
+        await writeEvent(tx, eventOf(before, 'key.rotated', { previousUntilMs }))
+      })
+      changed()
+      return { apiKey: { ...before, rotatedAtMs: nowMs, previousUntilMs }, key: made.key }
+    },
+
+    /** It counts no more: here at once, in other processes as soon as they look again. Throws `key_not_found`. */
+    async revoke(tenantId: string, id: string): Promise<ApiKey> {
+      const key = await find(tenantId, id)
+      const nowMs = clock.now()
+      await db.transaction(async (tx) => {
+        if (await makeTenantRepository(tx).revokeKey(tenantId, id, nowMs))
+          await writeEvent(tx, eventOf(key, 'key.revoked'))
+      })
+      changed()
+      return { ...key, revokedAtMs: key.revokedAtMs ?? nowMs }
+    },
+
+    /** Whom a key speaks for; undefined when it is unknown, wrong, expired or revoked: which one is not told. */
+    async check(text: string): Promise<CheckedKey | undefined> {
+      const given = readKey(text)
+      if (!given) return undefined
+      const known = await tenants.keyForLogin(given.id)
+      const match = matchSecret(known, given.secret)
+      if (!known || !match) return undefined
+      const key = known.key()
+      const { id: keyId, tenantId, projectId, name, role, expiresAtMs, previousUntilMs } = key
+      const untilMs = match === 'current' ? expiresAtMs : Math.min(previousUntilMs ?? 0, expiresAtMs ?? Infinity)
+      if (key.revokedAtMs !== null || (untilMs !== null && untilMs <= clock.now())) return undefined
+      const permissions = limitTo(tenantId, wantedOf(key))
+      const principal: Principal = { kind: 'key', tenantId, projectId, keyId, name, memberId: null, role, permissions }
+      return { principal, untilMs }
+    },
+
+    /** Notes that a key is in use, seldom: it is no write per request. */
+    touch(keyId: string): void {
+      const nowMs = clock.now()
+      if (nowMs - (touched.get(keyId) ?? Number.NEGATIVE_INFINITY) < TOUCH_EVERY_MS) return
+      touched.set(keyId, nowMs)
+      const write = db.transaction((tx) => makeTenantRepository(tx).touchKey(keyId, nowMs, TOUCH_EVERY_MS))
+      write.catch(() => touched.delete(keyId))
+    },
+  }
+}
+
+export type KeyService = ReturnType<typeof makeKeyService>

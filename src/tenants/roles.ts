@@ -1,0 +1,72 @@
+/** What each role may do, as one table; and the permissions that a key's scopes stand for. */
+import { PERMISSIONS, type Permission } from '../platform/http/principal.ts'
+import { tenantErrors } from './errors.ts'
+import type { Scope } from './types.ts'
+
+export const ROLES = ['owner', 'admin', 'operator', 'developer', 'viewer'] as const
+/**
+ * `owner`: everything, and alone decides who is an owner. `admin`: everything else. `operator`: keeps the work going, and builds
+ * nothing. `developer`: builds and runs, and lets nobody in. `viewer`: looks on.
+ */
+export type Role = (typeof ROLES)[number]
+
+/** A column for each role, in the order of ROLES. */
+const TABLE: Readonly<Record<Exclude<Permission, 'audit:write' | 'owners:read'>, string>> = {
+  //                      owner admin operator developer viewer
+  'runs:read': /*          */ 'x x x x x',
+  'runs:write': /*         */ 'x x x x -',
+  'tasks:read': /*         */ 'x x x x x',
+  'tasks:write': /*        */ 'x x x x -',
+  'workflows:read': /*     */ 'x x x x x',
+  'workflows:write': /*    */ 'x x - x -',
+  'agents:read': /*        */ 'x x x x x',
+  'agents:write': /*       */ 'x x - x -',
+  'skills:read': /*        */ 'x x x x x',
+  'skills:write': /*       */ 'x x - x -',
+  'schedules:read': /*     */ 'x x x x x',
+  'schedules:write': /*    */ 'x x x x -',
+  'notifications:read': /* */ 'x x x x x',
+  'notifications:write': /**/ 'x x x - -',
+  'secrets:read': /*       */ 'x x - x -',
+  'secrets:write': /*      */ 'x x - - -',
+  'keys:read': /*          */ 'x x - - -',
+  'keys:write': /*         */ 'x x - - -',
+  'members:read': /*       */ 'x x x x x',
+  'members:write': /*      */ 'x x - - -',
+  'owners:write': /*       */ 'x - - - -',
+  'projects:read': /*      */ 'x x x x x',
+  'projects:write': /*     */ 'x x - - -',
+  // Of the operator's tenant alone; in any other these two are nobody's.
+  'tenants:read': /*       */ 'x x - - -',
+  'tenants:write': /*      */ 'x - - - -',
+  'events:read': /*        */ 'x x x x x',
+  'events:write': /*       */ 'x x - - -',
+  'audit:read': /*         */ 'x x - - -',
+}
+
+export const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text)
+
+const mayOf = (permission: Permission, role: Role): boolean =>
+  (TABLE as Readonly<Record<string, string>>)[permission]?.split(' ')[ROLES.indexOf(role)] === 'x'
+
+/** The permissions of a role. */
+export const grantsOf = (role: Role): Set<Permission> =>
+  new Set(PERMISSIONS.filter((permission) => mayOf(permission, role)))
+
+/** The permissions that scopes stand for. Throws `scope_unknown`. */
+export const permissionsOf = (scopes: readonly Scope[]): Set<Permission> => {
+  const granted = new Set<Permission>()
+  for (const scope of scopes) {
+    const matching = PERMISSIONS.filter((permission) => {
+      const [resource, verb] = permission.split(':')
+      return scope === '*' || scope === permission || scope === `${resource}:*` || scope === `*:${verb}`
+    })
+    if (matching.length === 0) {
+      throw tenantErrors.scope_unknown(
+        `"${scope}" is no scope; allowed: *, *:read, RESOURCE:* or one of ${PERMISSIONS.join(', ')}`,
+      )
+    }
+    for (const permission of matching) granted.add(permission)
+  }
+  return granted
+}

@@ -1,0 +1,128 @@
+/** HTTP routes of members, of the caller itself, and of signing in and out. */
+import { z } from 'zod'
+import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { HttpServer } from '../platform/http/server.ts'
+import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
+import { checkMeant, csrfTokenOf, readCookie } from './cookies.ts'
+import { ROLES } from './roles.ts'
+import type { TenantService } from './service.ts'
+import { MEMBER_STATUSES, type Member } from './types.ts'
+
+const memberView = (member: Member) => ({
+  id: member.id,
+  email: member.email,
+  name: member.name,
+  role: member.role,
+  status: member.status,
+  hasSignedIn: member.subject !== null,
+  createdAt: toTime(member.createdAtMs),
+  updatedAt: toTime(member.updatedAtMs),
+  lastSeenAt: toTimeOrNull(member.lastSeenAtMs),
+})
+
+const role = z.enum(ROLES)
+const name = z.string().min(1).max(200)
+const newMember = z.strictObject({ email: z.email().max(320), name: name.optional(), role })
+const memberChange = z.strictObject({
+  name: name.optional(),
+  role: role.optional(),
+  status: z.enum(MEMBER_STATUSES).optional(),
+})
+const params = z.object({ id: idSchema })
+const signInQuery = z.strictObject({
+  returnTo: z.string().max(2000).optional().describe('A path of this server.'),
+  tenant: z.string().max(100).optional().describe('For people who belong to several.'),
+})
+
+export const addMemberRoutes = (server: HttpServer, { members }: TenantService): void => {
+  const tags = ['members']
+  const read = { permission: 'members:read' } as const
+  const write = { permission: 'members:write' } as const
+  server.get(
+    '/v1/members',
+    { config: read, schema: { tags, summary: 'List members, newest first', querystring: z.strictObject(pageQuery) } },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const filter = { after: readCursor(cursor), limit: limit + 1 }
+      return toPage(await members.list(request.principal.tenantId, filter), limit, memberView)
+    },
+  )
+  server.post(
+    '/v1/members',
+    { config: write, schema: { tags, summary: 'Invite a person, who may then sign in', body: newMember } },
+    async (request, reply) => {
+      const { principal, body } = request
+      return reply.code(201).send(memberView(await members.create(principal.tenantId, body, principal)))
+    },
+  )
+  server.get('/v1/members/:id', { config: read, schema: { tags, summary: 'A member', params } }, async (request) =>
+    memberView(await members.find(request.principal.tenantId, request.params.id)),
+  )
+  server.put(
+    '/v1/members/:id',
+    {
+      config: write,
+      schema: { tags, summary: 'Change a member; a disabled one is signed out', params, body: memberChange },
+    },
+    async ({ principal, params, body }) =>
+      memberView(await members.update(principal.tenantId, params.id, body, principal)),
+  )
+  server.delete(
+    '/v1/members/:id',
+    { config: write, schema: { tags, summary: 'Remove a member, with all sessions', params } },
+    async ({ principal, params }, reply) => {
+      await members.remove(principal.tenantId, params.id, principal)
+      return reply.code(204).send()
+    },
+  )
+}
+
+export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService): void => {
+  const tags = ['session']
+  const cookieOf = (request: { headers: Readonly<Record<string, string | string[] | undefined>> }, cookie: string) =>
+    signIn.cookies && readCookie(request, cookie, signIn.cookies)
+
+  server.get(
+    '/v1/session',
+    { config: { anyCaller: true }, schema: { tags, summary: 'Who the caller is, and what it may do' } },
+    async (request) => {
+      const { kind, tenantId, projectId, keyId: id, name, memberId, role, permissions } = request.principal
+      const token = request.headers.authorization === undefined ? cookieOf(request, 'session') : undefined
+      const csrfToken = token === undefined ? null : csrfTokenOf(token)
+      return { kind, id, name, tenantId, projectId, memberId, role, permissions: [...permissions].sort(), csrfToken }
+    },
+  )
+  server.get(
+    '/auth/sign-in',
+    {
+      config: { public: true },
+      schema: { tags, summary: 'Sign in at the identity provider', querystring: signInQuery },
+    },
+    async (request, reply) => {
+      const { url, cookies } = await signIn.begin(request.query)
+      return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(url)
+    },
+  )
+  server.get(
+    '/auth/callback',
+    { config: { public: true }, schema: { tags, summary: 'Where the identity provider sends people back to' } },
+    async (request, reply) => {
+      const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : ''
+      const from = { address: request.ip, userAgent: request.headers['user-agent']?.slice(0, 300) ?? null }
+      const { returnTo, cookies } = await signIn.finish(query, cookieOf(request, 'sign_in'), from)
+      return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(returnTo)
+    },
+  )
+  server.post(
+    '/auth/sign-out',
+    { config: { public: true }, schema: { tags, summary: 'End the session of the cookie' } },
+    async (request, reply) => {
+      const token = cookieOf(request, 'session')
+      if (token !== undefined && signIn.cookies) checkMeant(request, token, signIn.cookies)
+      return reply
+        .header('set-cookie', await signIn.end(token))
+        .code(204)
+        .send()
+    },
+  )
+}
