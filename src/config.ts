@@ -63,10 +63,13 @@ const parseRoles: Parse<readonly Role[]> = (given) => {
   return names.length > 0 && names.every((name) => ROLES.includes(name as Role)) ? (names as Role[]) : undefined
 }
 
-const nodes: Parse<readonly { host: string; port: number }[]> = (given) => {
+const parseNodes: Parse<readonly { host: string; port: number }[]> = (given) => {
   const parsed = splitList(given).map((part) => /^(.+):(\d{1,5})$/.exec(part))
   return parsed.every((match) => match !== null) ? parsed.map((m) => ({ host: m[1]!, port: Number(m[2]) })) : undefined
 }
+
+const nodes = (about: string): Variable<readonly { host: string; port: number }[]> =>
+  variable<readonly { host: string; port: number }[]>([], parseNodes, 'host:port,host:port,…', about)
 
 export const VARIABLES = {
   AIDOS_ROLES: variable<readonly Role[]>(
@@ -102,17 +105,29 @@ export const VARIABLES = {
   DB_POOL_MIN: integer(5, 0, 1000, 'PostgreSQL: connections kept open.'),
   DB_POOL_MAX: integer(50, 1, 1000, 'PostgreSQL: the most connections.'),
 
-  REDIS_MODE: choice('none', ['none', 'single', 'cluster'], 'none (local queue), single or cluster.'),
-  REDIS_CLUSTER_NODES: variable<readonly { host: string; port: number }[]>(
-    [],
-    nodes,
-    'host:port,host:port,…',
-    'Redis nodes.',
+  REDIS_MODE: choice(
+    'none',
+    ['none', 'single', 'sentinel', 'cluster'],
+    'none (local queue), single, sentinel (a primary with replicas) or cluster.',
   ),
-  REDIS_PASSWORD: text('', 'Redis: password.'),
+  REDIS_HOST: text('127.0.0.1', 'Redis, single: host.'),
+  REDIS_PORT: integer(6379, 1, 65_535, 'Redis, single: port.'),
+  REDIS_CLUSTER_NODES: nodes('Redis, cluster: some of its nodes; the others are found by themselves.'),
+  REDIS_SENTINELS: nodes('Redis, sentinel: the sentinels.'),
+  REDIS_SENTINEL_NAME: text('aidos', 'Redis, sentinel: the name under which they watch the primary.'),
+  REDIS_USERNAME: text('', 'Redis: user; empty: the default user.'),
+  REDIS_PASSWORD: text('', 'Redis: password, also of the sentinels.'),
+  REDIS_TLS: flag(false, 'Redis: speak TLS.'),
+  REDIS_TLS_CA: text('', "Redis: PEM file of the authority to trust; empty: the system's."),
 
   QUEUE_CONCURRENCY: integer(50, 1, 10_000, 'Tasks that one executor does at a time, per partition.'),
   QUEUE_MAX_ATTEMPTS: integer(3, 1, 100, 'Attempts of a task that does not say otherwise.'),
+  QUEUE_SPLITS: integer(
+    1,
+    1,
+    64,
+    'Queues that a partition is split into; on a Redis Cluster as many as it has masters. More than 1 loosens the order.',
+  ),
   QUEUE_WINDOW: integer(1000, 10, 100_000, 'Tasks per partition handed to the queue; the rest waits in the database.'),
   RUNS_LIVE_MAX: integer(
     1000,

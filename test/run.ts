@@ -1,5 +1,6 @@
 /**
- * `npm test`: starts a PostgreSQL server for the whole run and hands the test files to Node's test runner.
+ * `npm test`: starts the servers that the tests need (PostgreSQL, Redis) for the whole run, and hands the test files to
+ * Node's test runner.
  *
  *     npm test                          all of src and test
  *     npm test -- src/engine cron       those in a folder, or with the word in their path
@@ -8,8 +9,8 @@
 import { spawn } from 'node:child_process'
 import { availableParallelism, constants } from 'node:os'
 import path from 'node:path'
-import { startPostgres } from './support/embedded-postgres.ts'
 import { findTests } from './support/find-tests.ts'
+import { startRunServers } from './support/run-servers.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const support = path.join(import.meta.dirname, 'support')
@@ -26,7 +27,7 @@ const main = async (): Promise<number> => {
     console.error(`no test file found${unknown.length > 0 ? ` for ${unknown.map((w) => `"${w}"`).join(', ')}` : ''}`)
     return 1
   }
-  // A signal ends the runner, which ends the files' processes; the server is stopped after them.
+  // A signal ends the runner, which ends the files' processes; the servers are stopped after them.
   let stopped: NodeJS.Signals | undefined
   let endRunner = (_signal: NodeJS.Signals): void => {}
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -35,14 +36,13 @@ const main = async (): Promise<number> => {
       endRunner(signal)
     })
   }
-  const given = process.env.AIDOS_TEST_POSTGRES_URL
-  const server = given ? undefined : await startPostgres()
+  const servers = await startRunServers(files)
   try {
     if (stopped) return 128 + constants.signals[stopped]
     const runner = spawn(process.execPath, [...runnerFlags(), ...flags, ...files], {
       cwd: root,
       stdio: 'inherit',
-      env: { ...process.env, AIDOS_TEST_POSTGRES_URL: given || server?.url },
+      env: { ...process.env, ...servers.env },
     })
     const ended = new Promise<number>((resolve, reject) => {
       runner.once('error', reject)
@@ -58,7 +58,7 @@ const main = async (): Promise<number> => {
     clearTimeout(limit)
     return stopped ? 128 + constants.signals[stopped] : status
   } finally {
-    await server?.stop()
+    await servers.stop()
   }
 }
 

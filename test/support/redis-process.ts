@@ -75,6 +75,18 @@ const untilReady = (server: ChildProcess): Promise<string | undefined> =>
     server.once('close', (code, signal) => resolve(`redis-server ended (code ${code}, signal ${signal}):\n${output}`))
   })
 
+const children = new Set<ChildProcess>()
+
+/** A test process that ends early takes its servers with it. */
+const endWithProcess = (child: ChildProcess): void => {
+  if (children.size === 0) {
+    process.once('exit', () => {
+      for (const each of children) each.kill('SIGKILL')
+    })
+  }
+  children.add(child)
+}
+
 /** A server process, with what starts it again. `argsOf` is asked for the arguments at a port. */
 export const startProcess = async (
   argsOf: (port: number, folder: string) => string[],
@@ -83,12 +95,8 @@ export const startProcess = async (
   let child: ChildProcess | undefined
   const launch = async (port: number): Promise<string | undefined> => {
     child = spawn('redis-server', argsOf(port, folder), { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-    const mine = child
-    // A test process that ends early takes its servers with it.
-    const onExit = (): void => void mine.kill('SIGKILL')
-    process.once('exit', onExit)
-    mine.once('exit', () => process.off('exit', onExit))
-    return untilReady(mine)
+    endWithProcess(child)
+    return untilReady(child)
   }
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return

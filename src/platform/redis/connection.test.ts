@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import {
+  connectRedis,
+  eventually,
+  randomPrefix,
+  startRedis,
+  startRedisCluster,
+  startRedisWithReplica,
+  testRedisClusterTarget,
+  testRedisTarget,
+} from '../../../test/support/redis.ts'
+import { makeRedis, type RedisTarget } from './connection.ts'
+
+const open = async (t: TestContext, target: RedisTarget) => {
+  const said: string[] = []
+  const log = { warn: (...words: unknown[]) => void said.push(words.join()), info: () => void said.push('back') }
+  const redis = makeRedis({ ...target, log })
+  t.after(() => redis.stop())
+  await redis.ready()
+  let reconnects = 0
+  redis.onReconnect(() => reconnects++)
+  return { redis, said, reconnects: () => reconnects }
+}
+
+const rejectsSoon = async (command: Promise<unknown>): Promise<void> => {
+  const began = Date.now()
+  await assert.rejects(command)
+  const tookMs = Date.now() - began
+  assert.ok(tookMs < 4000, `it took ${tookMs} ms`)
+}
+
+for (const [name, target] of [
+  ['single', testRedisTarget],
+  ['cluster', testRedisClusterTarget],
+] as const) {
+  test(`makeRedis() reads and writes (${name})`, async (t) => {
+    const redis = await connectRedis(target(), t)
+    const prefix = randomPrefix()
+    await redis.ping()
+    for (let i = 0; i < 20; i++) await redis.client.set(`${prefix}:${i}`, i)
+    for (let i = 0; i < 20; i++) assert.equal(await redis.client.getdel(`${prefix}:${i}`), `${i}`)
+    assert.deepEqual(await redis.check(), [])
+  })
+}
+
+test('makeRedis() fails commands at once while Redis is away, tells once, and goes on when it is back', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const { redis, said, reconnects } = await open(t, { mode: 'single', port: server.port })
+  const worker = redis.duplicate('worker')
+  await redis.client.set('a', 1)
+  await server.kill()
+  await eventually('the loss to be seen', () => !redis.isReady())
+  await rejectsSoon(redis.client.get('a'))
+  await rejectsSoon(redis.ping())
+  const late = worker.get('a')
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  await server.start()
+  assert.equal(await late, '1')
+  await eventually('the reconnection to be told', () => reconnects() === 1)
+  assert.equal(await redis.client.get('a'), '1')
+  assert.equal(said.length, 2, said.join('\n'))
+  assert.equal(said[1], 'back')
+})
+
+test('makeRedis() gives up on a Redis that does not answer, and goes on with it later', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const { redis } = await open(t, { mode: 'single', port: server.port })
+  server.freeze()
+  await rejectsSoon(redis.client.get('a'))
+  server.thaw()
+  await eventually('Redis to answer again', async () => (await redis.client.set('a', 1)) === 'OK')
+})
+
+test('check() names the settings under which Redis loses work', async (t) => {
+  const server = await startRedis({ settings: { appendonly: 'no', 'maxmemory-policy': 'allkeys-lru' } })
+  t.after(() => server.stop())
+  const { redis, said } = await open(t, { mode: 'single', port: server.port })
+  const warnings = await redis.check()
+  assert.equal(warnings.length, 2)
+  assert.match(warnings[0]!, /maxmemory-policy "allkeys-lru".*Set "maxmemory-policy noeviction"/)
+  assert.match(warnings[1]!, /appendonly "no".*Set "appendonly yes"/)
+  assert.deepEqual(said, warnings)
+})
+
+test('check() says that it could not look where CONFIG is forbidden', async (t) => {
+  const server = await startRedis({ settings: { 'rename-command': 'CONFIG ""' } }).catch(() => undefined)
+  const plain = server ?? (await startRedis())
+  t.after(() => plain.stop())
+  if (!server) await plain.command('acl', 'setuser', 'default', '-config')
+  const { redis } = await open(t, { mode: 'single', port: plain.port })
+  assert.match(
+    (await redis.check()).join('\n'),
+    /"maxmemory-policy".*could not be checked[\s\S]*"appendonly".*could not be/,
+  )
+})
+
+test('makeRedis() signs in with a password, and says why it cannot without', async (t) => {
+  const server = await startRedis({ password: 'a secret' })
+  t.after(() => server.stop())
+  const { redis } = await open(t, { mode: 'single', port: server.port, password: 'a secret' })
+  await redis.ping()
+  const stranger = makeRedis({ mode: 'single', port: server.port, log: { warn: () => {}, info: () => {} } })
+  t.after(() => stranger.stop())
+  await assert.rejects(stranger.ready(500), /NOAUTH/)
+})
+
+test('makeRedis() speaks TLS with a server whose authority it is told', async (t) => {
+  const server = await startRedis({ tls: true, password: 'x' })
+  t.after(() => server.stop())
+  const target = { mode: 'single', port: server.port, password: 'x', tls: true } as const
+  const { redis } = await open(t, { ...target, tlsCaFile: server.caFile! })
+  await redis.ping()
+  const stranger = makeRedis({ ...target, log: { warn: () => {}, info: () => {} } })
+  t.after(() => stranger.stop())
+  await assert.rejects(stranger.ready(500), /certificate/)
+})
+
+test('makeRedis() follows the sentinels to the new primary', async (t) => {
+  const servers = await startRedisWithReplica()
+  t.after(() => servers.stop())
+  const { redis, reconnects } = await open(t, { mode: 'sentinel', sentinels: servers.sentinels })
+  await redis.client.set('a', 1)
+  await redis.client.wait(1, 1000)
+  await servers.failover()
+  await eventually('writes to go on after the change of roles', async () => (await redis.client.set('b', 1)) === 'OK')
+  await eventually('the change to be told', () => reconnects() > 0)
+  assert.equal(await redis.client.get('a'), '1')
+})
+
+test('makeRedis() follows a cluster through the death of a master', async (t) => {
+  const cluster = await startRedisCluster()
+  t.after(() => cluster.stop())
+  const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }))
+  const { redis, reconnects } = await open(t, { mode: 'cluster', nodes: nodes.slice(0, 2) })
+  for (let i = 0; i < 30; i++) await redis.client.set(`key-${i}`, i)
+  const master = await cluster.masterOf(0)
+  await master.command('wait', 1, 2000)
+  await cluster.kill(master)
+  const all = async (): Promise<boolean> => {
+    const values = await Promise.all(Array.from({ length: 30 }, (_, i) => redis.client.get(`key-${i}`)))
+    return values.every((value, i) => value === `${i}`)
+  }
+  await rejectsSoon(all().then((whole) => assert.ok(whole)))
+  await eventually('all keys to be there again', all)
+  await eventually('the failover to be told', () => reconnects() > 0)
+})
