@@ -70,6 +70,7 @@ const compileMachine = (
 export const compileState = (
   name: string,
   state: JsonObject,
+  /** Of the whole machine. */
   outer: QueryLanguage,
   pointer: string,
   processors = new Map<string, Machine>(),
@@ -80,8 +81,8 @@ export const compileState = (
     name,
     language,
     pointer,
-    // A branch starts out with the language of the state that holds it.
-    compileMachine: (inner, at) => compileMachine(inner, language, at, processors),
+    // A state within a branch has the language of the whole machine, whatever the state around it has.
+    compileMachine: (inner, at) => compileMachine(inner, outer, at, processors),
     registerProcessor: (at, machine) => processors.set(at, machine),
   }
   return {

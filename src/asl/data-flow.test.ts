@@ -60,7 +60,10 @@ describe('the fields of JSONata states', () => {
   test('without Output the result is the output, or the input where there is no result', async () => {
     assert.equal(await outputOf({ ...jsonata, ...task }, input, answering('r')), 'r')
     assert.deepEqual(await outputOf({ ...jsonata, Type: 'Pass' }, input), input)
-    await assert.rejects(outputOf({ ...jsonata, Type: 'Pass', Output: '{% $states.result %}' }, input), /nothing/)
+    await assert.rejects(
+      outputOf({ ...jsonata, Type: 'Pass', Output: '{% $lookup($states, "result") %}' }, input),
+      /nothing/,
+    )
   })
 })
 

@@ -164,7 +164,6 @@ const machine: Record<string, JsonSchema> = {
     additionalProperties: { $ref: '#/definitions/state' },
     propertyNames: { maxLength: 80 },
   },
-  QueryLanguage: { ...SPECIAL.QueryLanguage, description: DESCRIPTIONS.QueryLanguage },
 }
 
 /** Draft 7, which editors know best. It says less than `validate`: transitions, paths and expressions are not looked into. */
@@ -176,6 +175,7 @@ export const schema: JsonSchema = {
   additionalProperties: false,
   properties: {
     ...machine,
+    QueryLanguage: { ...SPECIAL.QueryLanguage, description: DESCRIPTIONS.QueryLanguage },
     Version: { const: '1.0' },
     TimeoutSeconds: { ...whole(1), description: 'The run ends as TIMED_OUT after this time.' },
   },

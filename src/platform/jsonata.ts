@@ -14,6 +14,7 @@ import {
   limitReached,
   makeBudget,
 } from './jsonata/limits.ts'
+import { collectReferences, type References } from './jsonata/references.ts'
 import { makeRegexEngine } from './jsonata/regex.ts'
 import { toJson } from './jsonata/result.ts'
 import { collectVariables } from './jsonata/variables.ts'
@@ -38,6 +39,8 @@ export interface CompiledJsonata {
   readonly variables: ReadonlySet<string>
   /** Those that it neither binds itself nor calls, and that are no built-in functions. */
   readonly freeVariables: ReadonlySet<string>
+  /** Names it wants from a context, and fields of variables that it reads. Looked up only when asked for. */
+  references(): References
   /**
    * Resolves with plain JSON; rejects with one of `jsonataErrors`. Uses nothing but promises, so it ends within the
    * microtasks of its call. What is handed in must not be changed afterwards: sizes are remembered.
@@ -64,6 +67,7 @@ export const compileJsonata = (source: string): CompiledJsonata => {
     source,
     variables: read,
     freeVariables: new Set([...free].filter((name) => builtIns[name] === undefined)),
+    references: () => collectReferences(expression.ast()),
     async evaluate(input, bindings, options = {}) {
       const limits = { ...defaultLimits, ...options.limits }
       const budget: Budget = makeBudget(limits, options.now ?? Date.now, options.random ?? Math.random)

@@ -62,7 +62,7 @@ const expression = fc.constantFrom(
     '{% $v0 %}',
     '{% $v1 %}',
     '{% [$v2] %}',
-    '{% $states.result %}',
+    '{% $lookup($states, "result") %}',
     '{% $count($states.input.items) %}',
   ],
   ...[
@@ -196,7 +196,7 @@ const stateArb = (
         ...simple,
         build(
           'Parallel',
-          fc.array(machine(depth - 1, language), { minLength: 1, maxLength: 3 }).map((Branches) => ({ Branches })),
+          fc.array(machine(depth - 1, outer), { minLength: 1, maxLength: 3 }).map((Branches) => ({ Branches })),
           flow,
           assign,
           retry,
@@ -204,7 +204,7 @@ const stateArb = (
         ),
         build(
           'Map',
-          machine(depth - 1, language).map((inner) => ({ ItemProcessor: inner })),
+          machine(depth - 1, outer).map((inner) => ({ ItemProcessor: inner })),
           fc.constantFrom<JsonObject>({}, { MaxConcurrency: 1 }, { MaxConcurrency: 2 }),
           items(isPath),
           flow,
@@ -214,7 +214,7 @@ const stateArb = (
         ),
         build(
           'Map',
-          machine(depth - 1, language).map((inner) => ({
+          machine(depth - 1, outer).map((inner) => ({
             ItemProcessor: { ...inner, ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } },
           })),
           items(isPath),

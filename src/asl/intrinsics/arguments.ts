@@ -13,8 +13,14 @@ export const text = (value: Json | undefined, what = 'The argument'): string => 
   throw wrong(what, 'a string', value)
 }
 
-/** A number, rounded to the nearest whole one as the service does: halves go up. */
+/** A whole number; what stands behind the point is cut off, as the service does in all functions but `States.MathAdd`. */
 export const integer = (value: Json | undefined, what = 'The argument'): number => {
+  if (typeof value === 'number') return Math.trunc(value) + 0
+  throw wrong(what, 'a number', value)
+}
+
+/** A number, rounded to the nearest whole one: halves go up. */
+export const rounded = (value: Json | undefined, what = 'The argument'): number => {
   if (typeof value === 'number') return Math.round(value) + 0
   throw wrong(what, 'a number', value)
 }

@@ -1,6 +1,6 @@
 /** `States.Array…`: making, cutting and searching arrays. */
 import type { Json } from '../../platform/json.ts'
-import { canonical, deepEqual } from '../values.ts'
+import { canonical } from '../values.ts'
 import { array, integer } from './arguments.ts'
 import { type Intrinsic, IntrinsicFailure } from './failure.ts'
 
@@ -12,7 +12,7 @@ export const arrays: Readonly<Record<string, Intrinsic>> = {
   'States.ArrayPartition': { arity: [2, 2], call: ([items, size]) => partition(array(items), integer(size)) },
   'States.ArrayContains': {
     arity: [2, 2],
-    call: ([items, wanted]) => array(items).some((item) => deepEqual(item, wanted!)),
+    call: ([items, wanted]) => contains(array(items), wanted!),
   },
   'States.ArrayRange': {
     arity: [3, 3],
@@ -22,6 +22,14 @@ export const arrays: Readonly<Record<string, Intrinsic>> = {
   'States.ArrayLength': { arity: [1, 1], call: ([items]) => array(items).length },
   'States.ArrayUnique': { arity: [1, 1], call: ([items]) => unique(array(items)) },
 }
+
+/** The service compares texts: `1` is found as `"1"`, and objects only with their keys in the same order. */
+const contains = (items: readonly Json[], wanted: Json): boolean => {
+  const text = asText(wanted)
+  return items.some((item) => asText(item) === text)
+}
+
+const asText = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 /** Cuts an array into chunks of `size`; the last may be shorter. */
 export const partition = (items: readonly Json[], size: number): Json[] => {
@@ -39,7 +47,9 @@ export const range = (first: number, last: number, step: number, longest: number
   return Array.from({ length: Math.max(count, 0) }, (_, i) => first + i * step)
 }
 
+/** An empty array gives `null` whatever the index, as the service has it. */
 const itemAt = (items: readonly Json[], index: number): Json => {
+  if (items.length === 0) return null
   const item = items[index]
   if (item === undefined) throw new IntrinsicFailure(`The index ${index} is outside of the array of ${items.length}`)
   return item

@@ -21,7 +21,7 @@ const call = (source: string, data: Json = {}, variables: JsonObject = {}): Json
 const fails = (source: string, data: Json = {}): void =>
   assert.throws(
     () => call(source, data),
-    (error: AslError) => error.error === 'States.IntrinsicFailure' && error.message.includes(source),
+    (error: AslError) => error.error === 'States.Runtime' && error.message.includes(source),
     source,
   )
 
@@ -30,9 +30,17 @@ describe('intrinsic functions', () => {
     ["States.Array('a', 1, $.x, null, true)", ['a', 1, { y: 2 }, null, true], { x: { y: 2 } }],
     ['States.Array()', []],
     ['States.ArrayPartition($, 2)', [[1, 2], [3]], [1, 2, 3]],
-    ['States.ArrayPartition($, 1.5)', [[1, 2], [3]], [1, 2, 3]],
-    ['States.ArrayContains($.a, $.b)', true, { a: [{ x: 1, y: 2 }], b: { y: 2, x: 1 } }],
-    ["States.ArrayContains($.a, '1')", false, { a: [1] }],
+    ['States.ArrayPartition($, 2.9)', [[1, 2], [3]], [1, 2, 3]],
+    ['States.ArrayContains($.a, $.b)', true, { a: [{ x: 1, y: 2 }], b: { x: 1, y: 2 } }],
+    ['States.ArrayContains($.a, $.b)', false, { a: [{ x: 1, y: 2 }], b: { y: 2, x: 1 } }],
+    ["States.ArrayContains($.a, '1')", true, { a: [1] }],
+    ['States.ArrayContains($.a, false)', false, { a: [0, null, ''] }],
+    ['States.ArrayRange(5.4, -0.6, -2.4)', [5, 3, 1]],
+    ['States.ArrayGetItem($, 1.9)', 'b', ['a', 'b', 'c']],
+    ['States.ArrayGetItem($, 7)', null, []],
+    ["States.Base64Decode(' R3LD*vMOfZQ== ')", 'Grüße'],
+    ['States.MathAdd(2.5, 0)', 3],
+    ['States.MathRandom(1.6, 2.9)', 1],
     ['States.ArrayRange(1, 9, 2)', [1, 3, 5, 7, 9]],
     ['States.ArrayRange(5, 1, -2)', [5, 3, 1]],
     ['States.ArrayRange(5, 1, 2)', []],
@@ -84,30 +92,46 @@ describe('intrinsic functions', () => {
     fails('States.ArrayRange(1, 5000, 1)')
     fails('States.ArrayRange(1, 5, 0)')
     fails('States.ArrayLength($)', 'text')
-    fails("States.Base64Decode('?')")
     fails("States.Hash('a', 'SHA-3')")
     fails('States.JsonMerge($, $, true)')
     fails("States.StringToJson('{')")
     fails('States.MathAdd(2147483647, 1)')
     fails("States.MathAdd('1', 1)")
     fails('States.MathRandom(5, 5)')
+    fails('States.MathRandom(1.4, 1.6)')
+    fails('States.ArrayPartition($, 0.9)', [1])
     fails('States.Format($.t, 1)', { t: '{} {}' })
+    fails('States.Format($.t, 1)', { t: 'a { {}' })
+  })
+
+  test('fail only when they are evaluated, with a wrong number of arguments or a lone brace', () => {
+    fails('States.Hash()')
+    fails('States.UUID(1)')
+    fails('States.ArrayContains($, 1, 2)', [])
+    fails("States.Format('{} {}', 1)")
+    fails("States.Format('{', 1)")
+    fails("States.Format('{{}}', 1)")
+    assert.match(compileIntrinsic("States.Array(States.Format('{} {}', 1))").flaw ?? '', /2 \{\} for 1 values/)
+    assert.equal(compileIntrinsic("States.Format('\\{{}', 1)").flaw, undefined)
   })
 
   test('end the run when a path in them leads nowhere', () => {
     assert.throws(
       () => call('States.ArrayLength($.nope)'),
-      (error: AslError) => error.error === 'States.Runtime',
+      (error: AslError) =>
+        error.error === 'States.Runtime' &&
+        /argument for the field '\$\.nope' could not be found in the input '\{\}'/.test(error.message),
     )
   })
 })
 
 describe('compileIntrinsic()', () => {
-  test('refuses what is not a call, an unknown function, a wrong number of arguments', () => {
+  test('refuses what is not a call, an unknown function, a backslash that escapes nothing', () => {
     const nested = `${'States.Array('.repeat(11)}${')'.repeat(11)}`
     for (const source of [
       'States.Nope()',
-      'States.UUID(1)',
+      String.raw`States.StringToJson('{\"a\":1}')`,
+      String.raw`States.Base64Decode('YWJj\nZA==')`,
       'States.Format',
       'States.Array(',
       "States.Array('a)",
@@ -116,6 +140,5 @@ describe('compileIntrinsic()', () => {
     ]) {
       assert.throws(() => compileIntrinsic(source), Error, source)
     }
-    assert.throws(() => compileIntrinsic("States.Format('{} {}', 1)"), /2 placeholders but 1 values/)
   })
 })

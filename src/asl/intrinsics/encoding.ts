@@ -18,7 +18,7 @@ const ALGORITHMS: Readonly<Record<string, string>> = {
 export const encoding: Readonly<Record<string, Intrinsic>> = {
   'States.Base64Encode': { arity: [1, 1], call: ([value]) => Buffer.from(short(text(value))).toString('base64') },
   'States.Base64Decode': { arity: [1, 1], call: ([value]) => decode(short(text(value))) },
-  'States.Hash': { arity: [2, 2], call: ([value, algorithm]) => hash(value!, algorithm!) },
+  'States.Hash': { arity: [2, 2], call: ([value, algorithm]) => hash(short(hashed(value!)), algorithm!) },
   'States.JsonMerge': { arity: [3, 3], call: ([left, right, deep]) => merge(left!, right!, deep!) },
   'States.StringToJson': { arity: [1, 1], call: ([value]) => parse(text(value)) },
   'States.JsonToString': { arity: [1, 1], call: ([value]) => JSON.stringify(value) },
@@ -30,16 +30,16 @@ const short = (value: string): string => {
   return value
 }
 
-const decode = (value: string): string => {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw new IntrinsicFailure('The text is not Base64')
-  return Buffer.from(value, 'base64').toString('utf8')
-}
+/** Characters that are not Base64 are passed over, as the service does. */
+const decode = (value: string): string => Buffer.from(value, 'base64').toString('utf8')
 
-/** The digest in hexadecimal; a value that is not a text is hashed by its JSON text. */
-export const hash = (value: Json, algorithm: Json): string => {
+/** A value that is not a text is hashed by its JSON text. */
+const hashed = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+/** The digest in hexadecimal. */
+export const hash = (data: string, algorithm: Json): string => {
   const name = typeof algorithm === 'string' ? ALGORITHMS[algorithm] : undefined
   if (!name) throw new IntrinsicFailure(`The algorithm must be one of ${Object.keys(ALGORITHMS).join(', ')}`)
-  const data = short(typeof value === 'string' ? value : JSON.stringify(value))
   return createHash(name).update(data, 'utf8').digest('hex')
 }
 

@@ -1,6 +1,5 @@
 /** The failure of an intrinsic function, and the shape of one. */
 import type { Json } from '../../platform/json.ts'
-import { EngineError, STATES } from '../errors.ts'
 import type { Surroundings } from '../query/focus.ts'
 
 /** A function of the language. `arity` is the least and the most number of arguments. */
@@ -10,8 +9,9 @@ export interface Intrinsic {
 }
 
 /** Thrown by a function that cannot use its arguments. */
-export class IntrinsicFailure extends EngineError {
+export class IntrinsicFailure extends Error {
   constructor(message: string) {
-    super(STATES.intrinsicFailure, message)
+    super(message)
+    this.name = 'IntrinsicFailure'
   }
 }

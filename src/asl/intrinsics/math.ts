@@ -1,14 +1,14 @@
 /** Sums and random numbers. */
 import type { Json } from '../../platform/json.ts'
 import type { Surroundings } from '../query/focus.ts'
-import { integer } from './arguments.ts'
+import { integer, rounded } from './arguments.ts'
 import { type Intrinsic, IntrinsicFailure } from './failure.ts'
 
 const LEAST = -2_147_483_648
 const MOST = 2_147_483_647
 
 export const math: Readonly<Record<string, Intrinsic>> = {
-  'States.MathAdd': { arity: [2, 2], call: ([a, b]) => within(within(integer(a)) + within(integer(b))) },
+  'States.MathAdd': { arity: [2, 2], call: ([a, b]) => within(within(rounded(a)) + within(rounded(b))) },
   'States.MathRandom': { arity: [2, 3], call: (args, around) => random(args, around) },
 }
 

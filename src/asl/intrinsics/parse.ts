@@ -6,7 +6,13 @@ import { makeReader, type Reader } from '../json-path/reader.ts'
 export type Argument =
   | { readonly kind: 'call'; readonly call: Call }
   | { readonly kind: 'path'; readonly path: ParsedPath }
-  | { readonly kind: 'text'; readonly text: string; readonly pieces: readonly string[] }
+  | {
+      readonly kind: 'text'
+      readonly text: string
+      readonly pieces: readonly string[]
+      /** A `{` or `}` stands there that is neither escaped nor part of a placeholder. */
+      readonly loneBrace: boolean
+    }
   | { readonly kind: 'value'; readonly value: number | boolean | null }
 
 export interface Call {
@@ -83,17 +89,19 @@ const readText = (reader: Reader): Argument => {
   const pieces: string[] = []
   let text = ''
   let piece = ''
+  let loneBrace = false
   for (;;) {
     const ch = reader.peek()
     if (ch === '') throw reader.error('a quoted text does not end')
     reader.expect(ch)
-    if (ch === "'") return { kind: 'text', text, pieces: [...pieces, piece] }
+    if (ch === "'") return { kind: 'text', text, pieces: [...pieces, piece], loneBrace }
     if (ch === '{' && reader.take('}')) {
       pieces.push(piece)
       piece = ''
       text += '{}'
       continue
     }
+    if (ch === '{' || ch === '}') loneBrace = true
     const plain = ch === '\\' ? readEscape(reader) : ch
     piece += plain
     text += plain
@@ -105,5 +113,5 @@ const readEscape = (reader: Reader): string => {
   if (ch === '') throw reader.error('a quoted text does not end')
   reader.expect(ch)
   if (ch === "'" || ch === '{' || ch === '}' || ch === '\\') return ch
-  return `\\${ch}`
+  throw reader.error("a backslash stands only before ', {, } and another backslash")
 }

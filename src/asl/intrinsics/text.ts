@@ -15,6 +15,8 @@ export const text: Readonly<Record<string, Intrinsic>> = {
 /** A template that came from data: it has no escapes. */
 const format = (template: string, values: readonly Json[]): string => {
   const pieces = template.split('{}')
+  if (pieces.some((piece) => /[{}]/.test(piece)))
+    throw new IntrinsicFailure('The template has a brace that is none of a {}')
   if (pieces.length - 1 !== values.length) {
     throw new IntrinsicFailure(
       `The template has ${pieces.length - 1} placeholders but there are ${values.length} values`,

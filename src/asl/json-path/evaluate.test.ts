@@ -32,6 +32,11 @@ describe('a definite path', () => {
     }
   })
 
+  test('picks the fields that a list of names at the end has', () => {
+    assert.deepEqual(find("$.bike['price','nope']", store), { price: 20 })
+    assert.equal(find("$.book['price','nope']", store), undefined)
+  })
+
   test('sees own fields only', () => {
     assert.equal(find('$.constructor', {}), undefined)
     assert.equal(find('$.__proto__', {}), undefined)
@@ -56,7 +61,14 @@ describe('any other path gives a list', () => {
     ['$.book[:2].title', ['A', 'B']],
     ['$.book[-2:].title', ['B', 'C']],
     ['$.book[0:3:2].title', ['A', 'C']],
-    ["$.bike['price','top speed']", [20, 30]],
+    [
+      "$.book[1:]['title','isbn']",
+      [
+        { title: 'B', isbn: '1' },
+        { title: 'C', isbn: '2' },
+      ],
+    ],
+    ["$['bike','nope'].price", [20]],
     ['$.nope[*]', []],
     ['$.nope.items[1:5].x', []],
   ]

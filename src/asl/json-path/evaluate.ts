@@ -1,6 +1,6 @@
 /** Turns a parsed path into a function. A definite path gives one value or `undefined`; any other gives a list. */
-import type { Json } from '../../platform/json.ts'
-import { getOwn, isObject } from '../values.ts'
+import type { Json, JsonObject } from '../../platform/json.ts'
+import { getOwn, isObject, setOwn } from '../values.ts'
 import { type Context, passes } from './filter.ts'
 import { callPathFunction } from './functions.ts'
 import type { PathStep } from './path.ts'
@@ -8,25 +8,39 @@ import type { PathStep } from './path.ts'
 /** The value at the path, or `undefined` when a definite path leads nowhere. */
 export type FindPath = (document: Json) => Json | undefined
 
-export const compileSteps = (steps: readonly PathStep[], definite: boolean): FindPath => {
+/** `pastEnd` stands for what lies behind the end of an array, and for all that a definite path names below it. */
+export const compileSteps = (steps: readonly PathStep[], definite: boolean, pastEnd?: null): FindPath => {
   if (steps.length === 0) return (document) => document
-  if (definite) return (document) => followDefinite(steps, document)
+  if (definite) return (document) => followDefinite(steps, document, pastEnd)
   const ends = steps[steps.length - 1]!
   if (ends.kind !== 'function') return (document) => collect(steps, document, document)
   const body = steps.slice(0, -1)
   return (document) => callPathFunction(ends.name, collect(body, document, document))
 }
 
-const followDefinite = (steps: readonly PathStep[], document: Json): Json | undefined => {
+const followDefinite = (steps: readonly PathStep[], document: Json, pastEnd: null | undefined): Json | undefined => {
   let value: Json | undefined = document
   for (const step of steps) {
     if (step.kind === 'name') value = isObject(value) ? getOwn(value, step.name) : undefined
-    else if (step.kind === 'index')
-      value = Array.isArray(value) ? value[resolveIndex(step.index, value.length)] : undefined
+    else if (step.kind === 'index') {
+      if (!Array.isArray(value)) return undefined
+      value = value[resolveIndex(step.index, value.length)]
+      if (value === undefined) return pastEnd
+    } else if (step.kind === 'names') value = isObject(value) ? pick(value, step.names) : undefined
     else if (step.kind === 'function') value = callPathFunction(step.name, value)
     if (value === undefined) return undefined
   }
   return value
+}
+
+/** A list of names at the end of a path makes one object of the fields that are there. */
+const pick = (value: JsonObject, names: readonly string[]): JsonObject => {
+  const picked: JsonObject = {}
+  for (const name of names) {
+    const found = getOwn(value, name)
+    if (found !== undefined) setOwn(picked, name, found)
+  }
+  return picked
 }
 
 const resolveIndex = (index: number, length: number): number => (index < 0 ? length + index : index)
@@ -39,9 +53,10 @@ const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[
     const step = steps[i]!
     if (step.kind === 'scan') {
       const after = steps[++i]!
-      for (const value of found) visitAll(value, (inner) => advance(after, inner, next, document))
+      const isLast = i === steps.length - 1
+      for (const value of found) visitAll(value, (inner) => advance(after, inner, next, document, isLast))
     } else {
-      for (const value of found) advance(step, value, next, document)
+      for (const value of found) advance(step, value, next, document, i === steps.length - 1)
     }
     found = next
   }
@@ -60,13 +75,14 @@ const visitAll = (root: Json, visit: (value: Json) => void): void => {
   }
 }
 
-const advance = (step: PathStep, value: Json, into: Json[], document: Json): void => {
+const advance = (step: PathStep, value: Json, into: Json[], document: Json, isLast: boolean): void => {
   switch (step.kind) {
     case 'name':
       pushOwn(value, step.name, into)
       return
     case 'names':
-      for (const name of step.names) pushOwn(value, name, into)
+      if (isLast && isObject(value)) into.push(pick(value, step.names))
+      else for (const name of step.names) pushOwn(value, name, into)
       return
     case 'index':
       pushAt(value, step.index, into)

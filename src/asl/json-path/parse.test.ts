@@ -30,7 +30,7 @@ describe('parsePath()', () => {
 
   test('knows which paths name one place', () => {
     for (const source of ['$', '$.a[0].b', '$.a[-1]', "$['a'][2]"]) assert.ok(parsePath(source).definite, source)
-    for (const source of ['$.a[*]', '$..a', '$.a[0,1]', '$.a[1:2]', '$.a[?(@.b)]', "$['a','b']"]) {
+    for (const source of ['$.a[*]', '$..a', '$.a[0,1]', '$.a[1:2]', '$.a[?(@.b)]', "$['a','b'].c"]) {
       assert.ok(!parsePath(source).definite, source)
     }
   })

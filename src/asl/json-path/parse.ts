@@ -18,7 +18,9 @@ export const parsePath = (source: string): ParsedPath => {
 }
 
 const isDefinite = (steps: readonly PathStep[]): boolean =>
-  steps.every((step) => step.kind === 'name' || step.kind === 'index' || step.kind === 'function')
+  steps.every(({ kind }, i) => {
+    return kind === 'name' || kind === 'index' || kind === 'function' || (kind === 'names' && i === steps.length - 1)
+  })
 
 const readRoot = (reader: Reader): PathRoot => {
   reader.expect('$')

@@ -63,6 +63,10 @@ describe('an expression', () => {
     const cases: [string, Json][] = [
       ['$partition([1, 2, 3], 2)', [[1, 2], [3]]],
       ['$range(0, 10, 3)', [0, 3, 6, 9]],
+      ['$range(-1.7, 2.9, 1.5)', [-1, 0, 1, 2]],
+      ['$range(3, 3, 1)', 3],
+      ['$partition([1, 2, 3], 2.9)', [[1, 2], [3]]],
+      ['$partition([1, 2, 3])', [[1, 2, 3]]],
       ['$hash("a", "MD5")', '0cc175b9c0f1b6a831c399e269772661'],
       ['$random()', 0.5],
       ['$random(1) = $random(1)', true],
@@ -80,7 +84,18 @@ describe('an expression', () => {
       '$nope()',
       '$parse("{")',
       '$partition([1], 0)',
+      '$partition([], 2)',
+      '$partition([1], 2, 3)',
+      '$range(1, 5)',
+      '$range(5, 1, 1)',
       '$hash("a", "?")',
+      '$hash("a")',
+      '$hash(1, "MD5")',
+      '$uuid(1)',
+      '$random("seed")',
+      '$random(null)',
+      '$parse("")',
+      '$parse(1)',
     ]) {
       await assert.rejects(evaluate(source), (error: AslError) => {
         assert.equal(error.error, 'States.QueryEvaluationError')

@@ -9,8 +9,8 @@ import type { Focus } from './focus.ts'
 /** The value, or `undefined` when a definite path leads nowhere. */
 export type LookUp = (focus: Focus) => Json | undefined
 
-export const compileLookUp = (path: ParsedPath): LookUp => {
-  const find = compileSteps(path.steps, path.definite)
+export const compileLookUp = (path: ParsedPath, pastEnd?: null): LookUp => {
+  const find = compileSteps(path.steps, path.definite, pastEnd)
   const { root } = path
   if (root.kind === 'data') return (focus) => find(focus.data)
   if (root.kind === 'context') return (focus) => find(focus.around.context())

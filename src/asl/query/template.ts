@@ -51,7 +51,8 @@ const compileExpression = (key: string, value: Json): Template => {
   if (typeof value !== 'string')
     throw new Error(`The field '${key}' must hold a path or an intrinsic function as a string`)
   if (isIntrinsic(value)) return compileIntrinsic(value)
-  const lookUp = compileLookUp(parsePath(value))
+  // Here, and only here, the service gives null for an index behind the end of an array.
+  const lookUp = compileLookUp(parsePath(value), null)
   return (focus) => {
     const found = lookUp(focus)
     if (found === undefined) throw notFound(key, value, focus)

@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { type Condition, compileCondition, compileRule } from '../choice.ts'
 import { compileAssign, compileDataFlow, compileOptional } from '../data-flow.ts'
-import { EngineError, STATES } from '../errors.ts'
+import { runtimeError } from '../errors.ts'
 import type { Evaluate } from '../query/focus.ts'
 import type { Exit } from './exit.ts'
 import type { CompileContext, Execute } from './state.ts'
@@ -40,7 +40,8 @@ export const compileChoice = (state: JsonObject, { language }: CompileContext): 
       return { output, assigned, next }
     }
     if (fallback === undefined) {
-      throw new EngineError(STATES.noChoiceMatched, 'No rule of the choice matched and it has no Default.')
+      // The specification names this States.NoChoiceMatched; the service ends the run like any other run-time error.
+      throw runtimeError('Failed to transition out of the state. The state does not point to a next state.')
     }
     return { ...(await flow.finish(visit, effective)), next: fallback }
   }

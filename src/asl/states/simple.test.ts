@@ -64,7 +64,7 @@ describe('Choice', () => {
   test('fails when nothing matches, or when a condition is no boolean', async () => {
     const choice = { Type: 'Choice', Choices: [{ Variable: '$.n', NumericEquals: 1, Next: 'D' }] }
     const none = await runStates({ C: choice, D: { Type: 'Succeed' } }, { n: 2 })
-    assert.equal(none.status === 'FAILED' && none.error, 'States.NoChoiceMatched')
+    assert.equal(none.status === 'FAILED' && none.error, 'States.Runtime')
     const odd = { Type: 'Choice', QueryLanguage: 'JSONata', Choices: [{ Condition: '{% 1 %}', Next: 'D' }] }
     const wrong = await runStates({ C: odd, D: { Type: 'Succeed' } })
     assert.match(JSON.stringify(wrong), /Expected 'boolean', but was 'number'/)

@@ -62,10 +62,9 @@ const searchState = (machine: JsonObject, name: string, outer: QueryLanguage): F
   const states = machine.States as Record<string, JsonObject>
   if (Object.hasOwn(states, name)) return { name, definition: states[name]!, language: outer }
   for (const state of Object.values(states)) {
-    const language = (state.QueryLanguage as QueryLanguage | undefined) ?? outer
     const inner = [...((state.Branches ?? []) as JsonObject[]), state.ItemProcessor, state.Iterator].filter(isObject)
     for (const machine of inner) {
-      const found = searchState(machine, name, language)
+      const found = searchState(machine, name, outer)
       if (found) return found
     }
   }

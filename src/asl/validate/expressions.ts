@@ -1,11 +1,12 @@
 /** Checks everything that is evaluated: paths, intrinsic functions, payload templates and JSONata. Nothing here throws. */
 import type { Json } from '../../platform/json.ts'
+import { type CompiledJsonata, compileJsonata } from '../../platform/jsonata.ts'
 import { compileIntrinsic } from '../intrinsics/compile.ts'
 import { isIntrinsic } from '../intrinsics/parse.ts'
 import { parsePath } from '../json-path/parse.ts'
 import { parseReferencePath } from '../json-path/reference-path.ts'
 import type { QueryLanguage } from '../query/focus.ts'
-import { compileExpression, isExpression } from '../query/jsonata.ts'
+import { expressionText, isExpression } from '../query/jsonata.ts'
 import { isObject, kindOf } from '../values.ts'
 import type { Place } from './report.ts'
 
@@ -33,14 +34,60 @@ export const checkReferencePath = (value: Json, place: Place) => {
 /** A path or an intrinsic function. */
 export const checkDynamicText = (value: Json, place: Place) => {
   if (typeof value !== 'string' || !isIntrinsic(value)) return checkPath(value, place)
-  const problem = tryTo(() => compileIntrinsic(value))
+  const problem = tryTo(() => {
+    // The service accepts it, and so do we: the run would fail, so it is said beforehand.
+    const { flaw } = compileIntrinsic(value)
+    if (flaw !== undefined) place.warn('INVALID_EXPRESSION', `'${value}' will fail: ${flaw}`)
+  })
   if (problem !== undefined) place.error('INVALID_EXPRESSION', problem)
 }
 
 /** A text of the form `{% … %}`. */
 export const checkExpression = (value: string, place: Place): void => {
-  const problem = tryTo(() => compileExpression(value, ''))
-  if (problem !== undefined) place.error('INVALID_EXPRESSION', `the JSONata expression does not parse: ${problem}`)
+  const compiled = tryToCompile(value)
+  if (typeof compiled === 'string') {
+    place.error('INVALID_EXPRESSION', `the JSONata expression does not parse: ${compiled}`)
+    return
+  }
+  for (const name of compiled.references().outermost) {
+    if (name === '$$') place.error('INVALID_EXPRESSION', 'Reference to $$ is not supported: use $states')
+    else {
+      const instead = `write $states.input.${name}, or $${name} for a variable`
+      place.error('INVALID_EXPRESSION', `Reference to '${name}' at the top level is not supported: ${instead}`)
+    }
+  }
+}
+
+const tryToCompile = (value: string): CompiledJsonata | string => {
+  try {
+    return compileJsonata(expressionText(value))
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** A text that begins or ends like an expression without being one is a slip. */
+const checkDelimiters = (value: Json, place: Place): void => {
+  if (typeof value !== 'string' || (!value.startsWith('{%') && !value.endsWith('%}'))) return
+  place.error('INVALID_EXPRESSION', 'an expression begins with {% and ends with %}, without spaces around')
+}
+
+/** What `$states` has in one place of a state. */
+export type StatesField = 'result' | 'errorOutput'
+
+/** Refuses expressions anywhere in a value that read a field of `$states` which is not there. */
+export const checkStatesFields = (value: Json, present: readonly StatesField[], place: Place): void => {
+  if (isExpression(value)) {
+    const compiled = tryToCompile(value)
+    if (typeof compiled === 'string') return
+    const { fields } = compiled.references()
+    for (const field of ['result', 'errorOutput'] as const) {
+      if (!fields.has(`states.${field}`) || present.includes(field)) continue
+      place.error('INVALID_EXPRESSION', `Reference to '$states.${field}' is not supported here`)
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) checkStatesFields(inner, present, place.at(key))
+  }
 }
 
 export const checkTemplate = (value: Json, language: QueryLanguage, place: Place): void => {
@@ -64,6 +111,7 @@ const checkPathTemplate = (value: Json, place: Place): void => {
 
 const checkJsonataTemplate = (value: Json, place: Place) => {
   if (isExpression(value)) return checkExpression(value, place)
+  checkDelimiters(value, place)
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) checkJsonataTemplate(value[i]!, place.at(i))
   } else if (isObject(value)) {

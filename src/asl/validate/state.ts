@@ -4,6 +4,7 @@ import type { QueryLanguage } from '../query/focus.ts'
 import type { StateType } from '../states/state.ts'
 import { isObject } from '../values.ts'
 import { checkChoices } from './choice.ts'
+import { checkStatesFields, type StatesField } from './expressions.ts'
 import { EXCLUSIVE, STATE_FIELDS, STATE_TYPES } from './fields.ts'
 import { checkMap } from './map.ts'
 import { checkCatch, checkRetry } from './policies.ts'
@@ -41,6 +42,7 @@ export const checkState = (name: string, state: Json, rules: StateRules, place: 
   checkTransition(state, type, place)
   checkRetry(state.Retry, place.at('Retry'))
   checkCatch(state.Catch, language, place.at('Catch'))
+  if (language === 'JSONata') checkStatesAccess(state, type, place)
   if (type === 'Choice') checkChoices(state.Choices, language, place.at('Choices'))
   if (type === 'Wait') checkWait(state, place)
   if (type === 'Task') checkTask(state, rules.isExpress, place)
@@ -81,6 +83,18 @@ const checkFields = (state: JsonObject, type: StateType, language: QueryLanguage
     const given = names.filter((name) => state[name] !== undefined && !(name === 'End' && state.End === false))
     if (given.length > 1)
       place.error('NOT_ALLOWED', `only one of ${given.map((name) => `'${name}'`).join(' and ')} may be given`)
+  }
+}
+
+const MACHINES = ['Branches', 'ItemProcessor', 'Iterator']
+
+/** `$states.result` is there once something has been done, `$states.errorOutput` only where an error was caught. */
+const checkStatesAccess = (state: JsonObject, type: StateType, place: Place): void => {
+  const hasResult = type === 'Task' || type === 'Parallel' || type === 'Map'
+  for (const [field, value] of Object.entries(state)) {
+    if (MACHINES.includes(field)) continue
+    const present: StatesField[] = hasResult && (field === 'Output' || field === 'Assign') ? ['result'] : []
+    checkStatesFields(value, field === 'Catch' ? ['errorOutput'] : present, place.at(field))
   }
 }
 

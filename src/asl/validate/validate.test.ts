@@ -75,6 +75,33 @@ describe('validate() refuses', () => {
       machine({ ...pass, QueryLanguage: 'JSONata', Output: { a: '{% 1 + %}' } }),
       ['INVALID_EXPRESSION /States/S/Output/a'],
     ],
+    ...(
+      [
+        ['an expression that does not close', { Output: { a: '{% $x' } }, 'Output/a'],
+        ['an expression that does not open', { Output: ['$x %}'] }, 'Output/0'],
+        ['a name that no context has', { Output: '{% $uppercase(phone) %}' }, 'Output'],
+        ['the outermost context', { Output: '{% $$.a %}' }, 'Output'],
+        ['the result of a state that has none', { Output: { a: '{% $states.result.x %}' } }, 'Output/a'],
+        ['an error where none was caught', { Assign: { a: '{% [$states.errorOutput] %}' } }, 'Assign/a'],
+      ] satisfies [string, JsonObject, string][]
+    ).map(([what, fields, at]): [string, unknown, string[]] => {
+      return [what, machine({ ...pass, QueryLanguage: 'JSONata', ...fields }), [`INVALID_EXPRESSION /States/S/${at}`]]
+    }),
+    [
+      'the result of a task before it is done',
+      machine({ ...task, QueryLanguage: 'JSONata', Arguments: '{% $states.result %}' }),
+      ['INVALID_EXPRESSION /States/S/Arguments'],
+    ],
+    [
+      'a query language of an item processor',
+      machine({ ...map, ItemProcessor: { ...processor, QueryLanguage: 'JSONata' } }),
+      ['UNKNOWN_FIELD /States/S/ItemProcessor/QueryLanguage'],
+    ],
+    [
+      'a backslash that escapes nothing',
+      machine({ ...pass, Parameters: { 'a.$': String.raw`States.Format('\n')` } }),
+      ['INVALID_EXPRESSION /States/S/Parameters/a.$'],
+    ],
     ['a variable called states', machine({ ...pass, Assign: { states: 1 } }), ['NOT_ALLOWED /States/S/Assign/states']],
     ['a variable with an odd name', machine({ ...pass, Assign: { 'a-b': 1 } }), ['INVALID_VALUE /States/S/Assign/a-b']],
     ['a task without a resource', machine({ Type: 'Task', End: true }), ['MISSING_FIELD /States/S']],
@@ -235,6 +262,22 @@ describe('validate() says', () => {
       findings.map(({ severity, code }) => [severity, code]),
       [['warning', 'UNASSIGNED_VARIABLE']],
     )
+  })
+
+  test('that a function will fail whenever it is called, but lets it pass', () => {
+    const { ok, findings } = validate(machine({ ...pass, Parameters: { 'a.$': "States.Format('{} {}', 1)" } }))
+    assert.ok(ok)
+    assert.deepEqual(shown(findings), ['INVALID_EXPRESSION /States/S/Parameters/a.$'])
+  })
+
+  test('nothing against $states where it is whole, and names where there is a context', () => {
+    const Catch = [{ ErrorEquals: ['E'], Next: 'T', Output: '{% $states.errorOutput.Error %}' }]
+    const Output = { r: '{% $states.result.list[price > 3].name %}', f: '{% $map([1], function($x) { $x }) %}' }
+    const states = {
+      S: { ...task, QueryLanguage: 'JSONata', Catch, Output, Assign: { x: '{% $states.result %}' } },
+      T: { ...pass, QueryLanguage: 'JSONata', Output: '{% {"a": $states.input.(a & b), "all": $states} %}' },
+    }
+    assert.deepEqual(validate({ StartAt: 'S', States: states }).findings, [])
   })
 
   test('that a name is used twice, but lets it pass', () => {

@@ -56,7 +56,7 @@ interface Check {
 }
 
 const TOP_FIELDS = ['Comment', 'StartAt', 'States', 'TimeoutSeconds', 'Version', 'QueryLanguage']
-const INNER_FIELDS = ['Comment', 'StartAt', 'States', 'ProcessorConfig', 'QueryLanguage']
+const INNER_FIELDS = ['Comment', 'StartAt', 'States', 'ProcessorConfig']
 
 const checkDefinition = (definition: JsonObject, check: Check, place: Place): void => {
   const { Version, TimeoutSeconds } = definition
@@ -98,7 +98,7 @@ const checkMachine = (machine: Json, language: QueryLanguage, check: Check, plac
         `the name '${name}' is also used at ${before}, which makes timelines hard to read`,
       )
     const own = checkState(name, state, { language, isExpress: check.isExpress }, at)
-    if (own && isObject(state)) checkInner(state, own, check, at, depth + 1)
+    if (own && isObject(state)) checkInner(state, language, check, at, depth + 1)
   }
   checkGraph(machine, states, place, placeOf)
 }

@@ -18,7 +18,7 @@ export const checkValue = (value: Json, kind: Kind, language: QueryLanguage, pla
       return
     case 'text':
       if (typeof value !== 'string') wrongKind(value, 'a string', place)
-      else if (language === 'JSONata' && isExpression(value)) checkExpression(value, place)
+      else if (language === 'JSONata') checkTemplate(value, language, place)
       return
     case 'boolean':
     case 'object':

@@ -26,7 +26,9 @@ describe('variableReferences()', () => {
           Items: '{% $h %}',
           ItemProcessor: {
             StartAt: 'D',
-            States: { D: { ...pass, Output: { x: '{% $map($i, function($v) { $v + $uuid() }) %}' } } },
+            States: {
+              D: { ...pass, QueryLanguage: 'JSONata', Output: { x: '{% $map($i, function($v) { $v + $uuid() }) %}' } },
+            },
           },
           Catch: [{ ErrorEquals: ['E'], Next: 'F', Output: '{% $j %}' }],
           Next: 'F',

@@ -61,7 +61,7 @@ const checkScope = (
       const next = isDistributed(inner) ? new Set<string>() : visible
       checkScope(
         inner,
-        own,
+        language,
         next,
         findings,
         pointer.reduce<Place>((p, key) => p.at(key), at),
@@ -88,7 +88,7 @@ const eachState = (
   for (const [name, state] of Object.entries(machine.States as Record<string, JsonObject>)) {
     const own = (state.QueryLanguage as QueryLanguage | undefined) ?? language
     visit(name, state, own)
-    for (const [inner] of innerMachines(state)) eachState(inner, own, visit)
+    for (const [inner] of innerMachines(state)) eachState(inner, language, visit)
   }
 }
 
