@@ -178,6 +178,51 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     await consumer.stop()
   })
 
+  withQueue('what to answer to arrives whole', async (queue) => {
+    const replyTo = 'run:0198f/ä {"x":1}'
+    await queue.add([jobOf('a', PRIORITIES.normal, { replyTo, rank: 7 }), jobOf('b')])
+    const seen: Job[] = []
+    const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async (job) => void seen.push(job) })
+    await until(() => seen.length === 2, 'both')
+    await consumer.stop()
+    assert.equal(seen.find((job) => job.id === 'a')?.replyTo, replyTo)
+    assert.equal(seen.find((job) => job.id === 'b')?.replyTo, undefined)
+  })
+
+  withQueue('a job that has waited long goes before all others', async (queue) => {
+    await queue.add([jobOf('old', PRIORITIES.low), jobOf('older', PRIORITIES.low, { tenantId: 'tenant-b' })])
+    await wait(60)
+    await queue.add([jobOf('urgent', PRIORITIES.critical), jobOf('young', PRIORITIES.low)])
+    assert.equal(await queue.age(PARTITION, 50), 2)
+    const seen: string[] = []
+    const consumer = queue.consume({
+      partition: PARTITION,
+      concurrency: 1,
+      handle: async (job) => void seen.push(job.id),
+    })
+    await until(() => seen.length === 4, 'all')
+    await consumer.stop()
+    assert.deepEqual(seen, ['old', 'older', 'urgent', 'young'])
+  })
+
+  withQueue('age() leaves alone what has not waited long', async (queue) => {
+    await queue.add([jobOf('low', PRIORITIES.low), jobOf('later', PRIORITIES.low, { delayMs: 5000 })])
+    assert.equal(await queue.age(PARTITION, 60_000), 0)
+    assert.equal(await queue.remove(PARTITION, 'later'), true)
+    assert.equal(await queue.age('agents', 0), 0)
+  })
+
+  withQueue('a consumer is ready until it is paused or stopped', async (queue) => {
+    const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async () => {} })
+    await until(() => consumer.isReady(), 'the consumer')
+    consumer.pause()
+    assert.equal(consumer.isReady(), false)
+    consumer.resume()
+    await until(() => consumer.isReady(), 'the consumer after the pause')
+    await consumer.stop()
+    assert.equal(consumer.isReady(), false)
+  })
+
   withQueue('a removed job is not handled', async (queue) => {
     await queue.add([jobOf('a'), jobOf('b'), jobOf('c', PRIORITIES.normal, { delayMs: 40 })])
     assert.equal(await queue.remove(PARTITION, 'a'), true)

@@ -1,7 +1,7 @@
 /** The queue in memory, for one process. Safe because the database is the truth: at start the backlog is read back from it. */
 import type { Clock } from '../clock.ts'
 import { makeFairList } from './fair-list.ts'
-import type { ConsumeOptions, Consumer, Job, Partition, Queue } from './queue.ts'
+import { AGED_MAX, type ConsumeOptions, type Consumer, type Job, type Partition, type Queue } from './queue.ts'
 
 export interface LocalQueueOptions {
   readonly clock: Clock
@@ -53,7 +53,7 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
   }
 
   const push = (job: Job): void => {
-    waiting.push(job)
+    waiting.push(job, clock.now())
     pump()
   }
 
@@ -75,6 +75,7 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
     consumers.push(consumer)
     pump()
     return {
+      isReady: () => !consumer.paused,
       reserve() {
         if (consumer.paused || waiting.size > 0 || consumer.active >= options.concurrency) return undefined
         consumer.active++
@@ -111,6 +112,7 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
     add,
     consume,
     remove,
+    age: (olderThanMs: number) => waiting.moveToFront(clock.now() - olderThanMs, AGED_MAX),
     counts: () => ({ waiting: waiting.size, delayed: delayed.size, active: active.size }),
     stop: async () => {
       for (const cancel of delayed.values()) cancel()
@@ -134,6 +136,7 @@ export const makeLocalQueue = (options: LocalQueueOptions): Queue => {
     remove: async (partition, id) => of(partition).remove(id),
     consume: (consumeOptions) => of(consumeOptions.partition).consume(consumeOptions),
     counts: async (partition) => of(partition).counts(),
+    age: async (partition, olderThanMs) => of(partition).age(olderThanMs),
     async stop() {
       await Promise.all([...partitions.values()].map((partition) => partition.stop()))
     },

@@ -1,6 +1,7 @@
 /**
  * The queue port. A queue carries wake-ups: the database holds the truth, so a job that is lost or given twice does no harm,
- * and whoever handles a job asks the database first. Adapters: local (one process); the suite in conformance.ts is the contract.
+ * and whoever handles a job asks the database first. Adapters: local (one process) and BullMQ (Redis); the suite in conformance.ts
+ * is the contract.
  */
 
 /** 1 is done first. */
@@ -19,6 +20,10 @@ export interface Job {
   readonly tenantId: string
   readonly priority: Priority
   readonly delayMs?: number
+  /** Order within a priority, 0 … 1023, lower first; then age. The local queue takes turns between tenants instead. */
+  readonly rank?: number
+  /** Who wants to hear of the end; arrives as it was given. */
+  readonly replyTo?: string
 }
 
 export interface ConsumeOptions {
@@ -30,6 +35,8 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
+  /** Whether it takes jobs, or would if there were any: connected, and not paused or stopped. */
+  isReady(): boolean
   /** Takes one of the consumer's places without a job, if one is free and nobody waits for it. The returned function gives it back. */
   reserve(): (() => void) | undefined
   /** Stops taking jobs; those being handled go on. */
@@ -45,11 +52,19 @@ export interface JobCounts {
   readonly active: number
 }
 
+/** The most jobs that one call of `age()` moves. */
+export const AGED_MAX = 200
+
 export interface Queue {
   add(jobs: readonly Job[]): Promise<void>
   /** Drops a job that still waits; returns false when it is unknown or being handled. */
   remove(partition: Partition, id: string): Promise<boolean>
   consume(options: ConsumeOptions): Consumer
   counts(partition: Partition): Promise<JobCounts>
+  /**
+   * Moves to the front, before every priority, the jobs that have waited for longer than that: oldest first, at most `AGED_MAX`
+   * a call. Returns how many. Called now and then, so that a flood of urgent work does not hold up the rest for ever.
+   */
+  age(partition: Partition, olderThanMs: number): Promise<number>
   stop(): Promise<void>
 }
