@@ -72,6 +72,8 @@ export interface ItemSource {
   readonly count?: number
   /** The items from `offset` on, at most `limit`; an empty page is the end. The same on replay. */
   page(offset: number, limit: number): Promise<readonly Json[]>
+  /** Where an item that a page has given comes from, for `Source` of the context object: `s3://bucket/key`. */
+  sourceOf?(index: number): string | undefined
 }
 
 export interface OpenResultsRequest {

@@ -16,6 +16,7 @@ export type {
   Transition,
 } from './host.ts'
 export { makeItemParser, parseItems } from './items/item-parser.ts'
+export { shapeResults } from './items/result-record.ts'
 export { defaultRunLimits, type RunLimits } from './limits.ts'
 export { type RunOptions, type RunResult, run } from './run.ts'
 export { runItems } from './run-items.ts'

@@ -42,7 +42,8 @@ const visitState = async (run: RunState, state: State, scope: Scope, input: Json
   if (exit.output !== input) run.checkPayload(exit.output, `The state '${state.name}'`)
   const { assigned } = exit
   if (assigned) {
-    for (const name of Object.keys(assigned)) run.checkPayload(assigned[name]!, `The variable '${name}'`)
+    // All variables of one state together: names and what JSON puts between values are not counted.
+    run.checkPayload(Object.values(assigned), 'Assign')
     scope.assign(assigned)
   }
   run.emit({

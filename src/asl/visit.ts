@@ -38,8 +38,8 @@ export interface Visit extends Surroundings {
   enteredEventId: number
   /** Set by a test of one state. */
   readonly inspect: ((stage: Stage, value: Json) => void) | undefined
-  /** Set by a test of one state: stands for all that a Map or Parallel would run. */
-  readonly substitute: (() => { result: Json; failures: number }) | undefined
+  /** Set by a test of one state: stands for all that a Map, of so many items, or a Parallel would run. */
+  readonly substitute: ((items?: number) => { result: Json; failures: number }) | undefined
   /** A focus on some data; in JSONata the data is the result. */
   focus(data: Json, more?: { result?: Json; errorOutput?: Json }): Focus
 }

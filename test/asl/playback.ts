@@ -72,7 +72,13 @@ export const makePlayback = (oneCase: Case, matcher: Matcher, clock: VirtualCloc
         const items = request.resource.endsWith(':listObjectsV2')
           ? listObjects(oneCase, parameters)
           : parseItems(findObject(oneCase, parameters), request.config)
-        return { count: items.length, page: async (offset, limit) => items.slice(offset, offset + limit) }
+        const { Bucket, Key } = parameters
+        const source = `s3://${[Bucket, Key].filter((part) => typeof part === 'string').join('/')}`
+        return {
+          count: items.length,
+          page: async (offset, limit) => items.slice(offset, offset + limit),
+          sourceOf: () => source,
+        }
       },
       async openResults({ parameters }) {
         const { Bucket, Prefix } = parameters as JsonObject

@@ -53,6 +53,37 @@ describe('a distributed Map', () => {
     ])
   })
 
+  test('tells the selector where an item comes from, and the key of a field', async () => {
+    const ItemSelector = { 'item.$': '$$.Map.Item' }
+    assert.deepEqual(await outputOf(each(pass, { ItemSelector }), { a: 1 }), [
+      { item: { Index: 0, Key: 'a', Value: 1, Source: 'STATE_DATA' } },
+    ])
+    assert.deepEqual(await outputOf(each(pass, { ItemSelector }), [7]), [
+      { item: { Index: 0, Value: 7, Source: 'STATE_DATA' } },
+    ])
+    const host = Object.assign(makeFakeHost(), {
+      openItems: async (): Promise<ItemSource> => ({
+        page: async (offset, limit) => ['x', 'y', 'z'].slice(offset, offset + limit),
+        sourceOf: (index) => `s3://b/${index}`,
+      }),
+    })
+    const ItemReader = { Resource: 'arn:aws:states:::s3:getObject', ReaderConfig: { MaxItems: 2 } }
+    const read = await outputOf(each(pass, { ItemSelector: { 's.$': '$$.Map.Item.Source' }, ItemReader }), {}, { host })
+    assert.deepEqual(read, [{ s: 's3://b/0' }, { s: 's3://b/1' }])
+  })
+
+  test('shapes its list by the writer config', async () => {
+    const shaped = (Transformation: string) =>
+      outputOf(each(pass, { ResultWriter: { WriterConfig: { Transformation, OutputType: 'JSON' } } }), [[1, 2], 3])
+    assert.deepEqual(await shaped('COMPACT'), [[1, 2], 3])
+    assert.deepEqual(await shaped('FLATTEN'), [1, 2, 3])
+    const [first] = (await shaped('NONE')) as JsonObject[]
+    assert.deepEqual(first, {
+      ...{ Input: '[1,2]', InputDetails: { Included: true }, Name: '0', Status: 'SUCCEEDED' },
+      ...{ Output: '[1,2]', OutputDetails: { Included: true } },
+    })
+  })
+
   test('fails by the first failure, unless some are tolerated', async () => {
     const exceeded = { error: 'States.ExceedToleratedFailureThreshold' }
     const go = (more: JsonObject, ...bad: Json[]) =>

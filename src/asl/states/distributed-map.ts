@@ -44,8 +44,9 @@ export const compileDistributedMap = (
     const tolerance = await toTolerance(visit, effective)
     if (visit.substitute) {
       const feed = await plan.open(key)
-      for (let more = true; more; ) more = (await feed.next(1_000)).length > 0
-      return substituted(visit.substitute(), tolerance(length))
+      let children = 0
+      for (let given = -1; given !== 0; children += given) given = (await feed.next(1_000)).length
+      return substituted(visit.substitute(length ?? children), tolerance(length))
     }
     run.emit({ type: 'MapRunStarted', ...about, key })
     const feed = await plan.open(key)

@@ -41,7 +41,8 @@ export const compileFeed = (state: JsonObject, language: QueryLanguage): PlanFee
         const source = await plan.open(key)
         const batcher = await toBatcher(visit, effective)
         const selected = readItems(source, async (index, value) => {
-          return (await selectItem(selector, visit, effective, { index, value })).input
+          const item = { index, value, key: source.keys?.[index], source: source.sourceOf?.(index) }
+          return (await selectItem(selector, visit, effective, item)).input
         })
         const items = selector ? shown(visit, 'afterItemSelector', selected) : selected
         const children = batcher ? shown(visit, 'afterItemBatcher', batcher(items)) : items
@@ -102,9 +103,14 @@ async function* readItems(
   }
 }
 
+interface Source extends ItemSource {
+  /** Of the fields, where the items are those of an object. */
+  readonly keys?: readonly string[] | undefined
+}
+
 interface SourcePlan {
   readonly inputLength: number | undefined
-  open(key: string): Promise<ItemSource>
+  open(key: string): Promise<Source>
 }
 
 type PlanSource = (visit: Visit, effective: Json) => Promise<SourcePlan>
@@ -114,11 +120,12 @@ const compileInputSource = (state: JsonObject, language: QueryLanguage): PlanSou
   return async (visit, effective) => {
     const found = await toItems(visit, effective)
     // Of an object, each field is an item.
-    const items = isObject(found)
-      ? Object.entries(found).map(([Key, Value]): Json => ({ Key, Value }))
-      : asItems(found, state, language)
+    const keys = isObject(found) ? Object.keys(found) : undefined
+    const items = isObject(found) ? Object.values(found) : asItems(found, state, language)
     const source = {
+      keys,
       count: items.length,
+      sourceOf: () => 'STATE_DATA',
       page: async (offset: number, limit: number) => items.slice(offset, offset + limit),
     }
     return { inputLength: items.length, open: async () => source }
@@ -160,6 +167,7 @@ const readMaxItems = async (toMaxItems: NumberOf, visit: Visit, effective: Json)
 }
 
 const cutAt = (source: ItemSource, most: number): ItemSource => ({
+  ...(source.sourceOf ? { sourceOf: (index) => source.sourceOf?.(index) } : {}),
   ...(source.count === undefined ? {} : { count: Math.min(source.count, most) }),
   page: async (offset, limit) => (offset >= most ? [] : source.page(offset, Math.min(limit, most - offset))),
 })

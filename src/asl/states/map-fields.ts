@@ -44,15 +44,31 @@ export const compileItemSelector = (state: JsonObject, language: QueryLanguage):
     language,
   )
 
+export interface MapItem {
+  readonly index: number
+  readonly value: Json
+  /** Of the field, where the items are those of an object. */
+  readonly key?: string | undefined
+  /** Where it comes from, in a distributed Map. */
+  readonly source?: string | undefined
+}
+
 /** What one iteration gets; the context object shows the item while it is made. */
 export const selectItem = async (
   selector: Evaluate | undefined,
   visit: Visit,
   effective: Json,
-  item: { readonly index: number; readonly value: Json },
+  { index, value, key, source }: MapItem,
 ): Promise<{ input: Json; mapContext: JsonObject }> => {
-  const mapContext: JsonObject = { Item: { Index: item.index, Value: item.value } }
-  if (!selector) return { input: item.value, mapContext }
+  const mapContext: JsonObject = {
+    Item: {
+      Index: index,
+      Value: value,
+      ...(key === undefined ? {} : { Key: key }),
+      ...(source === undefined ? {} : { Source: source }),
+    },
+  }
+  if (!selector) return { input: key === undefined ? value : { Key: key, Value: value }, mapContext }
   // Several iterations are prepared at once while an expression is evaluated: each needs a context of its own.
   const own: Visit = Object.assign(Object.create(visit) as Visit, { mapContext })
   const focus = { around: own, data: effective, input: visit.input }

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileOptional } from '../data-flow.ts'
 import { AslError, askHost, STATES } from '../errors.ts'
 import type { ChildItem, ChildOutcome, OpenResultsRequest } from '../host.ts'
+import { shapeResults } from '../items/result-record.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import type { Visit } from '../visit.ts'
 
@@ -50,19 +51,15 @@ export const compileResults = (state: JsonObject, language: QueryLanguage): Open
   }
 }
 
-/** Outputs of the children that succeeded, in the order of their items. */
-const makeList = (config: JsonObject = {}): Results => {
-  const outputs: (Json | undefined)[] = []
+/** What the children that succeeded gave, in the order of their items. */
+const makeList = ({ Transformation = 'COMPACT' }: JsonObject = {}): Results => {
+  // By the first child of each group: groups end in any order.
+  const groups: (Json[] | undefined)[] = []
   return {
     async add(children, outcomes) {
-      for (let i = 0; i < outcomes.length; i++) {
-        const outcome = outcomes[i]!
-        if (outcome.status === 'SUCCEEDED') outputs[children[i]!.index] = outcome.output
-      }
+      const first = children[0]
+      if (first) groups[first.index] = shapeResults(children, outcomes, 'SUCCEEDED', Transformation)
     },
-    async close() {
-      const list = outputs.filter((output) => output !== undefined)
-      return config.Transformation === 'FLATTEN' ? list.flat(1) : list
-    },
+    close: async () => groups.flatMap((group) => group ?? []),
   }
 }

@@ -56,8 +56,14 @@ export const rejected = (error: 'ValidationException' | 'InvalidDefinition', cau
   cause,
 })
 
+/** Thrown while the state is tried, where only then can be seen that the request makes no sense. */
+export class RequestRejected extends Error {}
+
 const MOCKABLE = ['Task', 'Map', 'Parallel']
 const CONTEXT_FIELDS = ['Execution', 'State', 'StateMachine', 'Task', 'Map']
+
+/** Activities, callbacks and integrations that wait for a job. */
+const WAITS_FOR_OTHERS = /:activity:|^activity:|\.waitForTaskToken$|\.sync(:\d+)?$/
 
 /** `undefined` when the request is in order. */
 export const checkRequest = (state: JsonObject, test: StateTest): StateTestResult | undefined => {
@@ -66,6 +72,9 @@ export const checkRequest = (state: JsonObject, test: StateTest): StateTestResul
   if (problem !== undefined) return rejected('ValidationException', problem)
   if (!test.mock && (type === 'Map' || type === 'Parallel')) {
     return rejected('InvalidDefinition', `A ${type} state can only be tried with a mock of what runs inside it.`)
+  }
+  if (!test.mock && type === 'Task' && WAITS_FOR_OTHERS.test(String(state.Resource))) {
+    return rejected('InvalidDefinition', 'A task that waits for others can only be tried with a mock of their answer.')
   }
   return undefined
 }

@@ -83,6 +83,14 @@ describe('testState()', () => {
     assert.equal((await testState({ definition, stateName: 'X' })).status, 'REJECTED')
   })
 
+  test('shows a state within a Map the first item', async () => {
+    const inner = { Type: 'Pass', Parameters: { 'item.$': '$$.Map.Item' }, End: true }
+    const processor = { ...(map.ItemProcessor as JsonObject), StartAt: 'I', States: { I: inner } }
+    const definition = { StartAt: 'M', States: { M: { ...map, ItemProcessor: processor } } }
+    const { output } = await testState({ definition, stateName: 'I', input: 5 })
+    assert.deepEqual(output, { item: { Index: 0, Value: 5 } })
+  })
+
   test('takes context and variables', async () => {
     const definition = {
       Type: 'Pass',
@@ -129,6 +137,15 @@ describe('testState()', () => {
       ItemReader: { Resource: 'file', ReaderConfig: { InputType: 'CSV' } },
       ItemSelector: { 'a.$': '$$.Map.Item.Value.A' },
     }
+    const json = {
+      ...map,
+      ItemReader: { Resource: 'file', ReaderConfig: { InputType: 'JSON', ItemsPointer: '/list' } },
+    }
+    const pointed = await testState({
+      ...{ definition: json, mock: { result: [] }, inspectionLevel: 'DEBUG' },
+      stateConfiguration: { mapItemReaderData: '{"list":[1,2]}' },
+    })
+    assert.deepEqual(pointed.inspectionData?.afterItemsPointer, [1, 2])
     const stateConfiguration = { mapItemReaderData: 'A\n1\n2' }
     const result = await testState({ definition, mock: { result: [] }, stateConfiguration, inspectionLevel: 'DEBUG' })
     assert.deepEqual(result.inspectionData?.afterItemSelector, [{ a: '1' }, { a: '2' }])
@@ -144,6 +161,20 @@ describe('testState()', () => {
     assert.equal(await rejected({ definition: task, mock: { result: 1, errorOutput: {} } }), 'ValidationException')
     assert.equal(await rejected({ definition: map, mock: { result: {} } }), 'ValidationException')
     assert.equal(await rejected({ definition: map }), 'InvalidDefinition')
+    for (const Resource of [
+      'activity:a',
+      'skill:a/b.waitForTaskToken',
+      'arn:aws:states:::states:startExecution.sync:2',
+    ]) {
+      const definition = { ...task, Resource }
+      assert.equal(await rejected({ definition }), 'InvalidDefinition', Resource)
+      assert.equal(await rejected({ definition, mock: { result: {} } }), 'SUCCEEDED', Resource)
+    }
+    const tooMany = { mapIterationFailureCount: 3 }
+    assert.equal(
+      await rejected({ definition: map, input: [1, 2], mock: { result: [] }, stateConfiguration: tooMany }),
+      'ValidationException',
+    )
     assert.equal(await rejected({ definition: pass, context: { Foo: 1 } }), 'ValidationException')
     assert.equal(await rejected({ definition: { Type: 'Nope', End: true } }), 'InvalidDefinition')
     assert.equal(await rejected({ definition: { ...pass, InputPath: 'x' } }), 'InvalidDefinition')

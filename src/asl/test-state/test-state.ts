@@ -16,7 +16,14 @@ import type { State } from '../states/state.ts'
 import { validate } from '../validate/validate.ts'
 import { isObject } from '../values.ts'
 import { makeVisit, type Stage, timestamp, type Visit } from '../visit.ts'
-import { checkRequest, rejected, type StateMock, type StateTest, type StateTestResult } from './request.ts'
+import {
+  checkRequest,
+  RequestRejected,
+  rejected,
+  type StateMock,
+  type StateTest,
+  type StateTestResult,
+} from './request.ts'
 
 /** The name that a state has in its context object when it came without one. */
 const NAMELESS = 'StateName'
@@ -25,13 +32,14 @@ const NAMELESS = 'StateName'
 export const testState = async (test: StateTest): Promise<StateTestResult> => {
   const found = findState(test)
   if ('status' in found) return found
-  const { name, definition, language } = found
+  const { name, definition, language, map } = found
   const refusal = checkDefinition(name, definition, language) ?? checkRequest(definition, test)
   if (refusal) return refusal
   const state = compileState(name, definition, language, '')
   const stages: JsonObject = { input: test.input ?? {} }
-  const visit = makeTestVisit(state, definition, test, stages)
+  const visit = makeTestVisit(state, { definition, map }, test, stages)
   const answer = await tryState(state, visit, test)
+  if (answer.status === 'REJECTED') return answer
   const { assigned, errorDetails, ...result } = answer
   if ((test.inspectionLevel ?? 'INFO') === 'INFO') return result
   if (errorDetails) stages.errorDetails = errorDetails
@@ -43,6 +51,8 @@ interface FoundState {
   readonly name: string
   readonly definition: JsonObject
   readonly language: QueryLanguage
+  /** The Map around it, if it is part of one. */
+  readonly map?: JsonObject | undefined
 }
 
 const findState = ({ definition, stateName }: StateTest): FoundState | StateTestResult => {
@@ -58,13 +68,18 @@ const findState = ({ definition, stateName }: StateTest): FoundState | StateTest
 }
 
 /** The state may be inside a branch or an item processor. */
-const searchState = (machine: JsonObject, name: string, outer: QueryLanguage): FoundState | undefined => {
+const searchState = (
+  machine: JsonObject,
+  name: string,
+  outer: QueryLanguage,
+  map?: JsonObject,
+): FoundState | undefined => {
   const states = machine.States as Record<string, JsonObject>
-  if (Object.hasOwn(states, name)) return { name, definition: states[name]!, language: outer }
+  if (Object.hasOwn(states, name)) return { name, definition: states[name]!, language: outer, map }
   for (const state of Object.values(states)) {
     const inner = [...((state.Branches ?? []) as JsonObject[]), state.ItemProcessor, state.Iterator].filter(isObject)
     for (const machine of inner) {
-      const found = searchState(machine, name, outer)
+      const found = searchState(machine, name, outer, state.Type === 'Map' ? state : map)
       if (found) return found
     }
   }
@@ -90,15 +105,23 @@ const checkDefinition = (name: string, state: JsonObject, language: QueryLanguag
   return problem && invalid(problem)
 }
 
-const makeTestVisit = (state: State, definition: JsonObject, test: StateTest, stages: JsonObject): Visit => {
-  const host = makeTestHost(test)
+const makeTestVisit = (
+  state: State,
+  { definition, map }: Pick<FoundState, 'definition' | 'map'>,
+  test: StateTest,
+  stages: JsonObject,
+): Visit => {
   const input = test.input ?? {}
+  const host = makeTestHost(test, (items) => {
+    stages.afterItemsPointer = items
+  })
   const run = makeRunState({
     host,
     limits: defaultRunLimits,
     context: test.context ?? makeContext(state.name, input, host),
   })
-  const scope = makeScope({ path: '' })
+  // A state within a Map sees itself as the first iteration, with the input for its item.
+  const scope = makeScope({ path: '', mapContext: map && { Item: { Index: 0, Value: input } } })
   if (test.variables) scope.assign(test.variables)
   const visit = makeVisit({
     ...{ run, scope, state: state.name, input, needsEnteredTime: false },
@@ -106,7 +129,7 @@ const makeTestVisit = (state: State, definition: JsonObject, test: StateTest, st
     inspect: (stage, value) => {
       if (isShown(stage, state, definition)) stages[stage] = value
     },
-    ...(test.mock ? { substitute: () => takeMock(test.mock!, state, test) } : {}),
+    ...(test.mock ? { substitute: (items) => takeMock(test.mock!, state, test, items) } : {}),
   })
   visit.retryCount = test.stateConfiguration?.retrierRetryCount ?? 0
   if (test.context) visit.context = () => test.context!
@@ -122,7 +145,7 @@ const isShown = (stage: Stage, state: State, definition: JsonObject): boolean =>
   return stage === 'afterInputPath'
 }
 
-const makeTestHost = (test: StateTest): AslHost => {
+const makeTestHost = (test: StateTest, onPointer: (items: Json[]) => void): AslHost => {
   const { host, mock, stateConfiguration, context } = test
   const token = isObject(context?.Task) ? context.Task.Token : undefined
   return {
@@ -139,6 +162,7 @@ const makeTestHost = (test: StateTest): AslHost => {
     },
     async openItems({ config }) {
       const items = parseItems(stateConfiguration?.mapItemReaderData ?? '[]', config)
+      if (config.ItemsPointer !== undefined) onPointer(items)
       return { count: items.length, page: async (offset, limit) => items.slice(offset, offset + limit) }
     },
   }
@@ -150,9 +174,15 @@ const mocked = (mock: StateMock): Json => {
 }
 
 /** What a Map or Parallel gives when everything inside it is mocked. */
-const takeMock = (mock: StateMock, state: State, test: StateTest): { result: Json; failures: number } => {
-  const result = mocked(mock)
+const takeMock = (
+  mock: StateMock,
+  state: State,
+  test: StateTest,
+  items = Number.POSITIVE_INFINITY,
+): { result: Json; failures: number } => {
   const failures = state.type === 'Map' ? (test.stateConfiguration?.mapIterationFailureCount ?? 0) : 0
+  if (failures > items) throw new RequestRejected(`${failures} iterations cannot fail where there are ${items} items`)
+  const result = mocked(mock)
   return { result, failures }
 }
 
@@ -173,6 +203,7 @@ const tryState = async (state: State, visit: Visit, test: StateTest): Promise<An
   try {
     return succeeded(await state.execute(visit), 'SUCCEEDED')
   } catch (thrown) {
+    if (thrown instanceof RequestRejected) return rejected('ValidationException', thrown.message)
     const raw = asAslError(thrown)
     const error = raw instanceof EngineError ? raw.at(state.name, 0) : raw
     return settle(state, visit, error, test.stateConfiguration?.retrierRetryCount ?? 0)
