@@ -7,6 +7,8 @@ import { LRUCache } from 'lru-cache'
 export interface Breaker {
   /** How long to leave the channel alone, in milliseconds; 0: call it, and say by `told` how it went. */
   ask(channelId: string): number
+  /** The same, but without the promise to call. */
+  rests(channelId: string): number
   told(channelId: string, isAlive: boolean): void
 }
 
@@ -27,14 +29,18 @@ const CHANNELS_KEPT = 10_000
 /** `probeMs`: how long the call may take that tries a rested channel; the others wait for it. */
 export const makeBreaker = ({ now, probeMs }: { now: () => number; probeMs: number }): Breaker => {
   const states = new LRUCache<string, State>({ max: CHANNELS_KEPT })
+  const rests = (channelId: string): number => {
+    const state = states.get(channelId)
+    return !state || state.failures < PATIENCE ? 0 : Math.max(state.untilMs - now(), 0)
+  }
   return {
+    rests,
     ask(channelId) {
+      const waitMs = rests(channelId)
       const state = states.get(channelId)
-      if (!state || state.failures < PATIENCE) return 0
-      const waitMs = state.untilMs - now()
-      if (waitMs > 0) return waitMs
-      states.set(channelId, { ...state, untilMs: now() + probeMs, isTried: true })
-      return 0
+      if (state && state.failures >= PATIENCE && waitMs === 0)
+        states.set(channelId, { ...state, untilMs: now() + probeMs, isTried: true })
+      return waitMs
     },
     told(channelId, isAlive) {
       if (isAlive) {

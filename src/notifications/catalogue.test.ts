@@ -2,7 +2,22 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import { CATALOGUE, catalogueTable, compilePattern, covered, isPattern, severityOf } from './catalogue.ts'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { DATABASES } from '../../test/support/databases.ts'
+import { makeTestNotifications, until } from '../../test/support/notifications.ts'
+import type { WorkflowFunction } from '../engine/index.ts'
+import type { Event } from '../platform/events/event.ts'
+import {
+  CATALOGUE,
+  catalogueTable,
+  compilePattern,
+  covered,
+  isPattern,
+  sampleOf,
+  schemaOf,
+  severityOf,
+} from './catalogue.ts'
+import { hasField } from './fields.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -19,7 +34,7 @@ const THINGS = new Set(Object.keys(CATALOGUE).map((type) => type.split('.')[0]))
 
 /** Names that look like types: columns of a query, settings, names of files. */
 const NO_TYPES =
-  /^(skills\.(id|version|tenant_id|kind|status|created_at)|channels\.(id|tenant_id|kind|status)|task\.kind)$/
+  /^(skills\.(id|version|tenant_id|kind|status|created_at)|channels\.(id|tenant_id|kind|status)|task\.kind|secret\.key)$/
 
 const sources = globSync('src/**/*.ts', { cwd: root }).filter(
   (file) =>
@@ -61,6 +76,72 @@ test('the sources write every event type that the catalogue has', () => {
   const written = new Set(mentions().flatMap(({ type }) => expand(type)))
   const unknown = Object.keys(CATALOGUE).filter((type) => !written.has(type))
   assert.deepEqual(unknown, [])
+})
+
+/** A bit of everything that a run tells of; fails in the end. */
+const walk: WorkflowFunction = async (ctx) => {
+  await ctx.step('look', async () => 1)
+  await ctx.sleep(1)
+  ctx.log('here', { at: 1 })
+  await ctx.signal('approved')
+  await ctx.task('bad', null, { retry: { attempts: 2, delay: 1 } })
+}
+
+test('every field of an event is described, with an example that fits', () => {
+  const fields = new Set(Object.values(CATALOGUE).flatMap(({ data }) => data.map((field) => field.replace('?', ''))))
+  assert.deepEqual(
+    [...fields].filter((field) => !hasField(field)),
+    [],
+    'describe these in fields.ts',
+  )
+  const ajv = new Ajv2020({ allowUnionTypes: true })
+  for (const type of Object.keys(CATALOGUE))
+    assert.ok(ajv.validate(schemaOf(type), sampleOf(type)), `${type}: ${ajv.errorsText()}`)
+})
+
+test('the events that runs, tasks, channels and the inbox write fit their schemas', async (t) => {
+  const { db, hub } = await DATABASES[0]!.open()
+  const events: Event[] = []
+  hub.subscribe({}, (event) => events.push(event))
+  const made = await makeTestNotifications(t, { db, hub }, { workflows: { walk } })
+  const { tenantId, tasks, engine, run, wait } = made.engine
+  const { channels, templates, preferences, inbox } = made.notifications
+  const { channel } = await channels.create(tenantId, null, { kind: 'inbox', name: 'inbox' })
+  const what = { channelId: channel.id, projectId: null, types: ['task.*', 'run.*'], severity: 'debug' } as const
+  await channels.subscribe(tenantId, what)
+  await channels.disable(tenantId, channel.id, 'enough')
+  await channels.enable(tenantId, channel.id)
+  const { id } = await templates.create(tenantId, { name: 'plain', subject: '', body: 'x' })
+  await templates.remove(tenantId, id)
+  const wishes = { channelId: null, timeZone: 'UTC', quietHours: null, digest: null, errorsAtOnce: true }
+  await preferences.set(tenantId, 'ann', wishes)
+  await made.notifications.start()
+  const base = { tenantId, projectId: null, input: null, priority: 3, retry: { attempts: 2, delay: 1 } } as const
+  await tasks.create({ ...base, kind: 'ok' })
+  await tasks.create({ ...base, kind: 'bad' })
+  const started = await run('walk')
+  await until(() => events.some(({ type }) => type === 'signal.waiting') || undefined, 'the signal')
+  await engine.signal(tenantId, started.id, 'approved', null)
+  assert.equal((await wait(started.id)).status, 'failed')
+  await until(() => events.some(({ type }) => type === 'inbox.added') || undefined, 'the inbox')
+  await inbox.setAllRead(tenantId)
+  const ajv = new Ajv2020({ allowUnionTypes: true })
+  const wrong = events.flatMap(({ type, data }) =>
+    ajv.validate(schemaOf(type), JSON.parse(JSON.stringify(data)))
+      ? []
+      : [`${type}: ${ajv.errorsText()} ${JSON.stringify(data)}`],
+  )
+  assert.deepEqual(wrong, [])
+  const types = new Set(events.map(({ type }) => type))
+  for (const type of [
+    'run.failed',
+    'signal.received',
+    'step.completed',
+    'task.dead',
+    'task.retrying',
+    'inbox.all_read',
+  ])
+    assert.ok(types.has(type), type)
 })
 
 test('docs/notifications.md has the table of the catalogue', () => {

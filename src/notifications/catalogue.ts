@@ -2,6 +2,9 @@
  * Every event type of the system: what it tells, how much it matters, and the fields of its data. A test reads the sources and
  * fails when a type is written that is missing here; the table in docs/notifications.md is made from this one.
  */
+import type { Json, JsonSchema } from '../platform/json.ts'
+import { sampleOfFields, schemaOfFields } from './fields.ts'
+
 export const SEVERITIES = ['debug', 'info', 'warning', 'error'] as const
 /** `debug`: the small steps of normal work. `warning`: somebody may want to look. `error`: something has failed for good. */
 export type Severity = (typeof SEVERITIES)[number]
@@ -9,7 +12,7 @@ export type Severity = (typeof SEVERITIES)[number]
 export interface EventType {
   readonly tells: string
   readonly severity: Severity
-  /** Fields of its data; one with `?` can be missing. */
+  /** Fields of its data; one with `?` can be missing. What each holds is in fields.ts. */
   readonly data: readonly string[]
 }
 
@@ -72,7 +75,7 @@ export const CATALOGUE = {
   ),
   'timer.started': type('debug', 'A run sleeps.', 'timer', 'dueMs'),
   'timer.fired': type('debug', 'A run woke up.', 'timer'),
-  'signal.waiting': type('info', 'A run waits for a signal: an approval, an answer.', 'signal', 'dueMs'),
+  'signal.waiting': type('info', 'A run waits for a signal: an approval, an answer.', 'signal', 'dueMs?'),
   'signal.sent': type('debug', 'A signal was sent to a run.', 'signal'),
   'signal.received': type('info', 'A run took up the signal that it waited for.', 'signal'),
   'signal.timed_out': type('warning', 'No signal came in time.', 'signal'),
@@ -166,6 +169,10 @@ export const CATALOGUE = {
   'member.signed_in': type('info', 'A member signed in to the console.', 'memberId', 'email', 'role'),
   'member.signed_out': type('info', 'A member signed out.', 'memberId', 'email', 'role'),
 
+  'secret.created': type('info', 'A secret was stored.', 'name', 'version'),
+  'secret.changed': type('info', 'A secret has another value.', 'name', 'version'),
+  'secret.deleted': type('info', 'A secret was removed.', 'name', 'version'),
+
   'channel.created': type('info', 'A notification channel was made.', 'channelId', 'name', 'kind'),
   'channel.changed': type('info', 'A notification channel was changed.', 'channelId', 'name', 'kind'),
   'channel.rotated': type('info', 'A channel signs with a new secret.', 'channelId', 'name', 'kind'),
@@ -174,7 +181,16 @@ export const CATALOGUE = {
   'channel.deleted': type('info', 'A channel was deleted.', 'channelId', 'name', 'kind'),
   'subscription.created': type('info', 'A subscription was made.', 'subscriptionId', 'channelId', 'types'),
   'subscription.deleted': type('info', 'A subscription was deleted.', 'subscriptionId', 'channelId', 'types'),
+  'template.created': type('info', 'A template of messages was made.', 'templateId', 'name'),
+  'template.changed': type('info', 'A template of messages was changed.', 'templateId', 'name'),
+  'template.deleted': type('info', 'A template of messages was deleted.', 'templateId', 'name'),
+  'preferences.changed': type('info', 'A member wants to be told in another way.', 'memberId'),
   'notification.test': type('info', 'Somebody tries a channel; sent to that channel alone.', 'text'),
+  'notification.digest': type('info', 'Several events told together.', 'count', 'items'),
+  'inbox.added': type('debug', 'The inbox has new items; for live readers of it alone.', 'itemIds'),
+  'inbox.read': type('debug', 'An item was read; for live readers of the inbox alone.', 'itemIds'),
+  'inbox.unread': type('debug', 'An item is unread again; for live readers of the inbox alone.', 'itemIds'),
+  'inbox.all_read': type('debug', 'All items were read; for live readers of the inbox alone.', 'count'),
 } as const satisfies Readonly<Record<string, EventType>>
 
 const TYPES: ReadonlyMap<string, EventType> = new Map(Object.entries(CATALOGUE))
@@ -182,6 +198,10 @@ const TYPES: ReadonlyMap<string, EventType> = new Map(Object.entries(CATALOGUE))
 /** Of a type that the catalogue does not have, nothing is known: it may matter. */
 export const severityOf = (eventType: string): Severity => TYPES.get(eventType)?.severity ?? 'info'
 export const tellsOf = (eventType: string): string => TYPES.get(eventType)?.tells ?? 'Something happened.'
+/** Of its data, as JSON Schema 2020-12. */
+export const schemaOf = (eventType: string): JsonSchema => schemaOfFields(TYPES.get(eventType)?.data ?? [])
+/** Data as an event of the type may have it, for previews. */
+export const sampleOf = (eventType: string): { [key: string]: Json } => sampleOfFields(TYPES.get(eventType)?.data ?? [])
 export const isAtLeast = (severity: Severity, least: Severity): boolean =>
   SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least)
 

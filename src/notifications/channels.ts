@@ -1,4 +1,4 @@
-/** Channels and subscriptions: made, changed, listed, removed. */
+/** Channels: made, changed, listed, removed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
 import type { Database, Handle } from '../platform/db/database.ts'
@@ -7,27 +7,23 @@ import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
-import { CATALOGUE, covered, isPattern } from './catalogue.ts'
+import { type ChannelChange, makeChannelConfigs } from './channel-config.ts'
+import { placeOf } from './channel-secrets.ts'
 import { notificationErrors } from './errors.ts'
 import { type ListFilter, makeNotificationRepository } from './repository.ts'
-import type { Channel, ChannelConfig, NewChannel, NewSubscription, Subscription } from './types.ts'
+import { makeTemplateRepository } from './repository-templates.ts'
+import { type Channel, type ChannelConfig, type ChannelSettings, type NewChannel, PLAIN_SETTINGS } from './types.ts'
 import { makeWebhookSecret } from './webhook.ts'
-
-/** The edition of what the outbox matches against; see outbox.ts. */
-export const ROUTES = 'notification-routes'
 
 export interface ChannelOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
   readonly box: SecretBox
+  /** Whether the operator has set a mail server for channels that name none. */
+  readonly hasMailServer: boolean
   /** Told after a change that the outbox must know of. */
   readonly changed: () => void
-}
-
-export interface ChannelChange {
-  readonly name?: string | undefined
-  readonly url?: string | undefined
 }
 
 /** A channel with a secret that is shown this once; null for a kind that has none. */
@@ -36,45 +32,12 @@ export interface ChannelWithSecret {
   readonly secret: string | null
 }
 
+/** Of a channel, the new one included. */
 const MOST_SECRETS = 5
-
-const checkUrl = (text: string): URL => {
-  const url = URL.parse(text)
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.username !== '' || url.password !== '') {
-    throw notificationErrors.channel_invalid(
-      `the url of the channel must be an http or https address without user name and password`,
-    )
-  }
-  return url
-}
-
-const placeOf = (id: string): string => `channel:${id}`
-
-/** The signing secrets that count at a time, the newest first. */
-export const secretsOf = (channel: Channel, box: SecretBox, nowMs: number): string[] => {
-  if (channel.config.kind !== 'webhook') return []
-  const valid = channel.config.secrets.filter(({ untilMs }) => untilMs === null || untilMs > nowMs)
-  return valid.map(({ sealed }) => box.open(sealed, placeOf(channel.id)))
-}
-
-export const urlOf = ({ id, config }: Channel, box: SecretBox): string => {
-  if (config.kind === 'inbox') throw new Error('an inbox has no address')
-  return config.kind === 'webhook' ? config.url : box.open(config.sealedUrl, placeOf(id))
-}
-
-const checkTypes = (types: readonly string[]): void => {
-  const wrong = types.find((pattern) => !isPattern(pattern) || covered(pattern).length === 0)
-  if (wrong === undefined) return
-  const known = Object.keys(CATALOGUE)
-  const near = known.filter((name) => name.split('.')[0] === wrong.split('.')[0])
-  throw notificationErrors.event_type_unknown(
-    `no event type fits "${wrong}"; allowed: a type, or one with *, such as run.* or *.failed. ` +
-      `Types: ${(near.length > 0 ? near : known).join(', ')}`,
-  )
-}
 
 export const makeChannels = (options: ChannelOptions) => {
   const { db, clock, makeId, box, changed } = options
+  const configs = makeChannelConfigs(options)
   const repository = makeNotificationRepository(db.primary)
 
   const eventOf = (channel: Channel, type: string, more: NewEvent['data'] = {}): NewEvent => ({
@@ -91,7 +54,7 @@ export const makeChannels = (options: ChannelOptions) => {
   const write = async (event: NewEvent, work: (tx: Handle) => Promise<unknown>): Promise<void> => {
     await db.transaction(async (tx) => {
       await work(tx)
-      await makeNotificationRepository(tx).bump(ROUTES)
+      await makeNotificationRepository(tx).bumpRoutes()
       await writeEvent(tx, event)
     })
     changed()
@@ -103,18 +66,23 @@ export const makeChannels = (options: ChannelOptions) => {
     return channel
   }
 
-  const configOf = (id: string, request: NewChannel): { config: ChannelConfig; secret: string | null } => {
-    if (request.kind === 'inbox') return { config: { kind: 'inbox' }, secret: null }
-    const url = checkUrl(request.url)
-    if (request.kind === 'slack') {
-      return {
-        config: { kind: 'slack', host: url.host, sealedUrl: box.seal(request.url, placeOf(id)) },
-        secret: null,
-      }
-    }
-    const secret = makeWebhookSecret()
-    const secrets = [{ sealed: box.seal(secret, placeOf(id)), untilMs: null }]
-    return { config: { kind: 'webhook', url: url.href, secrets }, secret }
+  const settingsOf = async (
+    tenantId: string,
+    kind: ChannelConfig['kind'],
+    before: ChannelSettings,
+    change: Partial<ChannelSettings> = {},
+  ): Promise<ChannelSettings> => {
+    const settings = { ...before, ...change }
+    if (kind !== 'webhook' && settings.envelope !== 'standard')
+      throw notificationErrors.channel_kind_wrong(`a channel of the kind ${kind} has no envelope`)
+    if (kind === 'inbox' && settings.ratePerMinute !== null)
+      throw notificationErrors.channel_kind_wrong('an inbox has no rate: nobody is called')
+    if (kind === 'webhook' && settings.templateId !== null)
+      throw notificationErrors.channel_kind_wrong('a webhook carries the whole event, and no template')
+    const { templateId } = settings
+    if (templateId !== null && !(await makeTemplateRepository(db.primary).find(tenantId, templateId)))
+      throw notificationErrors.template_not_found(`there is no template ${templateId}`)
+    return settings
   }
 
   const exists = (name: string, cause: unknown): unknown =>
@@ -126,9 +94,10 @@ export const makeChannels = (options: ChannelOptions) => {
     request: NewChannel,
   ): Promise<ChannelWithSecret> => {
     const [id, nowMs] = [makeId(), clock.now()]
-    const { config, secret } = configOf(id, request)
+    const { config, secret } = configs.make(id, request)
     const base = { id, tenantId, projectId, name: request.name, status: 'active', reason: null } as const
-    const channel: Channel = { ...base, config, createdAtMs: nowMs, updatedAtMs: nowMs }
+    const settings = await settingsOf(tenantId, request.kind, PLAIN_SETTINGS, request.settings)
+    const channel: Channel = { ...base, config, settings, createdAtMs: nowMs, updatedAtMs: nowMs }
     const event = eventOf(channel, 'channel.created')
     try {
       await write(event, (tx) => makeNotificationRepository(tx).addChannel(channel))
@@ -154,19 +123,15 @@ export const makeChannels = (options: ChannelOptions) => {
     return after
   }
 
-  const update = async (tenantId: string, id: string, { name, url }: ChannelChange): Promise<Channel> => {
+  const update = async (tenantId: string, id: string, wish: ChannelChange): Promise<Channel> => {
     const channel = await find(tenantId, id)
-    const { config } = channel
-    if (url !== undefined && config.kind === 'inbox') {
-      throw notificationErrors.channel_kind_wrong('an inbox has no url')
+    const { config, settings, name } = channel
+    const wanted = {
+      name: wish.name ?? name,
+      config: configs.change(channel, wish),
+      settings: await settingsOf(tenantId, config.kind, settings, wish.settings),
     }
-    let next = config
-    if (url !== undefined && config.kind === 'webhook') next = { ...config, url: checkUrl(url).href }
-    if (url !== undefined && config.kind === 'slack') {
-      next = { ...config, host: checkUrl(url).host, sealedUrl: box.seal(url, placeOf(id)) }
-    }
-    const wanted = { name: name ?? channel.name, config: next }
-    if (isDeepStrictEqual(wanted, { name: channel.name, config })) return channel
+    if (isDeepStrictEqual(wanted, { name, config, settings })) return channel
     return change(channel, wanted, 'channel.changed')
   }
 
@@ -204,34 +169,6 @@ export const makeChannels = (options: ChannelOptions) => {
     await write(eventOf(channel, 'channel.deleted'), (tx) => makeNotificationRepository(tx).deleteChannel(tenantId, id))
   }
 
-  const findSubscription = async (tenantId: string, id: string): Promise<Subscription> => {
-    const subscription = await repository.subscription(tenantId, id)
-    if (!subscription) throw notificationErrors.subscription_not_found(`there is no subscription ${id}`)
-    return subscription
-  }
-
-  const subscriptionEvent = ({ id, tenantId, projectId, channelId, types }: Subscription, type: string): NewEvent => ({
-    ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
-    data: { subscriptionId: id, channelId, types: [...types] },
-  })
-
-  const subscribe = async (tenantId: string, request: NewSubscription): Promise<Subscription> => {
-    checkTypes(request.types)
-    await find(tenantId, request.channelId)
-    const subscription = { ...request, id: makeId(), tenantId, createdAtMs: clock.now() }
-    await write(subscriptionEvent(subscription, 'subscription.created'), (tx) =>
-      makeNotificationRepository(tx).addSubscription(subscription),
-    )
-    return subscription
-  }
-
-  const unsubscribe = async (tenantId: string, id: string): Promise<void> => {
-    const subscription = await findSubscription(tenantId, id)
-    await write(subscriptionEvent(subscription, 'subscription.deleted'), (tx) =>
-      makeNotificationRepository(tx).deleteSubscription(tenantId, id),
-    )
-  }
-
   return {
     find,
     list: (tenantId: string, filter: ListFilter) => repository.channels(tenantId, filter),
@@ -241,10 +178,6 @@ export const makeChannels = (options: ChannelOptions) => {
     enable,
     disable,
     remove,
-    findSubscription,
-    subscriptions: (tenantId: string, filter: ListFilter) => repository.subscriptions(tenantId, filter),
-    subscribe,
-    unsubscribe,
   }
 }
 

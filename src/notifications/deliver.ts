@@ -1,108 +1,104 @@
-/** One try of a delivery: the call to the receiver, what is kept of it, and what follows from the answer. */
+/** One try of a delivery: whether it may be made now, the call to the receiver, what is kept of it, and what follows from the answer. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError, messageOf } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
-import type { Outbound } from '../platform/outbound/outbound.ts'
 import { parseRetryAfter } from '../platform/outbound/retry-after.ts'
-import type { SecretBox } from '../platform/secret-box.ts'
 import type { TaskCall, TaskHandler } from '../tasks/index.ts'
 import type { Breaker } from './breaker.ts'
-import { type Channels, secretsOf, urlOf } from './channels.ts'
+import type { Channels } from './channels.ts'
 import { deliveryErrors } from './errors.ts'
-import { toInboxItem, toSlackBody } from './message.ts'
+import type { Gate } from './gate.ts'
+import type { Inbox } from './inbox.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
-import type { Channel, Delivery, DeliveryAttempt, Message } from './types.ts'
-import { webhookHeaders } from './webhook.ts'
+import { makePaceRepository } from './repository-pace.ts'
+import type { Answer, Call, Send } from './send.ts'
+import type { Templates } from './templates.ts'
+import type { Channel, Delivery, DeliveryAttempt } from './types.ts'
 
 export interface DeliverOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
-  readonly outbound: Outbound
-  readonly box: SecretBox
   readonly channels: Channels
+  readonly templates: Templates
+  readonly inbox: Inbox
+  readonly send: Send
   readonly breaker: Breaker
-  readonly timeoutMs: number
+  readonly gate: Gate
+  readonly random: () => number
+  /** A delivery was put off until then. */
+  readonly dueAt: (dueAtMs: number) => void
 }
 
-interface Answer {
-  readonly statusCode: number
-  readonly retryAfter: string | undefined
-  /** The beginning of the body. */
-  readonly text: string
-}
-
-/** What the log keeps of an answer. */
-const RESPONSE_CHARACTERS = 2000
-const RESPONSE_BYTES = 8192
 const GONE = 410
+/** SMTP: the whole service is away, not this mail alone (RFC 5321, 4.2.2). */
+const SMTP_AWAY = 421
+const MINUTE_MS = 60_000
+const FIRST_WAIT_MS = 500
+const LONGEST_WAIT_MS = 60_000
 
 export const makeDeliver = (options: DeliverOptions): TaskHandler => {
-  const { db, clock, makeId, outbound, box, channels, breaker, timeoutMs } = options
+  const { db, clock, makeId, channels, breaker, gate } = options
   const deliveries = makeDeliveryRepository(db.primary)
   const notifications = makeNotificationRepository(db.primary)
 
-  const requestOf = (channel: Channel, delivery: Delivery) => {
-    const json = { 'content-type': 'application/json' }
-    if (channel.config.kind === 'slack')
-      return { body: toSlackBody(JSON.parse(delivery.message) as Message), headers: json }
-    const body = delivery.message
-    const atMs = clock.now()
-    const secrets = secretsOf(channel, box, atMs)
-    return { body, headers: { ...json, ...webhookHeaders({ id: delivery.messageId, body, atMs }, secrets) } }
-  }
-
-  const send = async (channel: Channel, delivery: Delivery, signal: AbortSignal): Promise<Answer> => {
-    const request = { ...requestOf(channel, delivery), method: 'POST', timeoutMs, signal }
-    const { status, headers, body } = await outbound.stream(urlOf(channel, box), request)
-    return { statusCode: status, retryAfter: headers['retry-after'], text: await beginningOf(body) }
-  }
-
-  /** Throws what the task is to make of the answer. */
-  const judge = async (channel: Channel, { statusCode, retryAfter }: Answer): Promise<void> => {
-    if (statusCode >= 200 && statusCode < 300) return
-    if (statusCode === GONE) {
-      await channels
-        .disable(channel.tenantId, channel.id, 'the receiver answered 410: it is gone')
-        .catch(unlessGoneOrChanged)
-      throw deliveryErrors.delivery_gone('the receiver answered 410: it is gone; its channel is disabled')
+  const refuse = (channel: Channel, { statusCode, retryAfter, text }: Answer): Error => {
+    if (channel.config.kind === 'email') {
+      const say = statusCode >= 500 ? deliveryErrors.mail_refused : deliveryErrors.mail_deferred
+      return say(`the mail server answered ${statusCode}: ${text.slice(0, 200)}`)
     }
     const retryAfterMs = parseRetryAfter(retryAfter, clock.now())
     const hint = statusCode >= 300 && statusCode < 400 ? '; redirects are not followed' : ''
-    throw deliveryErrors.delivery_refused(
+    return deliveryErrors.delivery_refused(
       `the receiver answered ${statusCode}${hint}`,
       retryAfterMs === undefined ? {} : { retryAfterMs },
     )
   }
 
+  /** Throws what the task is to make of the answer. */
+  const judge = async (channel: Channel, answer: Answer): Promise<void> => {
+    if (answer.statusCode >= 200 && answer.statusCode < 300) return
+    if (answer.statusCode !== GONE || channel.config.kind === 'email') throw refuse(channel, answer)
+    await channels
+      .disable(channel.tenantId, channel.id, 'the receiver answered 410: it is gone')
+      .catch(unlessGoneOrChanged)
+    throw deliveryErrors.delivery_gone('the receiver answered 410: it is gone; its channel is disabled')
+  }
+
+  const isAlive = (channel: Channel, answer: Answer | undefined): boolean => {
+    if (answer === undefined) return false
+    return channel.config.kind === 'email' ? answer.statusCode !== SMTP_AWAY : answer.statusCode < 500
+  }
+
   /** One call and its line in the log. The line is written before anybody is told how the call ended. */
-  const attempt = async (channel: Channel, delivery: Delivery, call: TaskCall): Promise<void> => {
-    const restMs = breaker.ask(channel.id)
-    if (restMs > 0) {
-      const wait = { retryAfterMs: restMs }
-      throw deliveryErrors.channel_resting('the receiver did not answer lately: it is left alone for a while', wait)
-    }
+  const attempt = async (channel: Channel, delivery: Delivery, call: TaskCall, leave: (isAlive: boolean) => void) => {
     const atMs = clock.now()
+    let request: Call['request'] = null
     let answer: Answer | undefined
     let failure: unknown
     try {
-      answer = await send(channel, delivery, call.signal)
+      const sending = options.send(channel, delivery, await options.templates.of(channel))
+      request = sending.request
+      answer = await sending.make(call.signal)
       await judge(channel, answer)
     } catch (error) {
       failure = error
     }
-    if (!call.signal.aborted) breaker.told(channel.id, answer !== undefined && answer.statusCode < 500)
+    const alive = isAlive(channel, answer)
+    if (!call.signal.aborted) breaker.told(channel.id, alive)
+    leave(alive || call.signal.aborted)
     const error = failure === undefined ? null : describe(failure)
     const line: DeliveryAttempt = {
       id: makeId(),
       tenantId: delivery.tenantId,
       deliveryId: delivery.id,
-      attempt: call.attempt,
+      attempt: delivery.tries + 1,
       atMs,
       durationMs: clock.now() - atMs,
+      request: request === null ? null : JSON.stringify(request).replaceAll('\\u0000', ''),
       statusCode: answer?.statusCode ?? null,
       response: answer?.text ?? null,
       error,
@@ -111,9 +107,9 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
       const writes = makeDeliveryRepository(tx)
       await writes.addAttempt(line)
       // Known by now at the latest, so that the end of the task finds its delivery.
-      await writes.setTask(delivery.tenantId, delivery.id, call.taskId)
+      await writes.setTask(delivery, call.taskId)
       if (error === null) await writes.finish(delivery, 'delivered', null, clock.now())
-      else await writes.setError(delivery, error)
+      else await writes.countFailure(delivery, error)
     })
     if (failure !== undefined) throw failure
   }
@@ -123,46 +119,88 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     return { status: 'skipped', reason }
   }
 
-  /** Tests and replays; what events bring is put there by the outbox. */
-  const putInInbox = async (delivery: Delivery): Promise<void> => {
+  /** Not a failure: its task ends, and another one follows when its time has come. */
+  const putOff = async (
+    delivery: Delivery,
+    dueAtMs: number,
+    slotAtMs: number | null,
+    reason: string,
+  ): Promise<Json> => {
+    await db.transaction((tx) => makeDeliveryRepository(tx).putOff(delivery, dueAtMs, slotAtMs))
+    options.dueAt(dueAtMs)
+    return { status: 'put_off', reason, until: new Date(dueAtMs).toISOString() }
+  }
+
+  /** The time that the rate limit gives; in the past or now when there is none. */
+  const slotFor = async ({ id, settings }: Channel, delivery: Delivery): Promise<number> => {
+    const nowMs = clock.now()
+    if (settings.ratePerMinute === null || (delivery.slotAtMs !== null && delivery.slotAtMs <= nowMs)) return nowMs
+    if (delivery.slotAtMs !== null) return delivery.slotAtMs
+    return db.transaction((tx) =>
+      makePaceRepository(tx).takeSlot(id, nowMs, Math.ceil(MINUTE_MS / settings.ratePerMinute!)),
+    )
+  }
+
+  const rest = async (channel: Channel, delivery: Delivery, call: TaskCall): Promise<void> => {
+    const restMs = breaker.rests(channel.id)
+    if (restMs === 0) return
+    const error = deliveryErrors.channel_resting('the receiver did not answer lately: it is left alone for a while', {
+      retryAfterMs: restMs,
+    })
     await db.transaction(async (tx) => {
       const writes = makeDeliveryRepository(tx)
-      await writes.addInboxItems([toInboxItem(delivery, JSON.parse(delivery.message) as Message)])
-      await writes.finish(delivery, 'delivered', null, clock.now())
+      await writes.setTask(delivery, call.taskId)
+      await writes.countFailure(delivery, describe(error))
     })
+    throw error
+  }
+
+  /** Longer each time, so that what waits for a slow receiver does not keep everybody busy with asking. */
+  const waitMs = ({ round }: Delivery): number =>
+    Math.min(FIRST_WAIT_MS * 2 ** Math.min(round, 20), LONGEST_WAIT_MS) * (0.5 + options.random())
+
+  const put = async (channel: Channel, delivery: Delivery, call: TaskCall): Promise<Json> => {
+    await rest(channel, delivery, call)
+    const leave = gate.enter(channel.id)
+    if (!leave) {
+      const reason = 'as many calls of the channel are under way as it may have'
+      return putOff(delivery, Math.round(clock.now() + waitMs(delivery)), delivery.slotAtMs, reason)
+    }
+    try {
+      const slotAtMs = await slotFor(channel, delivery)
+      if (slotAtMs > clock.now()) {
+        leave(true)
+        return putOff(delivery, Math.ceil(slotAtMs), Math.ceil(slotAtMs), 'the rate limit of the channel')
+      }
+    } catch (error) {
+      leave(true)
+      throw error
+    }
+    // After a rest one call tries the receiver; it may have been taken since.
+    if (breaker.ask(channel.id) > 0) {
+      leave(false)
+      await rest(channel, delivery, call)
+    }
+    await attempt(channel, delivery, call, leave)
+    return { status: 'delivered' }
   }
 
   return async (input, call) => {
-    const id = String((input as { deliveryId?: unknown } | null)?.deliveryId)
+    const { deliveryId, round = 0 } = (input ?? {}) as { deliveryId?: unknown; round?: unknown }
+    const id = String(deliveryId)
     const delivery = await deliveries.delivery(call.tenantId, id)
     if (!delivery) throw deliveryErrors.delivery_unknown(`there is no delivery ${id}`)
     if (delivery.taskId !== null && delivery.taskId !== call.taskId)
       throw deliveryErrors.delivery_unknown(`the delivery ${id} belongs to another task`)
-    // The process died between the delivery and the end of its task.
+    // The process died between the delivery, or its being put off, and the end of this task.
     if (delivery.status === 'delivered') return { status: 'delivered' }
+    if (delivery.round !== round) return { status: 'put_off' }
     const channel = await notifications.channel(call.tenantId, delivery.channelId)
     if (channel?.status !== 'active') return skip(delivery, channel ? 'the channel is disabled' : 'the channel is gone')
-    if (channel.config.kind === 'inbox') await putInInbox(delivery)
-    else await attempt(channel, delivery, call)
+    if (channel.config.kind !== 'inbox') return put(channel, delivery, call)
+    await options.inbox.put(channel, delivery)
     return { status: 'delivered' }
   }
-}
-
-/** The status has come: whatever happens to the body does not change how the receiver decided. */
-const beginningOf = async (body: AsyncIterable<Uint8Array>): Promise<string> => {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk)
-      bytes += chunk.length
-      if (bytes >= RESPONSE_BYTES) break
-    }
-  } catch {
-    // What came is enough.
-  }
-  // PostgreSQL keeps no NUL in a text.
-  return Buffer.concat(chunks).toString('utf8').replaceAll('\u0000', '').slice(0, RESPONSE_CHARACTERS)
 }
 
 const describe = (error: unknown): string =>

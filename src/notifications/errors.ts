@@ -14,6 +14,15 @@ export const notificationErrors = defineErrors({
   project_not_allowed: { status: 403 },
   delivery_not_found: { status: 404 },
   inbox_item_not_found: { status: 404 },
+  template_not_found: { status: 404 },
+  template_exists: { status: 409 },
+  template_invalid: { status: 400 },
+  /** A channel still uses it. */
+  template_in_use: { status: 409 },
+  preferences_not_found: { status: 404 },
+  preferences_invalid: { status: 400 },
+  /** They belong to another member. */
+  preferences_not_allowed: { status: 403 },
 })
 
 /** How a try can fail; a task is tried again after those that are `retryable`. */
@@ -25,4 +34,11 @@ export const deliveryErrors = defineErrors({
   /** Not called: it failed several times in a row just now. */
   channel_resting: { status: 503, retryable: true },
   delivery_unknown: { status: 404 },
+  /** The mail server said no for good (5xx). */
+  mail_refused: { status: 422 },
+  /** The mail server asks to come again (4xx). */
+  mail_deferred: { status: 503, retryable: true },
+  /** No mail server answered, or the talk with it broke off. */
+  mail_failed: { status: 502, retryable: true },
+  mail_not_configured: { status: 409 },
 })

@@ -37,7 +37,7 @@ for (const database of DATABASES) {
       const { tenantId } = made.engine
       const { channel } = await made.notifications.channels.create(tenantId, null, { kind: 'inbox', name: 'inbox' })
       const titles = async () =>
-        (await made.notifications.inbox(tenantId, { limit: 500 })).map(({ type }) => type).reverse()
+        (await made.notifications.inbox.items(tenantId, { limit: 500 })).map(({ type }) => type).reverse()
       return { ...made, tenantId, channelId: channel.id, titles }
     }
     const got = (s: Scene, count: number) =>
@@ -78,12 +78,12 @@ for (const database of DATABASES) {
       await s.notifications.stop()
       await s.notifications.start()
       const unread = await until(async () => {
-        const found = await s.notifications.unreadCount(s.tenantId)
+        const found = await s.notifications.inbox.unreadCount(s.tenantId)
         return found >= count ? found : undefined
       }, 'all')
       assert.equal(unread, count)
-      assert.equal(await s.notifications.setAllRead(s.tenantId), count)
-      assert.equal(await s.notifications.unreadCount(s.tenantId), 0)
+      assert.equal(await s.notifications.inbox.setAllRead(s.tenantId), count)
+      assert.equal(await s.notifications.inbox.unreadCount(s.tenantId), 0)
     })
 
     test('two outboxes over one log tell of each event once', async (t) => {

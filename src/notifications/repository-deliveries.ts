@@ -1,9 +1,8 @@
-/** Reads and writes of deliveries, their attempts, and the inbox. */
+/** Reads and writes of deliveries and of their attempts. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
-import type { Severity } from './catalogue.ts'
 import type { NotificationTables } from './schema.ts'
-import type { Delivery, DeliveryAttempt, DeliveryCause, DeliveryStatus, InboxItem } from './types.ts'
+import type { Delivery, DeliveryAttempt, DeliveryCause, DeliveryStatus } from './types.ts'
 
 const toDelivery = (row: NotificationTables['deliveries']): Delivery => ({
   id: row.id,
@@ -19,6 +18,13 @@ const toDelivery = (row: NotificationTables['deliveries']): Delivery => ({
   status: row.status as DeliveryStatus,
   error: row.error,
   taskId: row.task_id,
+  memberId: row.member_id,
+  dueAtMs: row.due_at,
+  tries: row.tries,
+  round: row.round,
+  slotAtMs: row.slot_at,
+  digest: row.digest,
+  digestId: row.digest_id,
   createdAtMs: row.created_at,
   finishedAtMs: row.finished_at,
 })
@@ -37,6 +43,13 @@ const toDeliveryRow = (delivery: Delivery): NotificationTables['deliveries'] => 
   status: delivery.status,
   error: delivery.error,
   task_id: delivery.taskId,
+  member_id: delivery.memberId,
+  due_at: delivery.dueAtMs,
+  tries: delivery.tries,
+  round: delivery.round,
+  slot_at: delivery.slotAtMs,
+  digest: delivery.digest,
+  digest_id: delivery.digestId,
   created_at: delivery.createdAtMs,
   finished_at: delivery.finishedAtMs,
 })
@@ -48,22 +61,10 @@ const toAttempt = (row: NotificationTables['delivery_attempts']): DeliveryAttemp
   attempt: row.attempt,
   atMs: row.at,
   durationMs: row.duration_ms,
+  request: row.request,
   statusCode: row.status_code,
   response: row.response,
   error: row.error,
-})
-
-const toInboxItem = (row: NotificationTables['inbox']): InboxItem => ({
-  id: row.id,
-  tenantId: row.tenant_id,
-  projectId: row.project_id,
-  channelId: row.channel_id,
-  type: row.type,
-  severity: row.severity as Severity,
-  title: row.title,
-  message: row.message,
-  readAtMs: row.read_at,
-  createdAtMs: row.created_at,
 })
 
 export interface DeliveryFilter {
@@ -84,17 +85,10 @@ export interface TaskNews {
   readonly atMs: number
 }
 
-export interface InboxFilter {
-  readonly isUnread?: boolean | undefined
-  readonly projectId?: string | undefined
-  readonly after?: CreatedCursor | undefined
-  readonly limit: number
-}
-
 /** Rows of one statement: their values stay well below what a statement may carry. */
 const ROWS_AT_ONCE = 500
 
-const inParts = <T>(rows: readonly T[]): T[][] =>
+export const inParts = <T>(rows: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(rows.length / ROWS_AT_ONCE) }, (_, i) =>
     rows.slice(i * ROWS_AT_ONCE, (i + 1) * ROWS_AT_ONCE),
   )
@@ -130,24 +124,47 @@ export const makeDeliveryRepository = (handle: Handle) => {
         await insert.onConflict((conflict) => conflict.columns(['tenant_id', 'dedup_key']).doNothing()).execute()
       }
     },
-    /** Of all tenants, those that have no task yet, by id. */
-    async undispatched(afterId: string, limit: number): Promise<Delivery[]> {
-      const query = db.selectFrom('deliveries').selectAll().where('task_id', 'is', null)
-      const rows = await query
+    /** Of all tenants, those that are due and have no task yet, after that one. */
+    async undispatched(nowMs: number, after: Pick<Delivery, 'dueAtMs' | 'id'> | undefined, limit: number) {
+      let query = db
+        .selectFrom('deliveries')
+        .selectAll()
+        .where('task_id', 'is', null)
         .where('status', '=', 'pending')
-        .where('id', '>', afterId)
-        .orderBy('id')
-        .limit(limit)
-        .execute()
-      return rows.map(toDelivery)
+        .where('digest', 'is', null)
+        .where('due_at', '<=', nowMs)
+      if (after) {
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('due_at', 'id'), '>', tuple(after.dueAtMs, after.id)),
+        )
+      }
+      return (await query.orderBy('due_at').orderBy('id').limit(limit).execute()).map(toDelivery)
+    },
+    /** When the next one that waits for its time is due. */
+    async nextDue(nowMs: number): Promise<number | undefined> {
+      const query = db.selectFrom('deliveries').select('due_at').where('task_id', 'is', null)
+      const waiting = query.where('status', '=', 'pending').where('digest', 'is', null).where('due_at', '>', nowMs)
+      return (await waiting.orderBy('due_at').limit(1).executeTakeFirst())?.due_at
     },
     async hasPending(): Promise<boolean> {
       const query = db.selectFrom('deliveries').select('id').where('status', '=', 'pending').limit(1)
       return (await query.executeTakeFirst()) !== undefined
     },
-    async setTask(tenantId: string, id: string, taskId: string): Promise<void> {
+    /** Only of the round that the task was made for: it may have put the delivery off already. */
+    async setTask({ tenantId, id, round }: Delivery, taskId: string): Promise<void> {
       const update = db.updateTable('deliveries').set({ task_id: taskId }).where('tenant_id', '=', tenantId)
-      await update.where('id', '=', id).where('task_id', 'is', null).execute()
+      await update.where('id', '=', id).where('round', '=', round).where('task_id', 'is', null).execute()
+    },
+    /** Takes it from its task; another one follows when it is due. */
+    async putOff({ tenantId, id, round }: Delivery, dueAtMs: number, slotAtMs: number | null): Promise<void> {
+      await db
+        .updateTable('deliveries')
+        .set({ task_id: null, due_at: dueAtMs, slot_at: slotAtMs, round: round + 1 })
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .where('round', '=', round)
+        .where('status', '=', 'pending')
+        .execute()
     },
     /** One that is delivered stays so. */
     async finish(delivery: Delivery, status: DeliveryStatus, error: string | null, atMs: number): Promise<void> {
@@ -164,15 +181,23 @@ export const makeDeliveryRepository = (handle: Handle) => {
       await db
         .updateTable('deliveries')
         .set({ status: after, finished_at: after === 'pending' ? null : task.atMs })
+        // Somebody has it tried again: all its tries are before it.
+        .$if(after === 'pending', (update) => update.set({ tries: 0 }))
         .$if(task.error !== null, (update) => update.set({ error: task.error }))
         .where('tenant_id', '=', task.tenantId)
         .where('task_id', '=', task.taskId)
         .where('status', '=', before)
         .execute()
     },
-    async setError(delivery: Delivery, error: string): Promise<void> {
-      const update = db.updateTable('deliveries').set({ error }).where('tenant_id', '=', delivery.tenantId)
-      await update.where('id', '=', delivery.id).where('status', '=', 'pending').execute()
+    /** A try failed; another one may follow. */
+    async countFailure({ tenantId, id }: Delivery, error: string): Promise<void> {
+      await db
+        .updateTable('deliveries')
+        .set((eb) => ({ error, tries: eb('tries', '+', 1), slot_at: null }))
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .where('status', '=', 'pending')
+        .execute()
     },
 
     async attempts(tenantId: string, deliveryId: string): Promise<DeliveryAttempt[]> {
@@ -189,63 +214,12 @@ export const makeDeliveryRepository = (handle: Handle) => {
           attempt: attempt.attempt,
           at: attempt.atMs,
           duration_ms: attempt.durationMs,
+          request: attempt.request,
           status_code: attempt.statusCode,
           response: attempt.response,
           error: attempt.error,
         })
         .execute()
-    },
-
-    /** One that is there already stays as it is. */
-    async addInboxItems(items: readonly InboxItem[]): Promise<void> {
-      for (const part of inParts(items)) {
-        const rows = part.map((item) => ({
-          id: item.id,
-          tenant_id: item.tenantId,
-          project_id: item.projectId,
-          channel_id: item.channelId,
-          type: item.type,
-          severity: item.severity,
-          title: item.title,
-          message: item.message,
-          read_at: item.readAtMs,
-          created_at: item.createdAtMs,
-        }))
-        const insert = db.insertInto('inbox').values(rows)
-        await insert.onConflict((conflict) => conflict.column('id').doNothing()).execute()
-      }
-    },
-    /** Newest first. */
-    async inbox(tenantId: string, { isUnread, projectId, after, limit }: InboxFilter): Promise<InboxItem[]> {
-      let query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId)
-      if (isUnread === true) query = query.where('read_at', 'is', null)
-      if (isUnread === false) query = query.where('read_at', 'is not', null)
-      if (projectId !== undefined) query = query.where('project_id', '=', projectId)
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
-      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toInboxItem)
-    },
-    async inboxItem(tenantId: string, id: string): Promise<InboxItem | undefined> {
-      const query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
-      const row = await query.executeTakeFirst()
-      return row && toInboxItem(row)
-    },
-    async setRead(tenantId: string, id: string, readAtMs: number | null): Promise<void> {
-      const update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)
-      await update.where('id', '=', id).execute()
-    },
-    /** How many were unread. */
-    async setAllRead(tenantId: string, readAtMs: number): Promise<number> {
-      const update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)
-      return Number((await update.where('read_at', 'is', null).executeTakeFirst()).numUpdatedRows)
-    },
-    async unreadCount(tenantId: string): Promise<number> {
-      const query = db.selectFrom('inbox').select((eb) => eb.fn.countAll<number>().as('count'))
-      const row = await query.where('tenant_id', '=', tenantId).where('read_at', 'is', null).executeTakeFirstOrThrow()
-      return Number(row.count)
     },
   }
 }

@@ -3,7 +3,20 @@ import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { Severity } from './catalogue.ts'
 import type { NotificationTables } from './schema.ts'
-import type { Channel, ChannelConfig, ChannelStatus, Subscription } from './types.ts'
+import {
+  type Channel,
+  type ChannelConfig,
+  type ChannelSettings,
+  type ChannelStatus,
+  PLAIN_SETTINGS,
+  type Preferences,
+  type Subscription,
+} from './types.ts'
+
+const toSettings = (text: string): ChannelSettings => ({
+  ...PLAIN_SETTINGS,
+  ...(JSON.parse(text) as Partial<ChannelSettings>),
+})
 
 const toChannel = (row: NotificationTables['channels']): Channel => ({
   id: row.id,
@@ -13,6 +26,7 @@ const toChannel = (row: NotificationTables['channels']): Channel => ({
   status: row.status as ChannelStatus,
   reason: row.reason,
   config: JSON.parse(row.config) as ChannelConfig,
+  settings: toSettings(row.settings),
   createdAtMs: row.created_at,
   updatedAtMs: row.updated_at,
 })
@@ -24,8 +38,25 @@ const toSubscription = (row: NotificationTables['subscriptions']): Subscription 
   channelId: row.channel_id,
   types: JSON.parse(row.types) as string[],
   severity: row.severity as Severity,
+  memberId: row.member_id,
+  dedup: row.dedup_key === null ? null : { key: row.dedup_key, windowMs: row.dedup_window_ms ?? 0 },
   createdAtMs: row.created_at,
 })
+
+const ROUTES = 'notification-routes'
+
+/** What belongs to a tenant, in one map. */
+export const keyOf = (tenantId: string, id: string): string => `${tenantId} ${id}`
+
+export type RouteChannel = Pick<Channel, 'id' | 'tenantId' | 'settings'> & { readonly kind: string }
+
+export interface RouteRows {
+  readonly subscriptions: readonly Subscription[]
+  /** Those in use, by `keyOf`. */
+  readonly channels: ReadonlyMap<string, RouteChannel>
+  /** Of members, by `keyOf`. */
+  readonly preferences: ReadonlyMap<string, Preferences>
+}
 
 export interface ListFilter {
   readonly channelId?: string | undefined
@@ -52,7 +83,7 @@ export const makeNotificationRepository = (handle: Handle) => {
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toChannel)
     },
     async addChannel(channel: Channel): Promise<void> {
-      const { id, tenantId, projectId, name, status, reason, config, createdAtMs, updatedAtMs } = channel
+      const { id, tenantId, projectId, name, status, reason, config, settings, createdAtMs, updatedAtMs } = channel
       await db
         .insertInto('channels')
         .values({
@@ -64,6 +95,7 @@ export const makeNotificationRepository = (handle: Handle) => {
           status,
           reason,
           config: JSON.stringify(config),
+          settings: JSON.stringify(settings),
           created_at: createdAtMs,
           updated_at: updatedAtMs,
         })
@@ -71,14 +103,22 @@ export const makeNotificationRepository = (handle: Handle) => {
     },
     /** False when it is not as `before` any more: somebody else changed it. */
     async changeChannel(before: Channel, after: Channel): Promise<boolean> {
-      const { name, status, reason, config, updatedAtMs } = after
+      const { name, status, reason, config, settings, updatedAtMs } = after
       const result = await db
         .updateTable('channels')
-        .set({ name, status, reason, config: JSON.stringify(config), updated_at: updatedAtMs })
+        .set({
+          name,
+          status,
+          reason,
+          config: JSON.stringify(config),
+          settings: JSON.stringify(settings),
+          updated_at: updatedAtMs,
+        })
         .where('tenant_id', '=', before.tenantId)
         .where('id', '=', before.id)
         .where('status', '=', before.status)
         .where('config', '=', JSON.stringify(before.config))
+        .where('updated_at', '=', before.updatedAtMs)
         .executeTakeFirst()
       return result.numUpdatedRows > 0n
     },
@@ -107,7 +147,7 @@ export const makeNotificationRepository = (handle: Handle) => {
       return rows.map(toSubscription)
     },
     async addSubscription(subscription: Subscription): Promise<void> {
-      const { id, tenantId, projectId, channelId, types, severity, createdAtMs } = subscription
+      const { id, tenantId, projectId, channelId, types, severity, memberId, dedup, createdAtMs } = subscription
       await db
         .insertInto('subscriptions')
         .values({
@@ -117,6 +157,9 @@ export const makeNotificationRepository = (handle: Handle) => {
           channel_id: channelId,
           types: JSON.stringify(types),
           severity,
+          member_id: memberId,
+          dedup_key: dedup?.key ?? null,
+          dedup_window_ms: dedup?.windowMs ?? null,
           created_at: createdAtMs,
         })
         .execute()
@@ -124,20 +167,29 @@ export const makeNotificationRepository = (handle: Handle) => {
     async deleteSubscription(tenantId: string, id: string): Promise<void> {
       await db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
     },
-    /** Of all tenants, those whose channel is in use: what the outbox matches events against. */
-    async routes(): Promise<{ subscription: Subscription; kind: string }[]> {
-      const rows = await db
-        .selectFrom('subscriptions')
-        .innerJoin('channels', (join) =>
-          join
-            .onRef('channels.id', '=', 'subscriptions.channel_id')
-            .onRef('channels.tenant_id', '=', 'subscriptions.tenant_id'),
-        )
-        .selectAll('subscriptions')
-        .select('channels.kind as kind')
-        .where('channels.status', '=', 'active')
-        .execute()
-      return rows.map(({ kind, ...row }) => ({ subscription: toSubscription(row), kind }))
+    /** Of all tenants: what the outbox matches events against. Channels in use alone. */
+    async routes(): Promise<RouteRows> {
+      const [subscriptions, channels, preferences] = await Promise.all([
+        db.selectFrom('subscriptions').selectAll().execute(),
+        db
+          .selectFrom('channels')
+          .select(['id', 'tenant_id', 'kind', 'settings'])
+          .where('status', '=', 'active')
+          .execute(),
+        db.selectFrom('notification_preferences').selectAll().execute(),
+      ])
+      return {
+        subscriptions: subscriptions.map(toSubscription),
+        channels: new Map(
+          channels.map(({ id, tenant_id: tenantId, kind, settings }) => [
+            keyOf(tenantId, id),
+            { id, tenantId, kind, settings: toSettings(settings) },
+          ]),
+        ),
+        preferences: new Map(
+          preferences.map((row) => [keyOf(row.tenant_id, row.member_id), JSON.parse(row.preferences) as Preferences]),
+        ),
+      }
     },
 
     /** 0 when there is none yet. */
@@ -154,9 +206,13 @@ export const makeNotificationRepository = (handle: Handle) => {
       const update = db.updateTable('cursors').set({ position: to }).where('name', '=', name)
       return (await update.where('position', '=', from).executeTakeFirst()).numUpdatedRows > 0n
     },
-    /** Says to all processes that what they hold in memory under this name is old. */
-    async bump(name: string): Promise<void> {
-      const insert = db.insertInto('cursors').values({ name, position: 1 })
+    /** The edition of what `routes` gives. */
+    routesEdition(): Promise<number> {
+      return this.cursor(ROUTES)
+    },
+    /** Says to all processes that what they hold of `routes` in memory is old. */
+    async bumpRoutes(): Promise<void> {
+      const insert = db.insertInto('cursors').values({ name: ROUTES, position: 1 })
       await insert
         .onConflict((conflict) =>
           conflict.column('name').doUpdateSet((eb) => ({ position: eb('cursors.position', '+', 1) })),

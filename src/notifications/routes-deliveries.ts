@@ -17,6 +17,9 @@ export const deliveryView = (delivery: Delivery) => ({
   status: delivery.status,
   error: delivery.error,
   taskId: delivery.taskId,
+  memberId: delivery.memberId,
+  digestId: delivery.digestId,
+  dueAt: toTime(delivery.dueAtMs === 0 ? delivery.createdAtMs : delivery.dueAtMs),
   createdAt: toTime(delivery.createdAtMs),
   finishedAt: toTimeOrNull(delivery.finishedAtMs),
 })
@@ -25,6 +28,7 @@ const attemptView = (attempt: DeliveryAttempt) => ({
   attempt: attempt.attempt,
   at: toTime(attempt.atMs),
   durationMs: attempt.durationMs,
+  request: attempt.request === null ? null : (JSON.parse(attempt.request) as unknown),
   statusCode: attempt.statusCode,
   response: attempt.response,
   error: attempt.error,
@@ -43,7 +47,7 @@ const listQuery = z.strictObject({
 })
 const replayBody = z.strictObject({
   channelId: idSchema,
-  status: z.enum(['delivered', 'failed', 'skipped']).default('failed'),
+  status: z.enum(['delivered', 'failed', 'skipped', 'digested']).default('failed'),
   from: timeSchema.optional(),
   to: timeSchema.optional(),
 })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
+import { streamInbox } from './inbox-stream.ts'
 import type { NotificationService } from './service.ts'
 import type { InboxItem } from './types.ts'
 
@@ -10,6 +11,7 @@ const itemView = (item: InboxItem) => ({
   id: item.id,
   channelId: item.channelId,
   projectId: item.projectId,
+  memberId: item.memberId,
   type: item.type,
   severity: item.severity,
   title: item.title,
@@ -21,14 +23,19 @@ const itemView = (item: InboxItem) => ({
 const params = z.object({ id: idSchema })
 const READ = { permission: 'notifications:read' } as const
 const WRITE = { permission: 'notifications:write' } as const
-const listQuery = z.strictObject({
-  unread: z.enum(['true', 'false']).optional(),
+const scope = {
   projectId: idSchema.optional(),
-  ...pageQuery,
+  memberId: idSchema.optional().describe('Only what was told to this member.'),
+}
+const listQuery = z.strictObject({ unread: z.enum(['true', 'false']).optional(), ...scope, ...pageQuery })
+const streamQuery = z.strictObject({
+  ...scope,
+  after: z.coerce.number().int().min(0).optional().describe('As Last-Event-ID: what came after it first.'),
 })
 
 export const addInboxRoutes = (server: HttpServer, notifications: NotificationService): void => {
   const tags = ['inbox']
+  const { inbox, eventLog, hub } = notifications
   server.get(
     '/v1/inbox',
     {
@@ -36,20 +43,42 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
       schema: { tags, summary: 'List the inbox, newest first, and how much is unread', querystring: listQuery },
     },
     async (request) => {
-      const { unread, projectId, limit, cursor } = request.query
+      const { unread, projectId, memberId, limit, cursor } = request.query
       const { tenantId } = request.principal
       const isUnread = unread === undefined ? undefined : unread === 'true'
-      const filter = { isUnread, projectId, after: readCursor(cursor), limit: limit + 1 }
+      const filter = { isUnread, projectId, memberId, after: readCursor(cursor), limit: limit + 1 }
       const [items, unreadCount] = await Promise.all([
-        notifications.inbox(tenantId, filter),
-        notifications.unreadCount(tenantId),
+        inbox.items(tenantId, filter),
+        inbox.unreadCount(tenantId, { projectId, memberId }),
       ])
       return { ...toPage(items, limit, itemView), unread: unreadCount }
     },
   )
-  server.post('/v1/inbox/read', { config: WRITE, schema: { tags, summary: 'Mark all as read' } }, async (request) => ({
-    count: await notifications.setAllRead(request.principal.tenantId),
-  }))
+  server.get(
+    '/v1/inbox/stream',
+    {
+      config: READ,
+      schema: {
+        tags,
+        summary: 'The inbox live, as server-sent events: added, read, unread, all_read',
+        querystring: streamQuery,
+      },
+    },
+    (request, reply) => {
+      const { projectId, memberId } = request.query
+      return streamInbox(request, reply, {
+        ...{ log: eventLog, hub, inbox, tenantId: request.principal.tenantId, view: itemView },
+        wants: (item) =>
+          (projectId === undefined || item.projectId === projectId) &&
+          (memberId === undefined || item.memberId === memberId),
+      })
+    },
+  )
+  server.post(
+    '/v1/inbox/read',
+    { config: WRITE, schema: { tags, summary: 'Mark all as read', querystring: z.strictObject(scope) } },
+    async (request) => ({ count: await inbox.setAllRead(request.principal.tenantId, request.query) }),
+  )
   for (const [action, isRead] of [
     ['read', true],
     ['unread', false],
@@ -57,7 +86,7 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
     server.post(
       `/v1/inbox/:id/${action}`,
       { config: WRITE, schema: { tags, summary: `Mark as ${action}`, params } },
-      async (request) => itemView(await notifications.setRead(request.principal.tenantId, request.params.id, isRead)),
+      async (request) => itemView(await inbox.setRead(request.principal.tenantId, request.params.id, isRead)),
     )
   }
 }

@@ -71,9 +71,15 @@ describe('routes of notifications', () => {
       const { body } = await send('GET', `/deliveries/${sent.body.id}`)
       return body.status === 'delivered' ? body : undefined
     }, 'the delivery')
-    const [{ at, durationMs, ...attempt }] = delivery.attempts
+    const [{ at, durationMs, request, ...attempt }] = delivery.attempts
     assert.deepEqual(attempt, { attempt: 1, statusCode: 200, response: 'ok', error: null })
     assert.ok(durationMs >= 0 && at)
+    assert.deepEqual(
+      [request.method, request.url, request.headers['webhook-id']],
+      ['POST', receiver.url, delivery.messageId],
+    )
+    assert.deepEqual(JSON.parse(request.body), delivery.message)
+    assert.equal('webhook-signature' in request.headers, false)
     assert.deepEqual(verify(secret, receiver.received.at(-1)!), delivery.message)
     const again = await send('POST', `/deliveries/${delivery.id}/replay`)
     assert.deepEqual([again.status, again.body.cause, again.body.messageId], [202, 'replay', delivery.messageId])

@@ -3,29 +3,44 @@ import { z } from 'zod'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
-import { CATALOGUE, SEVERITIES } from './catalogue.ts'
+import { CATALOGUE, SEVERITIES, schemaOf } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import { addDeliveryRoutes, deliveryView } from './routes-deliveries.ts'
 import { addInboxRoutes } from './routes-inbox.ts'
+import { addPreferenceRoutes } from './routes-preferences.ts'
+import { addTemplateRoutes } from './routes-templates.ts'
 import type { NotificationService } from './service.ts'
-import type { Channel, Subscription } from './types.ts'
+import { type Channel, ENVELOPES, MAIL_SECURITY, type Subscription } from './types.ts'
 
 const HOUR_MS = 3_600_000
+const SECOND_MS = 1000
 
-const addressOf = ({ config }: Channel): string | null => {
-  if (config.kind === 'inbox') return null
-  // The path of Slack's address is a secret.
-  return config.kind === 'slack' ? `https://${config.host}/…` : config.url
+/** What is shown of where a channel leads. Never a secret. */
+const addressOf = ({ config }: Channel) => {
+  switch (config.kind) {
+    case 'webhook':
+      return { url: config.url }
+    case 'slack':
+      // The path of Slack's address is a secret.
+      return { url: `https://${config.host}/…` }
+    case 'email': {
+      if (config.server === null) return { url: null, to: config.to, server: null }
+      const { sealedPassword, ...server } = config.server
+      return { url: null, to: config.to, server: { ...server, hasPassword: sealedPassword !== null } }
+    }
+    case 'inbox':
+      return { url: null }
+  }
 }
 
-/** Never with a secret. */
 const channelView = (channel: Channel) => ({
   id: channel.id,
   name: channel.name,
   kind: channel.config.kind,
   status: channel.status,
   reason: channel.reason,
-  url: addressOf(channel),
+  ...addressOf(channel),
+  settings: channel.settings,
   projectId: channel.projectId,
   createdAt: toTime(channel.createdAtMs),
   updatedAt: toTime(channel.updatedAtMs),
@@ -37,15 +52,51 @@ const subscriptionView = (subscription: Subscription) => ({
   projectId: subscription.projectId,
   types: subscription.types,
   severity: subscription.severity,
+  memberId: subscription.memberId,
+  dedup: subscription.dedup && { key: subscription.dedup.key, windowSeconds: subscription.dedup.windowMs / SECOND_MS },
   createdAt: toTime(subscription.createdAtMs),
 })
 
 const url = z.string().min(1).max(2000)
+const settings = z
+  .strictObject({
+    envelope: z.enum(ENVELOPES).optional().describe('Of a webhook: `standard`, or `cloudevents` (1.0, structured).'),
+    templateId: idSchema.nullable().optional().describe('Gives the text of Slack, email and inbox messages.'),
+    ratePerMinute: z
+      .number()
+      .int()
+      .min(1)
+      .max(6000)
+      .nullable()
+      .optional()
+      .describe('Calls in a minute, evenly spaced.'),
+  })
+  .optional()
+const address = z.email().max(320)
+const to = z.array(address).min(1).max(20)
+const server = z
+  .strictObject({
+    host: z.string().regex(/^[a-zA-Z0-9]([a-zA-Z0-9.:-]{0,251}[a-zA-Z0-9])?$/, 'must be a host name or an address'),
+    port: z.number().int().min(1).max(65_535).default(587),
+    security: z.enum(MAIL_SECURITY).default('starttls'),
+    user: z.string().min(1).max(320).optional(),
+    password: z.string().min(1).max(1000).optional().describe('Kept sealed, and never shown.'),
+    from: address,
+  })
+  .describe('A mail server; the one of the operator if left out.')
 const newChannel = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('webhook'), name: nameSchema, url }),
-  z.strictObject({ kind: z.literal('slack'), name: nameSchema, url }),
-  z.strictObject({ kind: z.literal('inbox'), name: nameSchema }),
+  z.strictObject({ kind: z.literal('webhook'), name: nameSchema, url, settings }),
+  z.strictObject({ kind: z.literal('slack'), name: nameSchema, url, settings }),
+  z.strictObject({ kind: z.literal('email'), name: nameSchema, to, server: server.optional(), settings }),
+  z.strictObject({ kind: z.literal('inbox'), name: nameSchema, settings }),
 ])
+const changedChannel = z.strictObject({
+  name: nameSchema.optional(),
+  url: url.optional(),
+  to: to.optional(),
+  server: server.nullable().optional(),
+  settings,
+})
 const newSubscription = z.strictObject({
   channelId: idSchema,
   types: z
@@ -57,6 +108,14 @@ const newSubscription = z.strictObject({
     ),
   projectId: idSchema.optional().describe('Only events of this project; of all if left out.'),
   severity: z.enum(SEVERITIES).default('debug').describe('The least severity.'),
+  memberId: idSchema.optional().describe('For whom: his preferences decide about channel, quiet hours and digest.'),
+  dedup: z
+    .strictObject({
+      key: z.string().min(1).max(500).describe('Liquid, as in templates: `{{ type }}:{{ data.target }}`.'),
+      windowSeconds: z.number().int().min(1).max(2_592_000),
+    })
+    .optional()
+    .describe('Events with the same key within the window are told of once.'),
 })
 const params = z.object({ id: idSchema })
 const READ = { permission: 'notifications:read' } as const
@@ -98,9 +157,9 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
       config: WRITE,
       schema: {
         tags,
-        summary: 'Change the name or the address',
+        summary: 'Change the name, the address or the settings',
         params,
-        body: z.strictObject({ name: nameSchema.optional(), url: url.optional() }),
+        body: changedChannel,
       },
     },
     async (request) => channelView(await channels.update(request.principal.tenantId, request.params.id, request.body)),
@@ -155,7 +214,7 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
     '/v1/subscriptions/types',
     { config: READ, schema: { tags, summary: 'All event types: what they tell, their severity and data' } },
     async () => ({
-      items: Object.entries(CATALOGUE).map(([type, entry]) => ({ type, ...entry })),
+      items: Object.entries(CATALOGUE).map(([type, entry]) => ({ type, ...entry, schema: schemaOf(type) })),
       nextCursor: null,
     }),
   )
@@ -186,7 +245,9 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
       const { projectId = own, ...rest } = request.body
       if (own !== null && projectId !== own)
         throw notificationErrors.project_not_allowed(`this key belongs to the project ${own}`)
-      return reply.code(201).send(subscriptionView(await channels.subscribe(tenantId, { ...rest, projectId })))
+      const dedup = rest.dedup && { key: rest.dedup.key, windowMs: rest.dedup.windowSeconds * SECOND_MS }
+      const wanted = { ...rest, projectId, dedup }
+      return reply.code(201).send(subscriptionView(await channels.subscribe(tenantId, wanted)))
     },
   )
   server.get(
@@ -211,4 +272,6 @@ export const makeNotificationRoutes =
     addSubscriptionRoutes(server, notifications)
     addDeliveryRoutes(server, notifications)
     addInboxRoutes(server, notifications)
+    addTemplateRoutes(server, notifications)
+    addPreferenceRoutes(server, notifications)
   }

@@ -1,22 +1,30 @@
 /** Which subscriptions an event fits. They are held in memory, and never older than the events that are matched against them. */
 import type { Event } from '../platform/events/event.ts'
 import { compilePattern, isAtLeast, severityOf } from './catalogue.ts'
-import { ROUTES } from './channels.ts'
-import type { NotificationRepository } from './repository.ts'
-import type { Subscription } from './types.ts'
+import { keyOf, type NotificationRepository, type RouteChannel, type RouteRows } from './repository.ts'
+import type { Preferences, Subscription } from './types.ts'
 
 export interface Route {
   readonly subscription: Subscription
-  readonly isInbox: boolean
+  /** That of the member's preferences, or that of the subscription. */
+  readonly channel: RouteChannel
+  /** Of the member that the subscription is for. */
+  readonly preferences: Preferences | null
   fits(event: Event): boolean
 }
 
-const makeRoute = ({ subscription, kind }: { subscription: Subscription; kind: string }): Route => {
+/** Undefined when its channel is not in use. */
+const makeRoute = (subscription: Subscription, { channels, preferences }: RouteRows): Route | undefined => {
+  const { tenantId, projectId, memberId, severity, createdAtMs } = subscription
+  const wishes = (memberId !== null && preferences.get(keyOf(tenantId, memberId))) || null
+  const wanted = wishes?.channelId ?? subscription.channelId
+  const channel = channels.get(keyOf(tenantId, wanted)) ?? channels.get(keyOf(tenantId, subscription.channelId))
+  if (!channel) return undefined
   const patterns = subscription.types.map(compilePattern)
-  const { projectId, severity, createdAtMs } = subscription
   return {
     subscription,
-    isInbox: kind === 'inbox',
+    channel,
+    preferences: wishes,
     fits: (event) =>
       // A subscription is told of what happens after its making.
       event.atMs >= createdAtMs &&
@@ -35,14 +43,19 @@ export interface Routing {
 
 export const makeRouting = (repository: NotificationRepository): Routing => {
   let routes: ReadonlyMap<string, readonly Route[]> = new Map()
-  // Every change of a channel or a subscription, by any process, counts it up in the same transaction.
+  // Every change of a channel, a subscription or preferences, by any process, counts it up in the same transaction.
   let edition = -1
   return {
     known: () => routes,
     async current() {
-      const now = await repository.cursor(ROUTES)
+      const now = await repository.routesEdition()
       if (now === edition) return routes
-      routes = Map.groupBy((await repository.routes()).map(makeRoute), ({ subscription }) => subscription.tenantId)
+      const rows = await repository.routes()
+      const made = rows.subscriptions.map((subscription) => makeRoute(subscription, rows))
+      routes = Map.groupBy(
+        made.filter((route) => route !== undefined),
+        ({ subscription }) => subscription.tenantId,
+      )
       edition = now
       return routes
     },

@@ -9,6 +9,7 @@ export type NotificationTables = {
     status: string
     reason: string | null
     config: string
+    settings: string
     created_at: number
     updated_at: number
   }
@@ -19,6 +20,9 @@ export type NotificationTables = {
     channel_id: string
     types: string
     severity: string
+    member_id: string | null
+    dedup_key: string | null
+    dedup_window_ms: number | null
     created_at: number
   }
   deliveries: {
@@ -35,6 +39,13 @@ export type NotificationTables = {
     status: string
     error: string | null
     task_id: string | null
+    member_id: string | null
+    due_at: number
+    tries: number
+    round: number
+    slot_at: number | null
+    digest: string | null
+    digest_id: string | null
     created_at: number
     finished_at: number | null
   }
@@ -45,6 +56,7 @@ export type NotificationTables = {
     attempt: number
     at: number
     duration_ms: number
+    request: string | null
     status_code: number | null
     response: string | null
     error: string | null
@@ -58,8 +70,21 @@ export type NotificationTables = {
     severity: string
     title: string
     message: string
+    member_id: string | null
     read_at: number | null
     created_at: number
   }
+  notification_templates: {
+    id: string
+    tenant_id: string
+    name: string
+    subject: string
+    body: string
+    created_at: number
+    updated_at: number
+  }
+  notification_preferences: { tenant_id: string; member_id: string; preferences: string; updated_at: number }
+  channel_slots: { channel_id: string; next_at: number }
+  notification_keys: { subscription_id: string; key: string; until_at: number }
   cursors: { name: string; position: number }
 }

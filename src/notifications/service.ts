@@ -7,29 +7,54 @@ import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
-import type { NewTask, TaskHandler } from '../tasks/index.ts'
+import type { SecretKeys } from '../platform/secret-keys.ts'
+import type { TaskHandler } from '../tasks/index.ts'
 import { makeBreaker } from './breaker.ts'
 import { makeChannels } from './channels.ts'
 import { makeDeliver } from './deliver.ts'
+import { type CreateTask, type DeliveryRetry, makeDispatch } from './dispatch.ts'
+import { DELIVER_KIND } from './endings.ts'
 import { notificationErrors } from './errors.ts'
-import { type CreateTask, DELIVER_KIND, makeOutbox } from './outbox.ts'
-import { type DeliveryFilter, type InboxFilter, makeDeliveryRepository } from './repository-deliveries.ts'
-import type { Delivery, DeliveryAttempt, InboxItem, Message } from './types.ts'
+import { makeGate } from './gate.ts'
+import { makeInbox } from './inbox.ts'
+import { makeIntake } from './intake.ts'
+import { makeLiquids } from './liquid.ts'
+import { type Mailer, type MailServer, makeMailer } from './mail.ts'
+import { makeOutbox } from './outbox.ts'
+import { makePreferences } from './preferences.ts'
+import { makeNotificationRepository } from './repository.ts'
+import { type DeliveryFilter, makeDeliveryRepository } from './repository-deliveries.ts'
+import { makeReseal } from './reseal.ts'
+import { makeRouting } from './routing.ts'
+import { makeSend } from './send.ts'
+import { makeSubscriptions } from './subscriptions.ts'
+import { makeTemplates } from './templates.ts'
+import type { Delivery, DeliveryAttempt, Message } from './types.ts'
 
 export interface NotificationServiceOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
   readonly log: Log
-  /** 32 bytes; the secrets of channels are sealed under it. */
-  readonly secretKey: Buffer
+  /** A key of 32 bytes, or several; the secrets of channels are sealed under the first. */
+  readonly secretKey: Buffer | SecretKeys
   readonly createTask: CreateTask
   readonly outbound: Outbound
   readonly eventLog: EventLog
   readonly hub: EventHub
+  /** Internal hosts that mail servers of tenants may be at; see `makeOutboundPolicy`. */
+  readonly allow?: readonly string[]
+  /** The operator's mail server, for channels that name none. */
+  readonly mailServer?: MailServer | undefined
+  /** Other than the SMTP client of mail.ts. */
+  readonly mailer?: Mailer
+  /** Deliveries that this process does at a time. */
+  readonly places?: number
   /** Of one call to a receiver. */
   readonly timeoutMs?: number
-  readonly retry?: NonNullable<NewTask['retry']>
+  readonly retry?: Partial<DeliveryRetry>
+  /** 0 to 1. */
+  readonly random?: () => number
 }
 
 const TIMEOUT_MS = 15_000
@@ -42,17 +67,39 @@ export const DELIVERY_RETRY = {
   delay: 5000,
   maxDelay: 86_400_000,
   jitter: 0.1,
-} as const satisfies NewTask['retry']
+} as const satisfies DeliveryRetry
+const PLACES = 50
 const REPLAY_PAGE = 200
 
 export const makeNotificationService = (options: NotificationServiceOptions) => {
-  const { db, clock, makeId, timeoutMs = TIMEOUT_MS, retry = DELIVERY_RETRY } = options
+  const { db, clock, makeId, timeoutMs = TIMEOUT_MS, random = Math.random } = options
   const box = makeSecretBox(options.secretKey)
+  const liquids = makeLiquids()
+  const mailer = options.mailer ?? makeMailer({ allow: options.allow ?? [], timeoutMs })
   const repository = makeDeliveryRepository(db.primary)
-  const outbox = makeOutbox({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
-  const channels = makeChannels({ db, clock, makeId, box, changed: () => outbox.wake() })
-  const breaker = makeBreaker({ now: clock.now, probeMs: timeoutMs })
-  const deliver = makeDeliver({ ...options, box, channels, breaker, timeoutMs })
+
+  const templates = makeTemplates({ db, clock, makeId, liquids })
+  const inbox = makeInbox({ db, clock, liquids, templates })
+  const routing = makeRouting(makeNotificationRepository(db.primary))
+  const intake = makeIntake({ ...options, liquids, inbox, templates, routing })
+  const retry = { ...DELIVERY_RETRY, ...options.retry }
+  const dispatch = makeDispatch({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
+  const outbox = makeOutbox({ ...options, routing, intake, dispatch })
+
+  const changed = (): void => outbox.wake()
+  const hasMailServer = options.mailServer !== undefined
+  const channels = {
+    ...makeChannels({ db, clock, makeId, box, hasMailServer, changed }),
+    ...makeSubscriptions({ db, clock, makeId, liquids, changed }),
+  }
+  const preferences = makePreferences({ db, clock, changed })
+  const deliver = makeDeliver({
+    ...{ db, clock, makeId, channels, templates, inbox, random },
+    send: makeSend({ ...options, mailServer: options.mailServer, mailer, liquids, box, timeoutMs }),
+    breaker: makeBreaker({ now: clock.now, probeMs: timeoutMs }),
+    gate: makeGate({ now: clock.now, places: options.places ?? PLACES }),
+    dueAt: outbox.dueAt,
+  })
 
   const find = async (tenantId: string, id: string): Promise<Delivery> => {
     const delivery = await repository.delivery(tenantId, id)
@@ -62,13 +109,14 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
 
   const add = async (deliveries: readonly Delivery[]): Promise<void> => {
     await db.transaction((tx) => makeDeliveryRepository(tx).addDeliveries(deliveries))
-    await Promise.all(deliveries.map((delivery) => outbox.dispatch(delivery)))
+    await Promise.all(deliveries.map(dispatch.one))
   }
 
   const fresh = () => {
     const [id, createdAtMs] = [makeId(), clock.now()]
-    const state = { dedupKey: null, status: 'pending', error: null, taskId: null, finishedAtMs: null } as const
-    return { id, createdAtMs, ...state }
+    const state = { status: 'pending', error: null, taskId: null, finishedAtMs: null, dueAtMs: createdAtMs } as const
+    const none = { dedupKey: null, tries: 0, round: 0, slotAtMs: null, digest: null, digestId: null } as const
+    return { id, createdAtMs, ...state, ...none }
   }
 
   /** A channel that is disabled would skip it. */
@@ -95,7 +143,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
       data: { text: `a test of the channel "${name}"` },
     }
     const what = { cause: 'test', type, messageId: `msg_${base.id}`, message: JSON.stringify(message) } as const
-    const delivery = { ...base, ...what, tenantId, projectId, channelId, subscriptionId: null }
+    const delivery = { ...base, ...what, tenantId, projectId, channelId, subscriptionId: null, memberId: null }
     await add([delivery])
     return delivery
   }
@@ -131,29 +179,22 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     }
   }
 
-  const setRead = async (tenantId: string, id: string, isRead: boolean): Promise<InboxItem> => {
-    const item = await repository.inboxItem(tenantId, id)
-    if (!item) throw notificationErrors.inbox_item_not_found(`there is no inbox item ${id}`)
-    const readAtMs = isRead ? (item.readAtMs ?? clock.now()) : null
-    await db.transaction((tx) => makeDeliveryRepository(tx).setRead(tenantId, id, readAtMs))
-    return { ...item, readAtMs }
-  }
-
   return {
     channels,
+    templates,
+    preferences,
+    inbox,
+    /** For streams of the inbox. */
+    eventLog: options.eventLog,
+    hub: options.hub,
     test,
     find,
     attempts: (tenantId: string, id: string): Promise<DeliveryAttempt[]> => repository.attempts(tenantId, id),
     deliveries: (tenantId: string, filter: DeliveryFilter) => repository.deliveries(tenantId, filter),
     replay,
     replayMany,
-    inbox: (tenantId: string, filter: InboxFilter) => repository.inbox(tenantId, filter),
-    unreadCount: (tenantId: string) => repository.unreadCount(tenantId),
-    setRead,
-    /** Says how many were unread. */
-    setAllRead: (tenantId: string): Promise<number> =>
-      db.transaction((tx) => makeDeliveryRepository(tx).setAllRead(tenantId, clock.now())),
-
+    /** Puts the secrets of up to `limit` channels under the key that seals now; says how many were not. */
+    reseal: makeReseal(db, box),
     /** The code of `notification:` tasks; undefined for any other kind. */
     handler: (kind: string): TaskHandler | undefined => (kind === DELIVER_KIND ? deliver : undefined),
     /** Reads the event log from now on, beginning where it was left. */

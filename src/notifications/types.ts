@@ -11,15 +11,45 @@ export interface SealedSecret {
   readonly untilMs: number | null
 }
 
+export const MAIL_SECURITY = ['tls', 'starttls', 'none'] as const
+/** `tls`: from the first byte. `starttls`: nothing is sent before the line is encrypted. `none`: in the clear, and without a password. */
+export type MailSecurity = (typeof MAIL_SECURITY)[number]
+
+/** A mail server as it lies in the database. */
+export interface SealedMailServer {
+  readonly host: string
+  readonly port: number
+  readonly security: MailSecurity
+  readonly user: string | null
+  readonly sealedPassword: string | null
+  readonly from: string
+}
+
 /**
- * `webhook`: signed after Standard Webhooks. `slack`: an incoming webhook that takes `{ text }`. `inbox`: kept in the database, to be
- * read over the API.
+ * `webhook`: signed after Standard Webhooks. `slack`: an incoming webhook that takes `{ text }`. `email`: by SMTP, over the channel's own
+ * server or, where that is null, the operator's. `inbox`: kept in the database, to be read over the API.
  */
 export type ChannelConfig =
   | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly SealedSecret[] }
   /** The address is the secret. */
   | { readonly kind: 'slack'; readonly host: string; readonly sealedUrl: string }
+  | { readonly kind: 'email'; readonly to: readonly string[]; readonly server: SealedMailServer | null }
   | { readonly kind: 'inbox' }
+
+export const ENVELOPES = ['standard', 'cloudevents'] as const
+export type Envelope = (typeof ENVELOPES)[number]
+
+/** What a channel has besides its address. */
+export interface ChannelSettings {
+  /** The form of a webhook's body: that of Standard Webhooks, or CloudEvents 1.0 in structured mode. */
+  readonly envelope: Envelope
+  /** Gives the text of Slack, email and inbox messages; null: a plain one. */
+  readonly templateId: string | null
+  /** Calls in a minute, evenly spaced; null: no limit. */
+  readonly ratePerMinute: number | null
+}
+
+export const PLAIN_SETTINGS: ChannelSettings = { envelope: 'standard', templateId: null, ratePerMinute: null }
 
 export interface Channel {
   readonly id: string
@@ -30,15 +60,28 @@ export interface Channel {
   /** Why it is disabled. */
   readonly reason: string | null
   readonly config: ChannelConfig
+  readonly settings: ChannelSettings
   readonly createdAtMs: number
   readonly updatedAtMs: number
 }
 
+/** A mail server as a caller names it. */
+export interface NewMailServer {
+  readonly host: string
+  readonly port: number
+  readonly security: MailSecurity
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  readonly from: string
+}
+
 /** What a caller says of a new channel. */
-export type NewChannel =
-  | { readonly kind: 'webhook'; readonly name: string; readonly url: string }
-  | { readonly kind: 'slack'; readonly name: string; readonly url: string }
-  | { readonly kind: 'inbox'; readonly name: string }
+export type NewChannel = { readonly name: string; readonly settings?: Partial<ChannelSettings> | undefined } & (
+  | { readonly kind: 'webhook'; readonly url: string }
+  | { readonly kind: 'slack'; readonly url: string }
+  | { readonly kind: 'email'; readonly to: readonly string[]; readonly server?: NewMailServer | undefined }
+  | { readonly kind: 'inbox' }
+)
 
 export interface Subscription {
   readonly id: string
@@ -50,7 +93,17 @@ export interface Subscription {
   readonly types: readonly string[]
   /** The least severity. */
   readonly severity: Severity
+  /** For whom: that member's preferences decide about channel, quiet hours and digest. */
+  readonly memberId: string | null
+  /** Events with the same key within the window are told of once. */
+  readonly dedup: Dedup | null
   readonly createdAtMs: number
+}
+
+export interface Dedup {
+  /** A template; what it gives for an event is the key. */
+  readonly key: string
+  readonly windowMs: number
 }
 
 export interface NewSubscription {
@@ -58,6 +111,50 @@ export interface NewSubscription {
   readonly projectId: string | null
   readonly types: readonly string[]
   readonly severity: Severity
+  readonly memberId?: string | null | undefined
+  readonly dedup?: Dedup | null | undefined
+}
+
+export interface Template {
+  readonly id: string
+  readonly tenantId: string
+  readonly name: string
+  /** Of an email; the title of an inbox item. */
+  readonly subject: string
+  readonly body: string
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+}
+
+export interface TemplateText {
+  readonly subject: string
+  readonly body: string
+}
+
+/** Local times, as `HH:MM`; from evening to morning where `to` is the earlier one. */
+export interface QuietHours {
+  readonly from: string
+  readonly to: string
+}
+
+export type DigestRhythm = { readonly every: 'hour' } | { readonly every: 'day'; readonly at: string }
+
+/** How a member wants to be told. Nothing of it holds for an inbox, which disturbs nobody. */
+export interface Preferences {
+  /** Instead of the channel of the subscription; null: that one. */
+  readonly channelId: string | null
+  /** IANA, such as `Europe/Berlin`. */
+  readonly timeZone: string
+  readonly quietHours: QuietHours | null
+  readonly digest: DigestRhythm | null
+  /** What is of severity `error` comes at once, whatever the hour. */
+  readonly errorsAtOnce: boolean
+}
+
+export interface MemberPreferences extends Preferences {
+  readonly tenantId: string
+  readonly memberId: string
+  readonly updatedAtMs: number
 }
 
 /** What a receiver is told: an event as it was when it happened. */
@@ -72,11 +169,14 @@ export interface Message {
   readonly data: { readonly [key: string]: Json | undefined }
 }
 
-export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed', 'skipped'] as const
-/** `pending`: under way, tries to come included. `failed`: no further try. `skipped`: its channel was disabled or gone. */
+export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed', 'skipped', 'digested'] as const
+/**
+ * `pending`: under way, tries to come included. `failed`: no further try. `skipped`: its channel was disabled or gone.
+ * `digested`: told together with others, by another delivery.
+ */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-export const DELIVERY_CAUSES = ['event', 'test', 'replay'] as const
+export const DELIVERY_CAUSES = ['event', 'test', 'replay', 'digest'] as const
 export type DeliveryCause = (typeof DELIVERY_CAUSES)[number]
 
 export interface Delivery {
@@ -97,6 +197,19 @@ export interface Delivery {
   readonly error: string | null
   /** The task that does it; null until there is one. */
   readonly taskId: string | null
+  readonly memberId: string | null
+  /** It gets no task before this. */
+  readonly dueAtMs: number
+  /** Tries that failed. */
+  readonly tries: number
+  /** Tasks that it had before this one and that put it off. */
+  readonly round: number
+  /** The time that the rate limit of its channel has given it. */
+  readonly slotAtMs: number | null
+  /** What it is gathered by while it waits to be told together with others. */
+  readonly digest: string | null
+  /** The delivery that told of it, together with others. */
+  readonly digestId: string | null
   readonly createdAtMs: number
   readonly finishedAtMs: number | null
 }
@@ -109,6 +222,8 @@ export interface DeliveryAttempt {
   readonly attempt: number
   readonly atMs: number
   readonly durationMs: number
+  /** JSON of what was sent, cut, without what is secret. */
+  readonly request: string | null
   /** Null when there was no answer. */
   readonly statusCode: number | null
   /** The beginning of the answer's body. */
@@ -126,6 +241,7 @@ export interface InboxItem {
   readonly severity: Severity
   readonly title: string
   readonly message: string
+  readonly memberId: string | null
   readonly readAtMs: number | null
   readonly createdAtMs: number
 }

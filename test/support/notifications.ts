@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
+import type { WorkflowFunction } from '../../src/engine/index.ts'
 import {
   makeNotificationService,
   type NotificationService,
@@ -86,6 +87,7 @@ export type TestOptions = Partial<NotificationServiceOptions> & {
   readonly allow?: readonly string[]
   /** One that runs already: a second service beside the first. */
   readonly engine?: TestEngine
+  readonly workflows?: Record<string, WorkflowFunction>
 }
 
 const DELIVER = 'notification:deliver'
@@ -107,7 +109,7 @@ export const makeTestNotifications = async (
   const startEngine = () =>
     startTestEngine({
       db,
-      workflows: {},
+      workflows: options.workflows ?? {},
       handlers: {
         [DELIVER]: (input, call) => holder.notifications!.handler(DELIVER)!(input, call),
         ok: async () => 'ok',

@@ -1,0 +1,102 @@
+/** Reads and writes of the inbox. */
+import type { Handle } from '../platform/db/database.ts'
+import type { CreatedCursor } from '../platform/http/page.ts'
+import type { Severity } from './catalogue.ts'
+import { inParts } from './repository-deliveries.ts'
+import type { NotificationTables } from './schema.ts'
+import type { InboxItem } from './types.ts'
+
+const toInboxItem = (row: NotificationTables['inbox']): InboxItem => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  projectId: row.project_id,
+  channelId: row.channel_id,
+  type: row.type,
+  severity: row.severity as Severity,
+  title: row.title,
+  message: row.message,
+  memberId: row.member_id,
+  readAtMs: row.read_at,
+  createdAtMs: row.created_at,
+})
+
+/** Whose items: everybody's and one's own, or only that member's. */
+export interface InboxScope {
+  readonly memberId?: string | undefined
+  readonly projectId?: string | undefined
+}
+
+export interface InboxFilter extends InboxScope {
+  readonly isUnread?: boolean | undefined
+  readonly after?: CreatedCursor | undefined
+  readonly limit: number
+}
+
+export const makeInboxRepository = (handle: Handle) => {
+  const db = handle.withTables<NotificationTables>()
+  return {
+    /** One that is there already stays as it is. */
+    async addItems(items: readonly InboxItem[]): Promise<void> {
+      for (const part of inParts(items)) {
+        const rows = part.map((item) => ({
+          id: item.id,
+          tenant_id: item.tenantId,
+          project_id: item.projectId,
+          channel_id: item.channelId,
+          type: item.type,
+          severity: item.severity,
+          title: item.title,
+          message: item.message,
+          member_id: item.memberId,
+          read_at: item.readAtMs,
+          created_at: item.createdAtMs,
+        }))
+        const insert = db.insertInto('inbox').values(rows)
+        await insert.onConflict((conflict) => conflict.column('id').doNothing()).execute()
+      }
+    },
+    /** Newest first. */
+    async items(tenantId: string, { isUnread, projectId, memberId, after, limit }: InboxFilter): Promise<InboxItem[]> {
+      let query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId)
+      if (isUnread === true) query = query.where('read_at', 'is', null)
+      if (isUnread === false) query = query.where('read_at', 'is not', null)
+      if (projectId !== undefined) query = query.where('project_id', '=', projectId)
+      if (memberId !== undefined) query = query.where('member_id', '=', memberId)
+      if (after) {
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
+        )
+      }
+      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toInboxItem)
+    },
+    async item(tenantId: string, id: string): Promise<InboxItem | undefined> {
+      const query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toInboxItem(row)
+    },
+    /** In the order of their making; those that are gone are left out. */
+    async itemsById(tenantId: string, ids: readonly string[]): Promise<InboxItem[]> {
+      if (ids.length === 0) return []
+      const query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId).where('id', 'in', ids)
+      return (await query.orderBy('created_at').orderBy('id').execute()).map(toInboxItem)
+    },
+    async setRead(tenantId: string, id: string, readAtMs: number | null): Promise<void> {
+      const update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)
+      await update.where('id', '=', id).execute()
+    },
+    /** How many were unread. */
+    async setAllRead(tenantId: string, readAtMs: number, { memberId, projectId }: InboxScope = {}): Promise<number> {
+      let update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)
+      if (memberId !== undefined) update = update.where('member_id', '=', memberId)
+      if (projectId !== undefined) update = update.where('project_id', '=', projectId)
+      return Number((await update.where('read_at', 'is', null).executeTakeFirst()).numUpdatedRows)
+    },
+    async unreadCount(tenantId: string, { memberId, projectId }: InboxScope = {}): Promise<number> {
+      let query = db.selectFrom('inbox').select((eb) => eb.fn.countAll<number>().as('count'))
+      if (memberId !== undefined) query = query.where('member_id', '=', memberId)
+      if (projectId !== undefined) query = query.where('project_id', '=', projectId)
+      const row = await query.where('tenant_id', '=', tenantId).where('read_at', 'is', null).executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+  }
+}

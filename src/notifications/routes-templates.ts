@@ -1,0 +1,92 @@
+/** HTTP routes of templates. */
+import { z } from 'zod'
+import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { HttpServer } from '../platform/http/server.ts'
+import { idSchema, jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { TEMPLATE_CHARACTERS } from './liquid.ts'
+import type { NotificationService } from './service.ts'
+import type { Template } from './types.ts'
+
+const view = (template: Template) => ({
+  id: template.id,
+  name: template.name,
+  subject: template.subject,
+  body: template.body,
+  createdAt: toTime(template.createdAtMs),
+  updatedAt: toTime(template.updatedAtMs),
+})
+
+const subject = z.string().max(1000).describe('Liquid. Of an email; the title of an inbox item. Empty: a plain one.')
+const body = z
+  .string()
+  .max(TEMPLATE_CHARACTERS)
+  .describe('Liquid over type, severity, title, tells, timestamp, eventId, projectId, runId, taskId, data and items.')
+const previewBody = z.strictObject({
+  subject: subject.default(''),
+  body,
+  type: z.string().min(1).max(100).default('run.failed').describe('The event type to try it on.'),
+  data: z.record(z.string(), jsonSchema).optional().describe('The data of the event; an example if left out.'),
+})
+const params = z.object({ id: idSchema })
+const READ = { permission: 'notifications:read' } as const
+const WRITE = { permission: 'notifications:write' } as const
+
+export const addTemplateRoutes = (server: HttpServer, { templates }: NotificationService): void => {
+  const tags = ['templates']
+  server.get(
+    '/v1/templates',
+    {
+      config: READ,
+      schema: { tags, summary: 'List templates, newest first', querystring: z.strictObject(pageQuery) },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      return toPage(await templates.list(request.principal.tenantId, readCursor(cursor), limit + 1), limit, view)
+    },
+  )
+  server.post(
+    '/v1/templates',
+    {
+      config: WRITE,
+      schema: {
+        tags,
+        summary: 'Make a template of messages',
+        body: z.strictObject({ name: nameSchema, subject: subject.default(''), body }),
+      },
+    },
+    async (request, reply) =>
+      reply.code(201).send(view(await templates.create(request.principal.tenantId, request.body))),
+  )
+  server.post(
+    '/v1/templates/preview',
+    { config: WRITE, schema: { tags, summary: 'Render a template without keeping it', body: previewBody } },
+    async (request) => {
+      const { type, data, ...text } = request.body
+      return templates.preview(text, { type, data })
+    },
+  )
+  server.get('/v1/templates/:id', { config: READ, schema: { tags, summary: 'A template', params } }, async (request) =>
+    view(await templates.find(request.principal.tenantId, request.params.id)),
+  )
+  server.put(
+    '/v1/templates/:id',
+    {
+      config: WRITE,
+      schema: {
+        tags,
+        summary: 'Change a template',
+        params,
+        body: z.strictObject({ name: nameSchema.optional(), subject: subject.optional(), body: body.optional() }),
+      },
+    },
+    async (request) => view(await templates.update(request.principal.tenantId, request.params.id, request.body)),
+  )
+  server.delete(
+    '/v1/templates/:id',
+    { config: WRITE, schema: { tags, summary: 'Delete a template; its channels tell plainly again', params } },
+    async (request, reply) => {
+      await templates.remove(request.principal.tenantId, request.params.id)
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,82 @@
+/** Subscriptions: made, listed, removed. */
+import type { Clock } from '../platform/clock.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
+import type { NewEvent } from '../platform/events/event.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import type { MakeId } from '../platform/ids.ts'
+import { CATALOGUE, covered, isPattern } from './catalogue.ts'
+import { notificationErrors } from './errors.ts'
+import type { Liquids } from './liquid.ts'
+import { type ListFilter, makeNotificationRepository } from './repository.ts'
+import type { NewSubscription, Subscription } from './types.ts'
+
+export interface SubscriptionOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly makeId: MakeId
+  readonly liquids: Liquids
+  /** Told after a change that the outbox must know of. */
+  readonly changed: () => void
+}
+
+const checkTypes = (types: readonly string[]): void => {
+  const wrong = types.find((pattern) => !isPattern(pattern) || covered(pattern).length === 0)
+  if (wrong === undefined) return
+  const known = Object.keys(CATALOGUE)
+  const near = known.filter((name) => name.split('.')[0] === wrong.split('.')[0])
+  throw notificationErrors.event_type_unknown(
+    `no event type fits "${wrong}"; allowed: a type, or one with *, such as run.* or *.failed. ` +
+      `Types: ${(near.length > 0 ? near : known).join(', ')}`,
+  )
+}
+
+export const makeSubscriptions = ({ db, clock, makeId, liquids, changed }: SubscriptionOptions) => {
+  const repository = makeNotificationRepository(db.primary)
+
+  const write = async (event: NewEvent, work: (tx: Handle) => Promise<unknown>): Promise<void> => {
+    await db.transaction(async (tx) => {
+      await work(tx)
+      await makeNotificationRepository(tx).bumpRoutes()
+      await writeEvent(tx, event)
+    })
+    changed()
+  }
+
+  const findSubscription = async (tenantId: string, id: string): Promise<Subscription> => {
+    const subscription = await repository.subscription(tenantId, id)
+    if (!subscription) throw notificationErrors.subscription_not_found(`there is no subscription ${id}`)
+    return subscription
+  }
+
+  const subscriptionEvent = ({ id, tenantId, projectId, channelId, types }: Subscription, type: string): NewEvent => ({
+    ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
+    data: { subscriptionId: id, channelId, types: [...types] },
+  })
+
+  const subscribe = async (tenantId: string, request: NewSubscription): Promise<Subscription> => {
+    checkTypes(request.types)
+    if (request.dedup) liquids.check(request.dedup.key)
+    if (!(await repository.channel(tenantId, request.channelId)))
+      throw notificationErrors.channel_not_found(`there is no channel ${request.channelId}`)
+    const { memberId = null, dedup = null } = request
+    const subscription = { ...request, memberId, dedup, id: makeId(), tenantId, createdAtMs: clock.now() }
+    await write(subscriptionEvent(subscription, 'subscription.created'), (tx) =>
+      makeNotificationRepository(tx).addSubscription(subscription),
+    )
+    return subscription
+  }
+
+  const unsubscribe = async (tenantId: string, id: string): Promise<void> => {
+    const subscription = await findSubscription(tenantId, id)
+    await write(subscriptionEvent(subscription, 'subscription.deleted'), (tx) =>
+      makeNotificationRepository(tx).deleteSubscription(tenantId, id),
+    )
+  }
+
+  return {
+    findSubscription,
+    subscriptions: (tenantId: string, filter: ListFilter) => repository.subscriptions(tenantId, filter),
+    subscribe,
+    unsubscribe,
+  }
+}
