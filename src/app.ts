@@ -3,31 +3,26 @@
  * call for.
  */
 import type { FastifyBaseLogger } from 'fastify'
-import { makeAgentRoutes } from './agents/index.ts'
 import { credentialsFile, readCredentials, writeCredentials } from './app/credentials.ts'
 import { readFolder } from './app/loader.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
-import { buildServices, openDatabase, type Services } from './app/services.ts'
+import { makeAppServer } from './app/server.ts'
+import { buildServices, type Foundation, openDatabase, type Services } from './app/services.ts'
+import { openShared } from './app/shared.ts'
 import { watchFolders } from './app/watch.ts'
 import type { Config } from './config.ts'
 import { makeLeaseKeeper } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
-import { makeNotificationRoutes } from './notifications/index.ts'
 import { systemClock } from './platform/clock.ts'
-import type { Database } from './platform/db/database.ts'
 import { migrate } from './platform/db/migrate.ts'
+import { type Duties, makeDuties } from './platform/duties.ts'
 import { AppError } from './platform/errors.ts'
-import { type EventHub, makeEventHub } from './platform/events/hub.ts'
-import { makeEventLog } from './platform/events/log.ts'
-import { type HttpServer, makeHttpServer } from './platform/http/server.ts'
+import { makeEventHub } from './platform/events/hub.ts'
+import { relayEvents } from './platform/events/relay.ts'
+import type { HttpServer } from './platform/http/server.ts'
+import { makeIdGenerator } from './platform/ids.ts'
 import { makeLog } from './platform/log.ts'
-import { makeHealthRoutes, makeMetrics } from './platform/telemetry/metrics.ts'
 import { type Part, partsOf } from './roles.ts'
-import { makeScheduleRoutes } from './scheduler/index.ts'
-import { makeSkillRoutes } from './skills/index.ts'
-import { makeTaskRoutes } from './tasks/index.ts'
-import { makeTenantRoutes } from './tenants/index.ts'
-import { makeRunRoutes, makeWorkflowRoutes } from './workflows/index.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -54,65 +49,23 @@ export interface App {
   stop(): Promise<void>
 }
 
-const VERSION = '0.1.0'
-const makeServer = (
-  config: Config,
-  log: FastifyBaseLogger,
-  hub: EventHub,
-  db: Database,
-  services: Services,
-): Promise<HttpServer> => {
-  const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, makeId } = services
-  const eventLog = makeEventLog(db)
-  const metrics = makeMetrics()
-  metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
-  metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
-  metrics.gauge('aidos_runs_live', 'Runs in memory.', () => engine.stats.live)
-  metrics.gauge('aidos_tasks_active', 'Attempts under way here.', () => tasks.active)
-  metrics.gauge(
-    'aidos_commit_transactions',
-    'Transactions of the group commit since the start.',
-    () => db.commitStats.transactions,
-  )
-  metrics.gauge('aidos_commit_units', 'Units that those transactions carried.', () => db.commitStats.units)
-  metrics.gauge('aidos_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
-  return makeHttpServer({
-    log,
-    makeId,
-    bodyLimitBytes: config.BODY_LIMIT_BYTES,
-    version: VERSION,
-    authenticate: (authorization) => tenants.authenticate(authorization),
-    routes: [
-      makeHealthRoutes({ metrics, ready: () => db.ping() }),
-      makeRunRoutes({ engine, log: eventLog, hub, payloadLimitBytes: config.PAYLOAD_LIMIT_BYTES }),
-      makeTaskRoutes({ tasks, log: eventLog, hub, now: systemClock.now }),
-      makeWorkflowRoutes(workflows),
-      makeAgentRoutes(agents),
-      makeSkillRoutes(skills),
-      makeScheduleRoutes(schedules),
-      makeNotificationRoutes(notifications),
-      makeTenantRoutes(tenants),
-    ],
-  })
-}
-
 /** Parts as data: how each starts, and how it stops. */
-const makeParts = (config: Config, services: Services, server: HttpServer | undefined) => {
+const makeParts = ({ config }: Foundation, services: Services, duties: Duties) => {
   const { engine, tasks, schedules, notifications } = services
   const grace = config.SHUTDOWN_GRACE_MS
-  const parts: Record<Part, { start(): Promise<unknown> | undefined; stop(): Promise<void> }> = {
-    executor: { start: async () => tasks.startExecutor(), stop: () => tasks.stop(grace) },
+  const parts: Record<Part, { start(): unknown; stop(): unknown }> = {
+    executor: { start: () => tasks.startExecutor(), stop: () => tasks.stop(grace) },
     runs: { start: () => engine.start(), stop: () => engine.stop(grace) },
-    timers: { start: () => tasks.startSweeper(), stop: async () => {} },
-    notifier: { start: async () => notifications.start(), stop: async () => notifications.stop() },
-    schedules: { start: () => schedules.start(), stop: async () => schedules.stop() },
-    http: { start: () => server?.listen({ host: config.HOST, port: config.PORT }), stop: async () => server?.close() },
+    timers: duties,
+    notifier: notifications,
+    schedules,
+    api: { start: () => {}, stop: () => {} },
   }
   return parts
 }
 
-const addressOf = (server: HttpServer | undefined): string | undefined => {
-  const address = server?.addresses()[0]
+const addressOf = (server: HttpServer): string | undefined => {
+  const address = server.addresses()[0]
   if (!address || typeof address === 'string') return undefined
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
@@ -151,6 +104,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
   const { config, load = [] } = options
   const log = options.log ?? makeLog(config.LOG_LEVEL)
   const hub = makeEventHub()
+  const makeId = makeIdGenerator()
+  const workerId = makeId()
   const stops: (() => unknown)[] = []
   const stopAll = async (): Promise<void> => {
     for (const stop of stops.splice(0).reverse()) await stop()
@@ -163,11 +118,15 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const db = await openDatabase(config, hub, log)
     stops.push(() => db.stop())
     await migrate(db, migrations)
-    const services = buildServices(config, log, hub, db)
-    const { engine, tasks, queue, sandbox, outbound, modelOutbound, workers, tenants } = services
+    const shared = await openShared(config, log, workerId)
+    stops.push(() => shared.stop())
+    const { queue, bus, redis } = shared
+    if (bus.isShared) relayEvents(hub, bus)
+    const foundation: Foundation = { config, log, hub, db, queue, bus, makeId, workerId }
+    const services = buildServices(foundation)
+    const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop()]))
     stops.push(() => sandbox.stop())
-    stops.push(() => queue.stop())
 
     const { tenant, key: made } = await tenants.ensureDefaultTenant()
     services.owner.tenantId = tenant.id
@@ -183,9 +142,6 @@ export const startApp = async (options: AppOptions): Promise<App> => {
       stops.push(watchFolders(load, () => register(++edition).catch((error: unknown) => options.onLoadFailed?.(error))))
     }
 
-    const wanted = partsOf(config.AIDOS_ROLES)
-    const server = wanted.includes('http') ? await makeServer(config, log, hub, db, services) : undefined
-    const parts = makeParts(config, services, server)
     await workers.join()
     const leases = makeLeaseKeeper({
       workers,
@@ -202,15 +158,40 @@ export const startApp = async (options: AppOptions): Promise<App> => {
       },
       onError: (error) => log.error({ err: error }, 'the lease could not be renewed'),
     })
-    await leases.start()
+    leases.start()
     stops.push(() => leases.stop())
+    const duties = makeDuties({
+      ...{ db, bus, clock: systemClock, workerId },
+      onError: (error) => log.error({ err: error }, 'duties could not be shared out'),
+      duties: [
+        { name: 'take-over', ...leases.takeOver },
+        { name: 'runs', ...engine.sweeper },
+        { name: 'tasks', ...tasks.sweepers.due },
+        { name: 'answers', ...tasks.sweepers.answers },
+      ],
+    })
+    await bus.start()
+    const wanted = partsOf(config.AIDOS_ROLES)
+    const parts = makeParts(foundation, services, duties)
     for (const name of wanted) {
       await parts[name].start()
       stops.push(() => parts[name].stop())
     }
+    const server = await makeAppServer(foundation, services, {
+      servesApi: wanted.includes('api'),
+      async ready() {
+        await db.ping()
+        await redis?.ping()
+        leases.assertHeld()
+        if (wanted.includes('executor')) tasks.assertReady()
+        if (wanted.includes('runs')) engine.assertReady()
+      },
+    })
+    await server.listen({ host: config.HOST, port: config.PORT })
+    stops.push(() => server.close())
     const url = addressOf(server)
-    if (url && owner.key) writeCredentials(owner.file, { url, key: owner.key })
-    log.info({ url, roles: config.AIDOS_ROLES, runs: engine.stats }, 'AIDOS is ready')
+    if (url && owner.key && wanted.includes('api')) writeCredentials(owner.file, { url, key: owner.key })
+    log.info({ url, workerId, roles: config.AIDOS_ROLES, runs: engine.stats }, 'AIDOS is ready')
     return { url, key: owner.key, keyIsNew: owner.isNew, keyFile: owner.file, tenantId: tenant.id, stop: stopAll }
   } catch (error) {
     await stopAll()

@@ -2,15 +2,15 @@
 import type { Role } from './config.ts'
 
 /** In the order of their start: whoever is asked by another stands before it. */
-export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'notifier', 'http'] as const
+export const PARTS = ['executor', 'runs', 'timers', 'schedules', 'notifier', 'api'] as const
 /**
- * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` queues what falls due.
- * `schedules` fires schedules. `notifier` turns events into deliveries. `http` serves the API.
+ * `executor` does tasks. `runs` owns live runs of workflows and agents. `timers` does what one process does for all.
+ * `schedules` fires schedules. `notifier` turns events into deliveries. `api` serves it over HTTP; health and figures are served by every process.
  */
 export type Part = (typeof PARTS)[number]
 
 const PARTS_OF: Readonly<Record<Role, readonly Part[]>> = {
-  gateway: ['http'],
+  gateway: ['api'],
   agents: ['runs'],
   workflows: ['runs'],
   scheduler: ['timers', 'schedules'],

@@ -10,6 +10,7 @@ import {
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
 import { migrations } from '../../src/migrations/index.ts'
+import { makeLocalBus } from '../../src/platform/bus/bus.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
 import { migrate } from '../../src/platform/db/migrate.ts'
@@ -53,7 +54,8 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
   const code = makeCodeHandlers()
   code.register(noop.name, noop.run)
   const knot: { engine?: Engine } = {}
-  const shared = { db, queue, clock, log, makeId, workerId, workers, windowSize: config.QUEUE_WINDOW }
+  const bus = makeLocalBus()
+  const shared = { db, queue, bus, hub, clock, log, makeId, workerId, workers, windowSize: config.QUEUE_WINDOW }
   const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
   const tasks = makeTaskService({
     ...shared,
@@ -80,7 +82,8 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
   await workers.join()
   if (executor) tasks.startExecutor()
   await engine.start()
-  await tasks.startSweeper()
+  const sweepers = [engine.sweeper, tasks.sweepers.due, tasks.sweepers.answers]
+  for (const sweeper of sweepers) await sweeper.start()
 
   const request = { tenantId, projectId: null, kind: 'workflow', priority: 3 } as const satisfies Partial<NewRun>
   return {
@@ -95,6 +98,7 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
       if (ended.status !== 'completed') throw new Error(`a run of ${target} is ${ended.status}`)
     },
     async stop() {
+      for (const sweeper of sweepers) sweeper.stop()
       await engine.stop(1000)
       await tasks.stop(1000)
       await queue.stop()

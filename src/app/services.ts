@@ -6,32 +6,30 @@ import { makeAgentService, makeModelClient } from '../agents/index.ts'
 import type { Config } from '../config.ts'
 import { type Engine, makeEngine, makeWorkers, type ProgramSource } from '../engine/index.ts'
 import { makeNotificationService, type NotificationService } from '../notifications/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import { makeEventLog } from '../platform/events/log.ts'
-import { makeIdGenerator } from '../platform/ids.ts'
+import type { MakeId } from '../platform/ids.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
-import { makeLocalQueue } from '../platform/queue/local-queue.ts'
+import type { Queue } from '../platform/queue/queue.ts'
+import { makeSecretBox } from '../platform/secret-box.ts'
+import { makeSecretKeys } from '../platform/secret-keys.ts'
 import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
+import { makeRotation, makeSecretService } from '../secrets/index.ts'
 import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
 import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
-import { makeTenantService } from '../tenants/index.ts'
 import { makeWorkflowService } from '../workflows/index.ts'
 import { readBindings } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
-import { readSecretKey } from './secret-key.ts'
+import { hostOf, makeIdentity } from './identity.ts'
+import { makeSecretKeyReader } from './secret-key.ts'
 
 const SANDBOX_IDLE_MS = 30_000
 const OUTBOUND_TIMEOUT_MS = 120_000
 const OUTBOUND_BYTES = 4_194_304
 const MODEL_TIMEOUT_MS = 600_000
-
-/** `host:port`, as the allow-list has it. */
-const hostOf = (url: string): string => {
-  const { hostname, port, protocol } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
-}
 
 export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBaseLogger): Promise<Database> => {
   if (config.DB_CLIENT === 'sqlite') {
@@ -52,11 +50,21 @@ export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBa
   })
 }
 
+/** What the services stand on: each is open and knows nothing of them. */
+export interface Foundation {
+  readonly config: Config
+  readonly log: FastifyBaseLogger
+  readonly hub: EventHub
+  readonly db: Database
+  readonly queue: Queue
+  readonly bus: Bus
+  readonly makeId: MakeId
+  readonly workerId: string
+}
+
 /** Builds all services. Nothing runs yet, but for the database's connection. */
-export const buildServices = (config: Config, log: FastifyBaseLogger, hub: EventHub, db: Database) => {
+export const buildServices = ({ config, log, hub, db, queue, bus, makeId, workerId }: Foundation) => {
   const clock = systemClock
-  const makeId = makeIdGenerator()
-  const workerId = makeId()
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
   const cacheMax = config.CACHE_L1_MAX_SIZE
   const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
@@ -67,7 +75,6 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
     operatorId: () => owner.tenantId,
   })
 
-  const queue = makeLocalQueue({ clock, onError: (error, job) => log.error({ err: error, job }, 'a job broke') })
   const outbound = makeOutbound({
     allow: config.OUTBOUND_ALLOW,
     timeoutMs: OUTBOUND_TIMEOUT_MS,
@@ -81,7 +88,19 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
   })
   const sandbox = makeSandbox({ maxWorkers: Math.max(1, availableParallelism() - 1), idleMs: SANDBOX_IDLE_MS, clock })
   const workers = makeWorkers({ db, id: workerId, roles: config.AIDOS_ROLES, leaseMs: config.LEASE_MS, now: clock.now })
-  const tenants = makeTenantService({ db, clock, makeId, keyCacheMs: cacheMs, keyCacheMax: cacheMax })
+  const keys = makeSecretKeys(
+    makeSecretKeyReader({
+      configured: config.AIDOS_SECRET_KEY,
+      file: config.AIDOS_SECRET_KEY_FILE,
+      dataDir: config.AIDOS_DATA_DIR,
+      isEmbedded: db.isExclusive,
+    }),
+    clock.now,
+  )
+  const box = makeSecretBox(keys)
+  const identity = makeIdentity({ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax })
+  const { tenants } = identity
+  const secrets = makeSecretService({ db, clock, makeId, box })
   const builtins = makeBuiltinSkills({ filesRoot, outbound, clock })
   const skills = makeSkillService({
     db,
@@ -89,6 +108,7 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
     makeId,
     sandbox,
     outbound,
+    revealSecret: secrets.reveal,
     builtins,
     maxOutputBytes: payloadLimitBytes,
     cacheMs,
@@ -100,6 +120,7 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
     clock,
     makeId,
     skills,
+    revealSecret: secrets.reveal,
     model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
     defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
     compileSchema: makeSchemaCompiler(),
@@ -121,6 +142,7 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
   const tasks = makeTaskService({
     db,
     queue,
+    bus,
     clock,
     log,
     makeId,
@@ -149,6 +171,8 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
   const engine = makeEngine({
     db,
     queue,
+    bus,
+    hub,
     clock,
     makeId,
     log,
@@ -162,7 +186,7 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
   })
   knot.engine = engine
   const targets = makeEngineTargets({ engine, tasks, now: clock.now })
-  const schedules = makeScheduleService({ db, hub, clock, makeId, log, targets })
+  const schedules = makeScheduleService({ db, hub, bus, clock, makeId, log, targets })
   const notifications = makeNotificationService({
     db,
     clock,
@@ -170,24 +194,29 @@ export const buildServices = (config: Config, log: FastifyBaseLogger, hub: Event
     log,
     hub,
     outbound,
-    secretKey: readSecretKey({
-      configured: config.AIDOS_SECRET_KEY,
-      dataDir: config.AIDOS_DATA_DIR,
-      isEmbedded: db.isExclusive,
-    }),
+    secretKey: keys,
     createTask: (request) => tasks.create(request),
     eventLog: makeEventLog(db),
   })
   knot.notifications = notifications
+  const rotation = makeRotation({
+    keys,
+    sealed: [
+      { name: 'secrets', reseal: (limit) => secrets.reseal(limit) },
+      { name: 'channels', reseal: (limit) => notifications.reseal(limit) },
+    ],
+  })
   return {
     owner,
     makeId,
-    queue,
     outbound,
     modelOutbound,
     sandbox,
     workers,
+    identity,
     tenants,
+    secrets,
+    rotation,
     skills,
     agents,
     code,

@@ -1,8 +1,10 @@
 /** The durable engine: which runs live here, how they are born, woken, told and let go. */
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
+import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
@@ -14,7 +16,7 @@ import type { ProgramSource } from './program.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
 import { endRun, insertRun, insertSignal, leaveNews, requestCancel, requeueRun } from './rows.ts'
 import { makeRunKeeper, runEvent } from './run-keeper.ts'
-import { makeSweeper } from './sweeper.ts'
+import { makeSweeper, type Sweeper } from './sweeper.ts'
 import type { RunInbox, TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
 import { isFinal, type Run, type RunKind } from './types.ts'
@@ -23,6 +25,8 @@ import type { Workers } from './workers.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly queue: Queue
+  readonly bus: Bus
+  readonly hub: EventHub
   readonly clock: Clock
   readonly makeId: MakeId
   readonly log: Log
@@ -67,16 +71,21 @@ export interface Engine {
   programLoaded(kind: RunKind, target: string): Promise<void>
   /** Takes the runs at work from processes that are dead. */
   takeOver(workerIds: readonly string[]): Promise<void>
+  /** Takes runs and carries them. */
   start(): Promise<void>
+  /** Wakes runs that fall due and are held by nobody, and keeps the queue filled. For one process at a time. */
+  readonly sweeper: Pick<Sweeper, 'start' | 'stop'>
   /** Lets steps under way finish for at most `graceMs`. */
   stop(graceMs: number): Promise<void>
+  /** Throws when runs, which were started, are not taken from the queue. */
+  assertReady(): void
   readonly stats: { readonly live: number; readonly idle: number }
 }
 
 const PARTITION_OF: Readonly<Record<RunKind, Partition>> = { workflow: 'workflow', agent: 'agents' }
 
 export const makeEngine = (options: EngineOptions): Engine => {
-  const { db, queue, clock, makeId, log, workerId, programs, tasks } = options
+  const { db, queue, bus, hub, clock, makeId, log, workerId, programs, tasks } = options
   const runs = makeRunRepository(db.primary)
   const waiters = new Map<string, Set<(run: Run | undefined) => void>>()
   const consumers = new Map<RunKind, Consumer>()
@@ -124,7 +133,9 @@ export const makeEngine = (options: EngineOptions): Engine => {
       for (const tell of waiters.get(run.id) ?? []) tell(run)
       waiters.delete(run.id)
     },
-    onReleased: () => sweeper.soon(),
+    onReleased(wakeAtMs) {
+      if (wakeAtMs !== null) sweeper.soon(wakeAtMs)
+    },
   })
 
   // ---- birth ----------------------------------------------------------------------------------------------------------------------
@@ -242,9 +253,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       writes: [insertSignal(row), leaveNews(runId, nowMs)],
       events: [eventOf(run, 'signal.sent', { signal: name })],
     })
-    const here = keeper.get(runId)
-    if (here) here.signalled(row)
-    else if (run.status !== 'stopped') keeper.wakeRow(runId)
+    if (run.status !== 'stopped') keeper.told(runId, (here) => here.signalled(row))
   }
 
   const endNow = async (run: Run): Promise<Run> => {
@@ -263,6 +272,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     cancelled.dispatch()
     const ended: Run = { ...run, status: 'cancelled', waitingFor: null, error, workerId: null, finishedAtMs: nowMs }
     keeper.ended(ended)
+    // Whoever has it in memory is to let go of it.
+    if (run.workerId !== null) keeper.wake(run.id, {}, run.workerId)
     for (const child of await runs.children(run.id)) {
       if (isFinal(child.status)) continue
       await cancel(run.tenantId, child.id).catch((failure: unknown) => report('a child was not cancelled', failure))
@@ -280,9 +291,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       writes: [requestCancel(runId, nowMs), leaveNews(runId, nowMs)],
       events: [eventOf(run, 'run.cancel_requested')],
     })
-    const here = keeper.get(runId)
-    if (here) here.cancelRequested()
-    else keeper.wakeRow(runId)
+    keeper.told(runId, (here) => here.cancelRequested())
     return { ...run, cancelRequestedAtMs: nowMs }
   }
 
@@ -300,7 +309,12 @@ export const makeEngine = (options: EngineOptions): Engine => {
     const listeners = waiters.get(runId) ?? new Set()
     waiters.set(runId, listeners.add(tell))
     const cancelTimer = clock.after(timeoutMs, () => tell(undefined))
+    // It may end in another process.
+    const unsubscribe = bus.isShared
+      ? hub.subscribe({ runId }, ({ type }) => ENDS.has(type) && tell(undefined))
+      : undefined
     try {
+      await hub.settled()
       if (!keeper.get(runId)) {
         const run = await find(tenantId, runId)
         if (isFinal(run.status) || run.status === 'stopped') return run
@@ -309,6 +323,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       return run?.tenantId === tenantId ? run : await find(tenantId, runId)
     } finally {
       cancelTimer()
+      unsubscribe?.()
       listeners.delete(tell)
       if (listeners.size === 0 && waiters.get(runId) === listeners) waiters.delete(runId)
     }
@@ -318,26 +333,35 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   /** Runs that this process holds by their rows, but not in memory: what brought them here went wrong in between. */
   let strays = new Set<string>()
-  let strayLookMs = 0
-  const wakeStrays = async (nowMs: number): Promise<void> => {
-    if (nowMs - strayLookMs < STRAY_EVERY_MS) return
-    strayLookMs = nowMs
+  let disarmStrays = (): void => {}
+  const wakeStrays = async (): Promise<void> => {
     const missing = (await runs.workingOf(workerId)).filter((runId) => !keeper.get(runId))
     // A run on its way into memory is missing for a moment: only one that is missing twice is a stray.
-    for (const runId of missing) if (strays.has(runId)) keeper.wakeRow(runId)
+    for (const runId of missing) if (strays.has(runId)) keeper.wake(runId)
     strays = new Set(missing)
+  }
+  const watchStrays = (): void => {
+    disarmStrays = clock.after(STRAY_EVERY_MS, () => {
+      wakeStrays()
+        .catch((error: unknown) => report('the look at runs held here failed', error))
+        .finally(() => {
+          if (!isStopping) watchStrays()
+        })
+    })
   }
 
   const sweeper = makeSweeper({
+    name: 'runs',
+    bus,
     clock,
+    slowMs: SLOW_MS,
     nextAt: (nowMs) => runs.nextWakeAt(nowMs),
     onError: (error) => report('the sweep of due runs failed', error),
     async sweep(nowMs) {
-      const due = await runs.due(nowMs, SWEEP_LIMIT)
+      const due = await runs.due(nowMs, HELD_GRACE_MS, SWEEP_LIMIT)
       const unheard = due.filter((run) => (keeper.get(run.id)?.seenNews ?? -1) < run.news)
-      for (const run of unheard) keeper.wakeRow(run.id)
+      for (const run of unheard) keeper.wake(run.id, {}, run.workerId ?? undefined)
       if (due.length === SWEEP_LIMIT && unheard.length > 0) sweeper.soon()
-      await wakeStrays(nowMs)
       await Promise.all([...admissions.values()].map((admission) => admission.refill()))
     },
   })
@@ -371,7 +395,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     wait,
     inbox: {
       offer: (finished) => keeper.get(finished.runId)?.taskFinished(finished) ?? false,
-      wake: keeper.wakeRow,
+      wake: (runId, { taskId, holder } = {}) => keeper.wake(runId, { taskId }, holder),
     },
     async continue(tenantId, runId) {
       const run = await find(tenantId, runId)
@@ -389,11 +413,12 @@ export const makeEngine = (options: EngineOptions): Engine => {
     takeOver,
     async start() {
       for (const kind of ['workflow', 'agent'] as const) consumers.set(kind, consume(kind))
-      await sweeper.start()
+      watchStrays()
     },
+    sweeper,
     async stop(graceMs) {
       isStopping = true
-      sweeper.stop()
+      disarmStrays()
       for (const consumer of consumers.values()) consumer.pause()
       let cancelTimer = (): void => {}
       const grace = new Promise<void>((resolve) => {
@@ -403,6 +428,11 @@ export const makeEngine = (options: EngineOptions): Engine => {
       cancelTimer()
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
     },
+    assertReady() {
+      for (const [kind, consumer] of consumers) {
+        if (!consumer.isReady()) throw new Error(`no runs of kind "${kind}" are taken from the queue at present`)
+      }
+    },
     get stats() {
       return keeper.stats
     },
@@ -410,4 +440,16 @@ export const makeEngine = (options: EngineOptions): Engine => {
 }
 
 const SWEEP_LIMIT = 500
+/** Whoever holds a run that is late by this has not heard, or is gone. */
+const HELD_GRACE_MS = 2000
+/** Events after which nobody need wait for a run any more. */
+const ENDS: ReadonlySet<string> = new Set([
+  'run.completed',
+  'run.failed',
+  'run.cancelled',
+  'run.timed_out',
+  'run.stopped',
+])
 const STRAY_EVERY_MS = 10_000
+/** A wake-up that was lost is found so late at most, besides the grace. */
+const SLOW_MS = 5000

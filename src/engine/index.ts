@@ -19,6 +19,7 @@ export type {
   RunInbox,
   RunTaskSpec,
   TaskPort,
+  TaskResult,
 } from './task-port.ts'
 export {
   isFinal,

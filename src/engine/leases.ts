@@ -1,4 +1,4 @@
-/** Keeps this process's lease, and takes over what processes held whose lease ran out. On a database of one process there is nothing to do. */
+/** Keeps this process's lease, and takes over what processes held whose lease ran out. On a database of one process nothing is renewed. */
 import type { Clock } from '../platform/clock.ts'
 import type { Workers } from './workers.ts'
 
@@ -14,8 +14,12 @@ export interface LeaseKeeperOptions {
 }
 
 export interface LeaseKeeper {
-  /** Takes over what dead processes held, now and from now on. */
-  start(): Promise<void>
+  /** Renews the lease from now on. */
+  start(): void
+  /** Takes over what dead processes held, now and from now on. For one process at a time; others do no harm. */
+  readonly takeOver: { start(): Promise<void>; stop(): void }
+  /** Throws when the lease has not been renewed in time: what this process holds may be somebody else's. */
+  assertHeld(): void
   stop(): void
 }
 
@@ -26,6 +30,8 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   const { workers, clock, leaseMs, takeOver, onLost, onError } = options
   let disarm = (): void => {}
   let isStopped = false
+  let takesOver = false
+  let renewedMs = clock.now()
 
   const takeOverDead = async (): Promise<void> => {
     const dead = await workers.dead()
@@ -40,7 +46,8 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
         onLost()
         return
       }
-      await takeOverDead()
+      renewedMs = clock.now()
+      if (takesOver) await takeOverDead()
     } catch (error) {
       onError(error)
     }
@@ -52,9 +59,22 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   }
 
   return {
-    async start() {
-      await takeOverDead()
+    start() {
+      renewedMs = clock.now()
       arm()
+    },
+    assertHeld() {
+      if (workers.isAlone || clock.now() - renewedMs <= leaseMs) return
+      throw new Error(`the lease of this process was last renewed ${clock.now() - renewedMs} ms ago`)
+    },
+    takeOver: {
+      async start() {
+        takesOver = true
+        await takeOverDead()
+      },
+      stop() {
+        takesOver = false
+      },
     },
     stop() {
       isStopped = true

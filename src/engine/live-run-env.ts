@@ -16,6 +16,8 @@ export interface LiveRunEnv {
   childBorn(child: Run): void
   /** The commit that would have given birth to it failed. */
   childAbandoned(child: Run): void
+  /** It could not hear of news just now: it is to be told again. */
+  hearAgain(runId: string): void
   /** After the commit: a child is to look at its row (it is being cancelled). */
   nudge(runId: string): void
   /** The run ended or stopped; nothing of it is in memory any more. */

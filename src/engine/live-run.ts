@@ -17,26 +17,44 @@ import { makeValueOf, mismatch, type RunHistory, reconcile } from './replay.ts'
 import { finishRun, insertJournal, type SignalRow, stoppedBy } from './rows.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
-import type { FinishedTask } from './task-port.ts'
+import type { FinishedTask, TaskResult } from './task-port.ts'
 import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
 import type { Run, WorkflowFunction } from './types.ts'
 
 export interface LiveRun {
   readonly run: Run
   readonly isIdle: boolean
+  /** When it next has something to do. */
+  readonly wakeAtMs: number | null
   /** Pieces of news that it knows of; the row has more when a push was lost. */
   readonly seenNews: number
   /** Replays what is known and goes on. */
   start(): void
   /** False when the run does not wait for that task (any more). */
   taskFinished(task: FinishedTask): boolean
+  /** These three come from this very process, on a database that belongs to it: each is one piece of news. */
   childEnded(child: Run): void
   signalled(signal: SignalRow): void
   cancelRequested(): void
+  /** Takes what was found of its `news`; false when there must be more than that. */
+  hear(news: number, found: Found): boolean
+  /** The same, when what was found is all there is. */
+  hearAll(news: number, found: Found): void
+  /** The tasks and children that it waits for. */
+  openRefs(): { readonly tasks: string[]; readonly children: string[] }
   /** Starts no further step; resolves when those under way are journaled. */
   quiesce(): Promise<void>
   /** Lets go of the run without a trace: timers off, steps aborted. */
   drop(): void
+}
+
+/** What others have left for a run, as the database has it. */
+export interface Found {
+  /** Those that have ended. */
+  readonly tasks: readonly TaskResult[]
+  readonly children: readonly Run[]
+  readonly signals: readonly SignalRow[]
+  readonly cancelled: boolean
 }
 
 /** A step that runs longer than this is told of in the timeline before it ends. */
@@ -61,6 +79,10 @@ export const makeLiveRun = (
   /** Tasks and children that ended while the journal was being replayed. */
   const earlyTasks: FinishedTask[] = []
   const earlyChildren: Run[] = []
+  /** It was to hear of news while the journal was being replayed. */
+  let wasToldEarly = false
+  const knownSignals = new Set(history?.signals.map((signal) => signal.id))
+  let isCancelHeard = run.cancelRequestedAtMs !== null
   let pausing = 0
   let turning = false
   let isIdle = false
@@ -165,6 +187,7 @@ export const makeLiveRun = (
     for (const task of earlyTasks.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
     for (const child of earlyChildren.splice(0)) offerChild(child)
     if (run.cancelRequestedAtMs !== null && !memory.cancelled) inbox.push(CANCEL)
+    if (wasToldEarly) env.hearAgain(run.id)
   }
 
   /** The code and the journal disagree. */
@@ -213,9 +236,61 @@ export const makeLiveRun = (
   }
 
   /** Others have written the row: it has more news, and another moment to wake. */
-  const hear = (): void => {
+  const count = (): void => {
     memory.seenNews++
     memory.writtenWakeMs = undefined
+  }
+
+  /** Puts what is new to it into the inbox, and says how much that is. */
+  const takeFound = (found: Found): number => {
+    let fresh = 0
+    for (const { taskId, stepKey, outcome, value } of found.tasks) {
+      const waiting = pending.get(stepKey)
+      if (!outcome || waiting?.ref !== taskId || waiting.answered) continue
+      offer(taskNews(stepKey, taskId, outcome, value as Json), waiting)
+      fresh++
+    }
+    for (const child of found.children) {
+      const waiting = pending.get(child.parentKey as string)
+      if (child.finishedAtMs === null || waiting?.ref !== child.id || waiting.answered) continue
+      offer(childNews(child), waiting)
+      fresh++
+    }
+    for (const signal of found.signals) {
+      if (knownSignals.has(signal.id)) continue
+      knownSignals.add(signal.id)
+      signals.push(signal)
+      fresh++
+    }
+    if (found.cancelled && !isCancelHeard) {
+      isCancelHeard = true
+      inbox.push(CANCEL)
+      fresh++
+    }
+    return fresh
+  }
+
+  const hear = (news: number, found: Found): boolean => {
+    if (memory.over) return true
+    if (memory.replaying) {
+      wasToldEarly = true
+      return true
+    }
+    const isAll = news - memory.seenNews <= takeFound(found)
+    if (isAll) {
+      memory.seenNews = Math.max(memory.seenNews, news)
+      memory.writtenWakeMs = undefined
+    }
+    turn()
+    return isAll
+  }
+
+  const hearAll = (news: number, found: Found): void => {
+    if (memory.over || memory.replaying) return
+    takeFound(found)
+    memory.seenNews = Math.max(memory.seenNews, news)
+    memory.writtenWakeMs = undefined
+    turn()
   }
 
   const executeStep = (found: Pending): void => {
@@ -435,6 +510,9 @@ export const makeLiveRun = (
     get isIdle() {
       return isIdle
     },
+    get wakeAtMs() {
+      return memory.writtenWakeMs ?? null
+    },
     get seenNews() {
       return memory.seenNews
     },
@@ -444,20 +522,30 @@ export const makeLiveRun = (
     },
     taskFinished,
     childEnded(child) {
-      hear()
+      count()
       if (memory.replaying) earlyChildren.push(child)
       else offerChild(child)
       turn()
     },
     signalled(signal) {
-      hear()
+      count()
+      knownSignals.add(signal.id)
       signals.push(signal)
       turn()
     },
     cancelRequested() {
-      hear()
+      count()
+      isCancelHeard = true
       inbox.push(CANCEL)
       turn()
+    },
+    hear,
+    hearAll,
+    openRefs() {
+      const open = [...pending.values()].filter(({ ref, answered }) => ref !== undefined && !answered)
+      const of = (kind: 'task' | 'run'): string[] =>
+        open.filter(({ command }) => command.kind === kind).map(({ ref }) => ref as string)
+      return { tasks: of('task'), children: of('run') }
     },
     quiesce: () =>
       new Promise((resolve) => {

@@ -65,6 +65,21 @@ export const makeRunRepository = (handle: Handle) => {
       return (await runs().where('parent_run_id', '=', runId).execute()).map(toRun)
     },
 
+    /** What it takes to know whether a run that lives somewhere has heard all: its owner's number and how much was left for it. */
+    async newsOf(
+      ids: readonly string[],
+    ): Promise<{ id: string; fence: number; news: number; cancelRequested: boolean }[]> {
+      if (ids.length === 0) return []
+      const query = db.selectFrom('runs').select(['id', 'fence', 'news', 'cancel_requested_at']).where('id', 'in', ids)
+      return (await query.execute()).map((row) => ({
+        ...{ id: row.id, fence: row.fence, news: row.news, cancelRequested: row.cancel_requested_at !== null },
+      }))
+    },
+
+    async byIds(ids: readonly string[]): Promise<Run[]> {
+      return ids.length === 0 ? [] : (await runs().where('id', 'in', ids).execute()).map(toRun)
+    },
+
     /** Runs that want an owner: highest priority first, oldest first. */
     async queued(kind: RunKind, limit: number): Promise<Run[]> {
       const rows = await runs()
@@ -86,10 +101,11 @@ export const makeRunRepository = (handle: Handle) => {
       return rows.map(toRun)
     },
 
-    /** Runs whose moment has come, and when the next one after them comes. */
-    async due(nowMs: number, limit: number): Promise<Run[]> {
+    /** Runs whose moment has come. A process that holds one wakes it by itself: such a run counts when it is late by `heldGraceMs`. */
+    async due(nowMs: number, heldGraceMs: number, limit: number): Promise<Run[]> {
       const rows = await runs()
         .where('wake_at', '<=', nowMs)
+        .where((is) => is.or([is('worker_id', 'is', null), is('wake_at', '<=', nowMs - heldGraceMs)]))
         .where('status', 'in', ['running', 'waiting'])
         .orderBy('wake_at')
         .limit(limit)
@@ -97,11 +113,13 @@ export const makeRunRepository = (handle: Handle) => {
       return rows.map(toRun)
     },
 
+    /** When the next of those that nobody holds has its moment. */
     async nextWakeAt(afterMs: number): Promise<number | undefined> {
       const row = await db
         .selectFrom('runs')
         .select('wake_at')
         .where('wake_at', '>', afterMs)
+        .where('worker_id', 'is', null)
         .where('status', 'in', ['running', 'waiting'])
         .orderBy('wake_at')
         .limit(1)

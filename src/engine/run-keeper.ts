@@ -1,4 +1,5 @@
 /** The runs that live in this process: brought to life from their rows, woken, told, let go to bound memory, and lost. */
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
@@ -6,6 +7,7 @@ import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
+import { type Hint, makeHearing } from './hearing.ts'
 import { type LiveRun, makeLiveRun } from './live-run.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
 import type { ProgramSource } from './program.ts'
@@ -22,6 +24,7 @@ export interface RunKeeperOptions {
   readonly runs: RunRepository
   readonly clock: Clock
   readonly log: Log
+  readonly bus: Bus
   readonly workerId: string
   readonly workers: Workers
   readonly programs: ProgramSource
@@ -34,7 +37,7 @@ export interface RunKeeperOptions {
   /** A run ended or stopped here. */
   onEnded(run: Run): void
   /** A waiting run was let go: its row says when to wake it. */
-  onReleased(): void
+  onReleased(wakeAtMs: number | null): void
 }
 
 export interface RunKeeper {
@@ -43,8 +46,10 @@ export interface RunKeeper {
   born(run: Run): void
   /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
   activate(runId: string, taken: () => void): Promise<void>
-  /** A run's row changed: it wants an owner, or its owner here is to read it again. */
-  wakeRow(runId: string): void
+  /** Something was left for a run: its owner here hears of it, its owner elsewhere is told, and one that nobody has wants an owner. */
+  wake(runId: string, hint?: Hint, holder?: string): void
+  /** The same for what this process itself has committed, with what its owner here makes of it when nobody else writes to the database. */
+  told(runId: string, tell: (live: LiveRun) => void, hint?: Hint): void
   /** Takes a run from its owner, whoever that is. */
   requeue(run: Run): Promise<void>
   holdPlace(runId: string, place: () => void): void
@@ -57,6 +62,7 @@ export interface RunKeeper {
 }
 
 const LOST_RETRY_MS = 200
+const WAKE = 'wake'
 
 export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: number): NewEvent => ({
   tenantId: run.tenantId,
@@ -69,7 +75,7 @@ export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: n
 })
 
 export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
-  const { db, runs, clock, log, workerId, workers, programs, tasks } = options
+  const { db, runs, clock, log, bus, workerId, workers, programs, tasks } = options
   const live = new Map<string, LiveRun>()
   /** Those that hold nothing, in the order in which they began to wait. */
   const idle = new Set<string>()
@@ -105,8 +111,11 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       forget(runId)
       const guards = [fenceOf(run.run)]
       db.commit({ guards, writes: [releaseRun(runId)] })
-        .then(() => options.onReleased())
-        .catch((error: unknown) => report('a run could not be released', error, runId))
+        .then(() => options.onReleased(run.wakeAtMs))
+        .catch((error: unknown) => {
+          // Woken meanwhile, and somebody else's by now.
+          if (!isStaleWrite(error)) report('a run could not be released', error, runId)
+        })
     }
   }
 
@@ -119,16 +128,14 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     childBorn: (child) => born(child),
     childAbandoned: (child) => givePlaceBack(child.id),
     nudge: (runId) => {
-      const child = live.get(runId)
-      if (child) child.cancelRequested()
-      else wakeRow(runId)
+      told(runId, (child) => child.cancelRequested())
     },
+    hearAgain: (runId) => hearing.ask(runId),
     ended(run) {
       forget(run.id)
       options.onEnded(run)
-      const parent = run.parentRunId === null || !isFinal(run.status) ? undefined : live.get(run.parentRunId)
-      if (parent) parent.childEnded(run)
-      else if (run.parentRunId !== null && isFinal(run.status)) wakeRow(run.parentRunId)
+      if (run.parentRunId === null || !isFinal(run.status)) return
+      told(run.parentRunId, (parent) => parent.childEnded(run), { childId: run.id })
     },
     idle(runId, isIdle) {
       idle.delete(runId)
@@ -159,9 +166,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const loaded = (runId: string): void => {
     loading.delete(runId)
     if (!missed.delete(runId)) return
-    live.get(runId)?.drop()
-    forget(runId)
-    wakeRow(runId)
+    if (live.has(runId)) hearing.ask(runId)
+    else wakeRow(runId)
   }
 
   /** Starts a run that was born in this process with a place of its own. */
@@ -243,23 +249,61 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
   }
 
-  /** A run's row changed while the run is not in memory: it wants an owner. */
-  const wakeRow = (runId: string): void => {
-    const wake = async (): Promise<void> => {
+  const hearing = makeHearing({
+    runs,
+    tasks,
+    get: (runId) => live.get(runId),
+    onTaken(runId) {
+      live.get(runId)?.drop()
+      forget(runId)
+      wakeRow(runId)
+    },
+    onError(error, runIds) {
+      log.error({ err: error, runs: runIds.length }, 'what was left for runs could not be read')
+      if (!isStopping)
+        clock.after(LOST_RETRY_MS, () => {
+          for (const runId of runIds) hearing.ask(runId)
+        })
+    },
+  })
+
+  const wake = (runId: string, hint: Hint = {}, holder?: string): void => {
+    if (live.has(runId)) hearing.ask(runId, hint)
+    else if (holder !== undefined && holder !== workerId && bus.isShared) bus.send(holder, WAKE, { runId, ...hint })
+    else wakeRow(runId, hint)
+  }
+
+  const told = (runId: string, tell: (run: LiveRun) => void, hint?: Hint): void => {
+    const here = live.get(runId)
+    if (here && db.isExclusive) tell(here)
+    else wake(runId, hint)
+  }
+
+  bus.on(WAKE, (message) => {
+    const { runId, ...hint } = message as unknown as { runId: string } & Hint
+    wake(runId, hint)
+  })
+
+  /** Looks at the row of a run that is not in memory here. */
+  const wakeRow = (runId: string, hint: Hint = {}): void => {
+    const look = async (): Promise<void> => {
       if (loading.has(runId)) missed.add(runId)
       if (loading.has(runId) || isStopping) return
       const run = await runs.byId(runId)
-      if (!run || isFinal(run.status) || run.status === 'stopped' || loading.has(runId)) return
-      const here = live.get(runId)
-      if (!here && (await isHeldElsewhere(run))) return
-      if (here && here.seenNews >= run.news) return
-      // News that were never pushed to it: it is read again.
-      here?.drop()
-      if (here) forget(runId)
+      if (!run || isFinal(run.status) || run.status === 'stopped') return
+      if (loading.has(runId)) {
+        missed.add(runId)
+        return
+      }
+      if (live.has(runId)) return hearing.ask(runId, hint)
+      const { workerId: holder } = run
+      if (holder !== null && holder !== workerId && !(await workers.isDead(holder))) {
+        return bus.send(holder, WAKE, { runId, ...hint })
+      }
       if (run.status !== 'queued') await requeue(run)
       options.offer(run)
     }
-    const woken = wake()
+    const woken = look()
       .catch((error: unknown) => {
         if (isStaleWrite(error)) return
         report('a run could not be woken', error, runId)
@@ -268,10 +312,6 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       .finally(() => waking.delete(woken))
     waking.add(woken)
   }
-
-  /** Another process has the run in memory: it finds the news in the row. */
-  const isHeldElsewhere = async ({ workerId: holder }: Run): Promise<boolean> =>
-    holder !== null && holder !== workerId && !(await workers.isDead(holder))
 
   const requeue = (run: Run): Promise<void> =>
     db.commit({
@@ -283,7 +323,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     get: (runId) => live.get(runId),
     born,
     activate,
-    wakeRow,
+    wake,
+    told,
     requeue,
     holdPlace: (runId, place) => void places.set(runId, place),
     givePlaceBack,
@@ -293,7 +334,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     },
     async stop(grace) {
       isStopping = true
-      const quiet = Promise.all([...waking, ...[...live.values()].map((run) => run.quiesce())])
+      const quiet = Promise.all([hearing.settled(), ...waking, ...[...live.values()].map((run) => run.quiesce())])
       await Promise.race([quiet, grace])
       for (const run of live.values()) run.drop()
       live.clear()

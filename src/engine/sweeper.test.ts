@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeLocalBus } from '../platform/bus/bus.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeSweeper } from './sweeper.ts'
 
@@ -9,6 +10,8 @@ const setUp = (due: number[], onSweep: (nowMs: number) => void = () => {}) => {
   const clock = makeFakeClock(0)
   const swept: { atMs: number; dueMs: number }[] = []
   const sweeper = makeSweeper({
+    name: 'test',
+    bus: makeLocalBus(),
     clock,
     async nextAt(nowMs) {
       return due.filter((dueMs) => dueMs > nowMs).toSorted((a, b) => a - b)[0]

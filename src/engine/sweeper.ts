@@ -1,7 +1,14 @@
-/** Acts on what falls due in the database: sleeps until the next moment that a row names, with a slow look as safety net. */
+/**
+ * Acts on what falls due in the database: sleeps until the next moment that a row names, with a slow look as safety net. One process
+ * sweeps for all; in the others `soon` tells that one.
+ */
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 
 export interface SweeperOptions {
+  /** The same in every process. */
+  readonly name: string
+  readonly bus: Bus
   readonly clock: Clock
   /** The earliest moment after `nowMs` at which something falls due. */
   nextAt(nowMs: number): Promise<number | undefined>
@@ -14,60 +21,85 @@ export interface SweeperOptions {
 export interface Sweeper {
   /** The first sweep, and from then on by itself. */
   start(): Promise<void>
-  /** Something new falls due: look again. */
-  soon(): void
+  /** Something new falls due at that moment, or at once: whoever sweeps looks then. */
+  soon(atMs?: number): void
   stop(): void
 }
 
 /** Rows that fall due within so short a time are swept together. */
 const SHORTEST_MS = 10
 
-export const makeSweeper = ({ clock, nextAt, sweep, onError, slowMs = 10_000 }: SweeperOptions): Sweeper => {
+export const makeSweeper = (options: SweeperOptions): Sweeper => {
+  const { name, bus, clock, nextAt, sweep, onError, slowMs = 10_000 } = options
+  const topic = `sweep:${name}`
   let disarm = (): void => {}
+  let armedForMs = Number.POSITIVE_INFINITY
+  /** What is to be told to another process, together with what comes within the same short time. */
+  let tellMs = Number.POSITIVE_INFINITY
   let running = false
-  let again = false
   let stopped = true
 
-  const arm = (waitMs: number): void => {
+  const arm = (atMs: number): void => {
+    if (stopped || armedForMs <= atMs) return
     disarm()
-    if (!stopped) disarm = clock.after(waitMs, () => void look())
+    armedForMs = atMs
+    // During a sweep the moment is kept: it is armed for when the sweep is over.
+    if (!running) disarm = clock.after(atMs - clock.now(), () => void look())
   }
 
   const look = async (): Promise<void> => {
-    if (running) {
-      again = true
-      return
-    }
     running = true
-    again = false
-    let waitMs = slowMs
+    armedForMs = Number.POSITIVE_INFINITY
+    let nextMs = clock.now() + slowMs
     try {
       // One moment for both: what falls due while the sweep is at work is next, not missed.
       const nowMs = clock.now()
       await sweep(nowMs)
       const next = await nextAt(nowMs)
-      if (next !== undefined) waitMs = Math.min(slowMs, Math.max(next - clock.now(), SHORTEST_MS))
+      if (next !== undefined) nextMs = Math.min(nextMs, Math.max(next, clock.now() + SHORTEST_MS))
     } catch (error) {
       onError(error)
-      waitMs = 1000
+      nextMs = clock.now() + 1000
     } finally {
       running = false
     }
-    arm(again ? SHORTEST_MS : waitMs)
+    const atMs = Math.min(nextMs, armedForMs)
+    armedForMs = Number.POSITIVE_INFINITY
+    arm(atMs)
   }
+
+  const tell = (): void => {
+    bus.broadcast(topic, tellMs)
+    tellMs = Number.POSITIVE_INFINITY
+  }
+
+  const soon = (givenMs = 0): void => {
+    const atMs = Math.max(givenMs, clock.now() + SHORTEST_MS)
+    if (!stopped) {
+      arm(atMs)
+      return
+    }
+    if (!bus.isShared || givenMs > clock.now() + slowMs) return
+    if (tellMs === Number.POSITIVE_INFINITY) clock.after(SHORTEST_MS, tell)
+    tellMs = Math.min(tellMs, atMs)
+  }
+
+  bus.on(topic, (atMs) => {
+    if (!stopped) arm(Math.max(atMs as number, clock.now() + SHORTEST_MS))
+  })
+  bus.onGap(() => arm(clock.now() + SHORTEST_MS))
 
   return {
     async start() {
+      if (!stopped) return
       stopped = false
-      await look()
+      if (!running) await look()
     },
-    soon() {
-      if (running) again = true
-      else arm(SHORTEST_MS)
-    },
+    soon,
     stop() {
       stopped = true
       disarm()
+      armedForMs = Number.POSITIVE_INFINITY
     },
   }
 }

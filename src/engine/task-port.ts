@@ -69,6 +69,8 @@ export interface TaskPort {
   planCancel(tasks: readonly OpenTask[]): PlannedCancel
   /** All tasks of a run, finished or not. */
   ofRun(runId: string): Promise<TaskResult[]>
+  /** Those among them that have ended, with the run that each belongs to. */
+  ended(taskIds: readonly string[]): Promise<(TaskResult & { readonly runId: string })[]>
 }
 
 /** The end of a task, not committed yet: the run's owner commits it together with what follows from it. */
@@ -90,6 +92,9 @@ export interface FinishedTask {
 export interface RunInbox {
   /** Hands the end of a task to the run's owner if it is in this process; otherwise returns false and the caller commits it. */
   offer(finished: FinishedTask): boolean
-  /** Something was committed for a run that another process or nobody holds. */
-  wake(runId: string): void
+  /**
+   * Something was committed for a run that is not told of it yet: the end of `taskId`, if it names one. `holder` is the process that
+   * held the run when the task was made, and probably still does.
+   */
+  wake(runId: string, hint?: { readonly taskId?: string | undefined; readonly holder?: string | undefined }): void
 }

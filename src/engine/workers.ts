@@ -2,6 +2,7 @@
  * Processes that hold runs and attempts, as rows with a lease. One write renews the lease of everything a process holds; when it
  * runs out, others take over under new fences.
  */
+import { LRUCache } from 'lru-cache'
 import type { Database } from '../platform/db/database.ts'
 
 export type WorkerTables = {
@@ -22,6 +23,9 @@ export interface Workers {
   forget(ids: readonly string[]): Promise<void>
 }
 
+/** Who is dead is asked of the database at most so often per process. */
+const KNOWN_MS = 500
+
 export interface WorkersOptions {
   readonly db: Database
   readonly id: string
@@ -35,6 +39,8 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
     db.transaction(async (tx) => {
       if (ids.length > 0) await tx.withTables<WorkerTables>().deleteFrom('workers').where('id', 'in', ids).execute()
     })
+  /** Found alive, and when. */
+  const alive = new LRUCache<string, number>({ max: 1000 })
   return {
     join: () =>
       db.transaction(async (tx) => {
@@ -53,9 +59,14 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
     isAlone: db.isExclusive,
     async isDead(workerId) {
       if (db.isExclusive) return workerId !== id
+      const known = alive.get(workerId)
+      if (known !== undefined && now() - known < KNOWN_MS) return false
       const query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('lease_until')
       const row = await query.where('id', '=', workerId).executeTakeFirst()
-      return row === undefined || row.lease_until < now()
+      const isDead = row === undefined || row.lease_until < now()
+      if (isDead) alive.delete(workerId)
+      else alive.set(workerId, now())
+      return isDead
     },
     async dead() {
       let query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('id').where('id', '<>', id)

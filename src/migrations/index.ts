@@ -3,5 +3,7 @@ import type { Migration } from '../platform/db/migrate.ts'
 import { foundation } from './0001-foundation.ts'
 import { notifications } from './0002-notifications.ts'
 import { identity } from './0003-identity.ts'
+import { gateway } from './0004-gateway.ts'
+import { cluster } from './0005-cluster.ts'
 
-export const migrations: readonly Migration[] = [foundation, notifications, identity]
+export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster]

@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { type ErrorRecord, toErrorRecord } from '../engine/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
@@ -21,6 +22,7 @@ import type { Fire, Overlap, Schedule } from './types.ts'
 export interface FiringOptions {
   readonly db: Database
   readonly hub: EventHub
+  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   readonly targets: Targets
@@ -61,10 +63,18 @@ const between = (ms: number, { least, most }: typeof LOOK_MS): number => Math.mi
 /** Whether another try cannot help. */
 const isRefusal = (error: unknown): boolean => error instanceof AppError && error.status < 500 && !error.retryable
 
-export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: FiringOptions) => {
+export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }: FiringOptions) => {
   const repository = makeScheduleRepository(db.primary)
   /** What fires of this process started, by id. */
-  const watched = new LRUCache<string, Fire>({ max: WATCHED_MAX })
+  const watched = new LRUCache<string, Fire>({
+    max: WATCHED_MAX,
+    dispose(_, id, reason) {
+      if (reason === 'set') return
+      unsubscribes.get(id)?.()
+      unsubscribes.delete(id)
+    },
+  })
+  const unsubscribes = new Map<string, () => void>()
   /** Ends that nobody waited for yet: a quick run ends before its fire is marked as started. */
   const endedEarly = new LRUCache<string, true>({ max: ENDED_KEPT })
 
@@ -104,7 +114,15 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
     if (!isMine) return
     onFired?.({ latenessMs })
     watched.set(ref.id, now)
-    if (endedEarly.delete(ref.id)) await look(now)
+    if (bus.isShared) await listenElsewhere(now, ref)
+    else if (endedEarly.delete(ref.id)) await look(now)
+  }
+
+  /** What was started may run, and end, in another process. */
+  const listenElsewhere = async (fire: Fire, { kind, id }: NonNullable<Fire['ref']>): Promise<void> => {
+    unsubscribes.set(id, hub.subscribe(kind === 'run' ? { runId: id } : { taskId: id }, heard))
+    await hub.settled()
+    if ((await targets.stateOf(fire.tenantId, { kind, id })) !== 'open') await look(fire)
   }
 
   const notStarted = async (fire: Fire, error: unknown): Promise<void> => {
@@ -303,8 +321,8 @@ export const makeFiring = ({ db, hub, clock, log, targets, onFired, soon }: Firi
       if (schedules.length === BATCH || fires.length === BATCH || next.length > 0) soon()
     },
     nextMoment: (nowMs: number) => repository.nextMoment(nowMs),
-    /** Learns of the ends of runs and tasks in this process. The returned function ends it. */
-    listen: () => hub.subscribe({}, heard),
+    /** Learns of the ends of runs and tasks in this process, where that is all there are. The returned function ends it. */
+    listen: () => (bus.isShared ? () => watched.clear() : hub.subscribe({}, heard)),
   }
 }
 

@@ -1,6 +1,7 @@
 /** Schedules: made, changed, paused, fired by hand and for the past; and their life within this process. */
 import { isDeepStrictEqual } from 'node:util'
 import { makeSweeper } from '../engine/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
@@ -22,6 +23,7 @@ import type { Fire, Overlap, Schedule, ScheduleDefinition } from './types.ts'
 export interface ScheduleServiceOptions {
   readonly db: Database
   readonly hub: EventHub
+  readonly bus: Bus
   readonly clock: Clock
   readonly makeId: MakeId
   readonly log: Log
@@ -58,6 +60,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
   const schedules = makeScheduleRepository(db.primary)
   const firing = makeFiring({ ...options, soon: () => sweeper.soon() })
   const sweeper = makeSweeper({
+    name: 'schedules',
+    bus: options.bus,
     clock,
     nextAt: firing.nextMoment,
     sweep: firing.sweep,

@@ -1,4 +1,5 @@
 /** What the tests of schedules share: options with their defaults, and targets that are ended by hand. */
+import { makeLocalBus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { EventHub } from '../platform/events/hub.ts'
@@ -75,6 +76,7 @@ export interface TestScheduleOptions {
 
 export const makeTestSchedules = (options: TestScheduleOptions) =>
   makeScheduleService({
+    bus: makeLocalBus(),
     ...options,
     makeId: makeIdGenerator(options.clock.now),
     log: makeLog('silent'),

@@ -1,5 +1,6 @@
 /** Activities: tasks that wait for a remote worker, who polls for them and answers by their token. */
 import { randomBytes } from 'node:crypto'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
@@ -32,19 +33,21 @@ export interface Activities {
   stop(): void
 }
 
-/** Tasks of other processes are found so late at most. */
-const LOOK_EVERY_MS = 1000
+/** A task whose message was lost is found so late at most. */
+const LOOK_EVERY_MS = 10_000
+const BORN = 'activities:born'
 
 export const makeToken = (): string => randomBytes(24).toString('base64url')
 
 export const makeActivities = (options: {
   readonly db: Database
+  readonly bus: Bus
   readonly clock: Clock
   readonly tasks: TaskRepository
   /** Told when a task that was taken may miss a heartbeat. */
   readonly waits: (deadlineAtMs: number | null) => void
 }): Activities => {
-  const { db, clock, tasks, waits } = options
+  const { db, bus, clock, tasks, waits } = options
   /** Those that wait, by tenant and kind, longest first. */
   const pollers = new Map<string, Set<() => void>>()
   const keyOf = (tenantId: string, kind: string): string => `${tenantId}/${kind}`
@@ -70,6 +73,12 @@ export const makeActivities = (options: {
       return task
     }
   }
+
+  const bornHere = (key: string): void => {
+    const [first] = pollers.get(key) ?? []
+    first?.()
+  }
+  bus.on(BORN, (key) => bornHere(key as string))
 
   /** Resolves when there may be something to take. */
   const news = (key: string, waitMs: number, signal: AbortSignal): Promise<void> => {
@@ -99,8 +108,9 @@ export const makeActivities = (options: {
       }
     },
     born({ tenantId, kind }) {
-      const [first] = pollers.get(keyOf(tenantId, kind)) ?? []
-      first?.()
+      const key = keyOf(tenantId, kind)
+      bornHere(key)
+      bus.broadcast(BORN, key)
     },
     stop() {
       isStopping = true

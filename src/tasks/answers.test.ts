@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { commandsOf, compileRetry, type WorkflowFunction } from '../engine/index.ts'
+import { makeLocalBus } from '../platform/bus/bus.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
 import { makeActivities } from './activities.ts'
@@ -163,7 +164,7 @@ for (const database of DATABASES) {
     const { tenantId } = engine
     // Its clock stands still: only the birth can wake it.
     const clock = makeFakeClock()
-    const activities = makeActivities({ db, clock, tasks: engine.tasks.tasks, waits: () => {} })
+    const activities = makeActivities({ db, bus: makeLocalBus(), clock, tasks: engine.tasks.tasks, waits: () => {} })
     const signal = new AbortController().signal
     const polling = activities.poll({ tenantId, name: 'pack', worker: undefined, waitMs: 60_000, signal })
     await engine.run('w')

@@ -1,5 +1,6 @@
 /** Tasks that wait for somebody outside: answered by their token, kept alive by heartbeats, ended when nobody answers in time. */
 import { type ErrorRecord, makeSweeper, type Sweeper, serialize, toErrorRecord } from '../engine/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
@@ -15,6 +16,7 @@ import { isOpenTask, type Task } from './types.ts'
 
 export interface AnswersOptions {
   readonly db: Database
+  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   readonly tasks: TaskRepository
@@ -82,6 +84,8 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
   }
 
   const sweeper = makeSweeper({
+    name: 'answers',
+    bus: options.bus,
     clock,
     slowMs: SLOW_MS,
     nextAt: (nowMs) => tasks.nextWaitDeadline(nowMs),
@@ -117,7 +121,7 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
       await db.commit({ guards: [guardTask(task)], writes })
     },
     waits(deadlineAtMs) {
-      if (deadlineAtMs !== null && deadlineAtMs - clock.now() < SLOW_MS) sweeper.soon()
+      if (deadlineAtMs !== null && deadlineAtMs - clock.now() < SLOW_MS) sweeper.soon(deadlineAtMs)
     },
     sweeper,
   }

@@ -29,7 +29,7 @@ export interface ExecutorOptions {
   readonly inbox: () => RunInbox
   readonly admissionOf: (partition: Partition) => Admission
   /** A retry has a time: the sweeper is to look. */
-  readonly retryDue: () => void
+  readonly retryDue: (atMs: number) => void
   /** A task began to wait for its answer. */
   readonly waits: (deadlineAtMs: number | null) => void
   readonly partitions: readonly Partition[]
@@ -55,6 +55,8 @@ export interface Executor {
   /** Lets attempts finish for at most `graceMs`; the rest is given back to the backlog. */
   stop(graceMs: number): Promise<void>
   readonly active: number
+  /** Throws when it takes no tasks. */
+  assertReady(): void
 }
 
 const PROGRESS_EVERY_MS = 1000
@@ -65,6 +67,8 @@ const RETRY_COMMIT_MS = 500
 export const makeExecutor = (options: ExecutorOptions): Executor => {
   const { db, queue, clock, log, workerId, tasks, handlers } = options
   const active = new Map<string, Attempt>()
+  /** Which process probably holds the run of a task that came from the queue. */
+  const holders = new Map<string, string>()
   const fresh = new LRUCache<string, Task>({ max: FRESH_MAX })
   const settling = new Set<Promise<void>>()
   const consumers = new Map<Partition, Consumer>()
@@ -90,8 +94,10 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         await new Promise<void>((resolve) => clock.after(RETRY_COMMIT_MS, resolve))
       }
     }
-    if (task.runId && outcome.end) options.inbox().wake(task.runId)
-    if (outcome.retryAtMs !== undefined) options.retryDue()
+    if (task.runId && outcome.end) {
+      options.inbox().wake(task.runId, { taskId: task.id, holder: holders.get(task.id) })
+    }
+    if (outcome.retryAtMs !== undefined) options.retryDue(outcome.retryAtMs)
     if (outcome.deadlineAtMs !== undefined) options.waits(outcome.deadlineAtMs)
   }
 
@@ -133,7 +139,9 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const track = (work: Promise<void>): void => {
     const settled = work
       .catch((error: unknown) => log.error({ err: error }, 'a task could not be settled'))
-      .finally(() => settling.delete(settled))
+      .finally(() => {
+        settling.delete(settled)
+      })
     settling.add(settled)
   }
 
@@ -174,7 +182,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     // Not here any more: it was ended from outside, and that end is committed.
     if (active.get(task.id) !== attempt) return
     active.delete(task.id)
-    track(settle(task, outcome))
+    track(settle(task, outcome).finally(() => holders.delete(task.id)))
   }
 
   const claim = async (id: string): Promise<Task | undefined> => {
@@ -206,6 +214,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     try {
       const task = await claim(job.id)
       admission.left(job)
+      if (task && job.replyTo !== undefined) holders.set(task.id, job.replyTo)
       if (task) await attemptTask(task)
     } finally {
       // Again: a backlog that was read before the claim may have let it in once more.
@@ -252,6 +261,12 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     },
     get active() {
       return active.size
+    },
+    assertReady() {
+      for (const [partition, consumer] of consumers) {
+        if (!consumer.isReady())
+          throw new Error(`the executor takes no jobs of the partition "${partition}" at present`)
+      }
     },
   }
 }

@@ -50,6 +50,10 @@ export const makeTaskRepository = (handle: Handle) => {
       return row && toTask(row)
     },
 
+    async byIds(ids: readonly string[]): Promise<Task[]> {
+      return ids.length === 0 ? [] : (await tasks().where('id', 'in', ids).execute()).map(toTask)
+    },
+
     async ofRun(runId: string): Promise<Task[]> {
       return (await tasks().where('run_id', '=', runId).execute()).map(toTask)
     },

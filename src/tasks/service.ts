@@ -10,8 +10,10 @@ import {
   type RunTaskSpec,
   serialize,
   type TaskPort,
+  type TaskResult,
   toErrorRecord,
 } from '../engine/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
@@ -35,6 +37,7 @@ import { isOpenTask } from './types.ts'
 export interface TaskServiceOptions {
   readonly db: Database
   readonly queue: Queue
+  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   readonly makeId: MakeId
@@ -66,12 +69,24 @@ export interface NewTask {
 const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
 const SWEEP_LIMIT = 500
 const SMALL_INPUT = 2048
+/** A job that was lost is found so late at most. */
+const SLOW_MS = 5000
+const ABORT = 'tasks:abort'
+
+/** A task of a run as its journal needs it. */
+const resultOf = (task: Task): TaskResult => ({
+  taskId: task.id,
+  stepKey: task.stepKey as string,
+  kind: task.kind,
+  outcome: isOpenTask(task.status) ? undefined : task.status === 'completed' ? 'ok' : 'error',
+  value: task.status === 'completed' ? task.output : (task.error as unknown as Json),
+})
 
 const partitionOf = (kind: string): (typeof TASK_PARTITIONS)[number] =>
   kind.startsWith('notification:') ? 'notifications' : 'tasks'
 
 export const makeTaskService = (options: TaskServiceOptions) => {
-  const { db, queue, clock, log, makeId, workerId, handlers } = options
+  const { db, queue, bus, clock, log, makeId, workerId, handlers } = options
   const tasks = makeTaskRepository(db.primary)
   const defaultRetry: CompiledRetry = compileRetry(undefined, options.defaultAttempts)
 
@@ -105,7 +120,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     admissionOf(task.partition).offer(jobOf(task, task.partition))
 
   const sweeper = makeSweeper({
+    name: 'tasks',
+    bus,
     clock,
+    slowMs: SLOW_MS,
     nextAt: (nowMs) => tasks.nextRunAt(nowMs),
     onError: (error) => log.error({ err: error }, 'the sweep of due tasks failed'),
     async sweep(nowMs) {
@@ -125,12 +143,12 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     ...options,
     tasks,
     admissionOf,
-    retryDue: () => sweeper.soon(),
+    retryDue: (atMs) => sweeper.soon(atMs),
     waits: (deadlineAtMs) => answers.waits(deadlineAtMs),
     partitions: TASK_PARTITIONS,
   })
   const answers = makeAnswers({ ...options, tasks, executor })
-  const activities = makeActivities({ db, clock, tasks, waits: answers.waits })
+  const activities = makeActivities({ db, bus, clock, tasks, waits: answers.waits })
 
   // ---- birth ----------------------------------------------------------------------------------------------------------------------
 
@@ -187,7 +205,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       events: [taskEvent(task, isRunning ? 'task.started' : `task.${task.status}`, data, nowMs)],
       dispatch() {
         if (place) executor.run(task, place)
-        else if (isLater) sweeper.soon()
+        else if (isLater) sweeper.soon(runAtMs)
         else if (isAnswered) {
           answers.waits(task.deadlineAtMs)
           activities.born(task)
@@ -263,6 +281,21 @@ export const makeTaskService = (options: TaskServiceOptions) => {
 
   const cancelled = (): ErrorRecord => toErrorRecord(taskErrors.task_cancelled('the task was cancelled'))
 
+  /** Ends attempts under way, here and elsewhere; that their tasks have ended is committed. */
+  const abort = (ids: readonly string[]): void => {
+    abortHere(ids)
+    bus.broadcast(ABORT, [...ids])
+  }
+  const abortHere = (ids: readonly string[]): void => {
+    for (const id of ids) executor.abort(id, taskErrors.task_cancelled('the task was cancelled'))
+  }
+  bus.on(ABORT, (ids) => abortHere(ids as string[]))
+
+  /** Its job is of no use any more; whoever handles it all the same finds that out. */
+  const drop = (partition: Partition, id: string): void => {
+    queue.remove(partition, id).catch((error: unknown) => log.warn({ err: error, taskId: id }, 'a job was not removed'))
+  }
+
   const planCancel: TaskPort['planCancel'] = (open) => {
     const nowMs = clock.now()
     const error = cancelled()
@@ -278,10 +311,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
         atMs: nowMs,
       })),
       dispatch() {
-        for (const task of open) {
-          executor.abort(task.id, taskErrors.task_cancelled('the task was cancelled'))
-          void queue.remove(partitionOf(task.kind), task.id)
-        }
+        abort(open.map((task) => task.id))
+        for (const task of open) drop(partitionOf(task.kind), task.id)
       },
     }
   }
@@ -304,8 +335,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       // Somebody took it or ended it since it was read.
       return cancel(tenantId, id)
     }
-    executor.abort(id, taskErrors.task_cancelled('the task was cancelled'))
-    void queue.remove(task.partition, id)
+    abort([id])
+    drop(task.partition, id)
     return find(tenantId, id)
   }
 
@@ -325,19 +356,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     tasks,
     plan,
     planCancel,
-    async ofRun(runId: string) {
-      const rows = await tasks.ofRun(runId)
-      return rows.map((task) => ({
-        taskId: task.id,
-        stepKey: task.stepKey as string,
-        kind: task.kind,
-        outcome: isOpenTask(task.status)
-          ? undefined
-          : task.status === 'completed'
-            ? ('ok' as const)
-            : ('error' as const),
-        value: task.status === 'completed' ? task.output : (task.error as unknown as Json),
-      }))
+    ofRun: async (runId: string) => (await tasks.ofRun(runId)).map(resultOf),
+    async ended(taskIds: readonly string[]) {
+      const found = (await tasks.byIds(taskIds)).filter((task) => task.runId !== null && !isOpenTask(task.status))
+      return found.map((task) => ({ ...resultOf(task), runId: task.runId as string }))
     },
     create,
     find,
@@ -348,17 +370,17 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     /** Takes the attempts of dead processes, to be made again. */
     takeOver,
     startExecutor: () => executor.start(),
-    /** Due tasks and the backlog. */
-    startSweeper: () => Promise.all([sweeper.start(), answers.sweeper.start()]),
+    /** Queues tasks that fall due and keeps the queue filled; ends those that waited too long. For one process at a time. */
+    sweepers: { due: sweeper, answers: answers.sweeper },
     async stop(graceMs: number) {
-      sweeper.stop()
-      answers.sweeper.stop()
       activities.stop()
       await executor.stop(graceMs)
     },
     get active() {
       return executor.active
     },
+    /** Throws when the executor, which was started, takes no tasks. */
+    assertReady: () => executor.assertReady(),
   }
 }
 

@@ -9,8 +9,10 @@ import {
   type Run,
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
+import { type Bus, makeLocalBus } from '../../src/platform/bus/bus.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
+import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
 import type { Json } from '../../src/platform/json.ts'
 import { makeLog } from '../../src/platform/log.ts'
@@ -33,6 +35,9 @@ export interface TestEngine {
 
 export interface TestEngineOptions {
   readonly db: Database
+  /** Brings what other engines tell; alone without it. */
+  readonly bus?: Bus
+  readonly hub?: EventHub
   readonly workflows?: Record<string, WorkflowFunction>
   /** Instead of `workflows`. */
   readonly programs?: ProgramSource
@@ -54,10 +59,12 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   // On a shared database the test says who is dead; a lease of no length has always run out.
   const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
   const queue = makeLocalQueue({ clock: systemClock, onError: (error) => log.error({ err: error }, 'a job broke') })
+  const bus = options.bus ?? makeLocalBus()
   const holder: { engine?: Engine } = {}
   const tasks = makeTaskService({
     db,
     queue,
+    bus,
     clock: systemClock,
     log,
     makeId,
@@ -78,6 +85,8 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   const engine = makeEngine({
     db,
     queue,
+    bus,
+    hub: options.hub ?? makeEventHub(),
     clock: systemClock,
     log,
     makeId,
@@ -103,7 +112,8 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   await workers.forget(dead)
   await engine.start()
   tasks.startExecutor()
-  await tasks.startSweeper()
+  const sweepers = [engine.sweeper, tasks.sweepers.due, tasks.sweepers.answers]
+  for (const sweeper of sweepers) await sweeper.start()
 
   const run: TestEngine['run'] = async (target, input = null, more = {}) => {
     const created = await engine.create({
@@ -119,6 +129,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   }
   const wait: TestEngine['wait'] = (runId, timeoutMs = 10_000) => engine.wait(tenantId, runId, timeoutMs)
   const stop = async (graceMs = 1000): Promise<void> => {
+    for (const sweeper of sweepers) sweeper.stop()
     await engine.stop(graceMs)
     await tasks.stop(graceMs)
     await queue.stop()

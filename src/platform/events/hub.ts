@@ -5,7 +5,7 @@ export interface EventFilter {
   readonly tenantId?: string
   readonly runId?: string
   readonly taskId?: string
-  /** Any of these types, of all tenants. */
+  /** Any of these types, of all tenants. A filter that names nothing hears all events of this process, and none of others. */
   readonly types?: readonly string[]
 }
 
@@ -34,11 +34,13 @@ export interface RelayedHub extends EventHub {
 
 /** What a filter asks for, as keys: the narrowest thing it names. */
 const keysOf = ({ runId, taskId, tenantId, types }: EventFilter): string[] =>
-  types ? types.map((type) => `type:${type}`) : [runId ?? taskId ?? tenantId ?? '*']
+  types ? types.map((type) => `type:${type}`) : [runId ?? taskId ?? tenantId ?? EVERYTHING]
+
+const EVERYTHING = '*'
 
 /** The keys under which an event is found. */
 export const keysOfEvent = ({ runId, taskId, tenantId, type }: Event): string[] => {
-  const keys = [tenantId, '*', `type:${type}`]
+  const keys = [tenantId, EVERYTHING, `type:${type}`]
   if (runId !== null) keys.push(runId)
   if (taskId !== null) keys.push(taskId)
   return keys
@@ -61,7 +63,7 @@ export const makeEventHub = (): RelayedHub => {
     if (set) set.add(listener)
     else {
       byKey.set(key, new Set([listener]))
-      relay?.changed(key, true)
+      if (key !== EVERYTHING) relay?.changed(key, true)
     }
   }
 
@@ -70,7 +72,7 @@ export const makeEventHub = (): RelayedHub => {
     set?.delete(listener)
     if (set?.size !== 0) return
     byKey.delete(key)
-    relay?.changed(key, false)
+    if (key !== EVERYTHING) relay?.changed(key, false)
   }
 
   return {
@@ -93,7 +95,7 @@ export const makeEventHub = (): RelayedHub => {
       }
     },
     settled: async () => relay?.settled(),
-    interests: () => [...byKey.keys()],
+    interests: () => [...byKey.keys()].filter((key) => key !== EVERYTHING),
     connect(made) {
       relay = made
     },

@@ -1,0 +1,72 @@
+/** The HTTP server of a process: the whole API where it plays the gateway; health and figures everywhere. */
+import { makeAgentRoutes } from '../agents/index.ts'
+import { makeNotificationRoutes } from '../notifications/index.ts'
+import { systemClock } from '../platform/clock.ts'
+import { makeEventLog } from '../platform/events/log.ts'
+import { type HttpServer, makeHttpServer, type Routes } from '../platform/http/server.ts'
+import { makeHealthRoutes, makeMetrics } from '../platform/telemetry/metrics.ts'
+import { makeScheduleRoutes } from '../scheduler/index.ts'
+import { makeSkillRoutes } from '../skills/index.ts'
+import { makeTaskRoutes } from '../tasks/index.ts'
+import { makeTenantRoutes } from '../tenants/index.ts'
+import { makeRunRoutes, makeWorkflowRoutes } from '../workflows/index.ts'
+import type { Foundation, Services } from './services.ts'
+
+const VERSION = '0.1.0'
+
+const apiRoutes = ({ config, hub, db }: Foundation, services: Services): Routes[] => {
+  const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants } = services
+  const log = makeEventLog(db)
+  return [
+    makeRunRoutes({ engine, log, hub, payloadLimitBytes: config.PAYLOAD_LIMIT_BYTES }),
+    makeTaskRoutes({ tasks, log, hub, now: systemClock.now }),
+    makeWorkflowRoutes(workflows),
+    makeAgentRoutes(agents),
+    makeSkillRoutes(skills),
+    makeScheduleRoutes(schedules),
+    makeNotificationRoutes(notifications),
+    makeTenantRoutes(tenants),
+  ]
+}
+
+const metricsOf = ({ db }: Foundation, { engine, tasks }: Services) => {
+  const metrics = makeMetrics()
+  metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
+  metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
+  metrics.gauge('aidos_runs_live', 'Runs in memory.', () => engine.stats.live)
+  metrics.gauge('aidos_tasks_active', 'Attempts under way here.', () => tasks.active)
+  const { commitStats } = db
+  metrics.gauge(
+    'aidos_commit_transactions',
+    'Transactions of the group commit since the start.',
+    () => commitStats.transactions,
+  )
+  metrics.gauge('aidos_commit_units', 'Units that those transactions carried.', () => commitStats.units)
+  metrics.gauge('aidos_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
+  return metrics
+}
+
+export interface ServerOptions {
+  readonly servesApi: boolean
+  /** Throws with the reason when this process cannot do its work. */
+  ready(): Promise<void>
+}
+
+export const makeAppServer = (
+  foundation: Foundation,
+  services: Services,
+  { servesApi, ready }: ServerOptions,
+): Promise<HttpServer> => {
+  const { config, log, makeId } = foundation
+  return makeHttpServer({
+    log,
+    makeId,
+    bodyLimitBytes: config.BODY_LIMIT_BYTES,
+    version: VERSION,
+    authenticate: (authorization) => services.tenants.authenticate(authorization),
+    routes: [
+      makeHealthRoutes({ metrics: metricsOf(foundation, services), ready }),
+      ...(servesApi ? apiRoutes(foundation, services) : []),
+    ],
+  })
+}

@@ -1,0 +1,77 @@
+/** What processes share, or a process that is alone has for itself: the queue and the bus. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from '../config.ts'
+import { type Bus, makeLocalBus } from '../platform/bus/bus.ts'
+import { makeRedisWire } from '../platform/bus/redis-wire.ts'
+import { makeWireBus } from '../platform/bus/wire-bus.ts'
+import { systemClock } from '../platform/clock.ts'
+import { makeLocalQueue } from '../platform/queue/local-queue.ts'
+import type { Job, Queue } from '../platform/queue/queue.ts'
+import { makeRedis, type RedisConnection, type RedisTarget } from '../platform/redis/connection.ts'
+
+export interface Shared {
+  readonly queue: Queue
+  readonly bus: Bus
+  /** Undefined for a process that is alone. */
+  readonly redis: RedisConnection | undefined
+  stop(): Promise<void>
+}
+
+const PREFIX = 'aidos'
+
+const targetOf = (config: Config, mode: RedisTarget['mode']): RedisTarget => ({
+  mode,
+  host: config.REDIS_HOST,
+  port: config.REDIS_PORT,
+  nodes: config.REDIS_CLUSTER_NODES,
+  sentinels: config.REDIS_SENTINELS,
+  sentinelName: config.REDIS_SENTINEL_NAME,
+  username: config.REDIS_USERNAME,
+  password: config.REDIS_PASSWORD,
+  tls: config.REDIS_TLS,
+  tlsCaFile: config.REDIS_TLS_CA,
+})
+
+export const openShared = async (config: Config, log: FastifyBaseLogger, workerId: string): Promise<Shared> => {
+  const clock = systemClock
+  const onError = (error: unknown, job: Job): void => log.error({ err: error, job }, 'a job broke')
+  const mode: RedisTarget['mode'] | 'none' = config.REDIS_MODE
+  if (mode === 'none') {
+    const queue = makeLocalQueue({ clock, onError })
+    return { queue, bus: makeLocalBus(), redis: undefined, stop: () => queue.stop() }
+  }
+  const { makeBullmqQueue } = await import('../platform/queue/bullmq-queue.ts')
+  const redis = makeRedis({ ...targetOf(config, mode), log, clock })
+  try {
+    await redis.ready()
+    await redis.check()
+  } catch (error) {
+    await redis.stop()
+    throw error
+  }
+  const queue = makeBullmqQueue({
+    redis,
+    prefix: PREFIX,
+    splits: config.QUEUE_SPLITS,
+    lockMs: config.LEASE_MS,
+    onError,
+    log,
+  })
+  const bus = makeWireBus({
+    wire: makeRedisWire(redis),
+    id: workerId,
+    clock,
+    prefix: PREFIX,
+    onError: (error) => log.warn({ err: error }, 'a message to other processes was lost'),
+  })
+  return {
+    queue,
+    bus,
+    redis,
+    async stop() {
+      await queue.stop()
+      await bus.stop()
+      await redis.stop()
+    },
+  }
+}
