@@ -96,6 +96,18 @@ export const VARIABLES = {
   ),
   OUTBOUND_ALLOW: list('Internal hosts, host:port or networks that outbound calls may reach; none by default.'),
 
+  SMTP_HOST: text('', 'Mail server for channels that name none; empty: they must name their own.'),
+  SMTP_PORT: integer(587, 1, 65_535, 'Its port.'),
+  SMTP_SECURITY: choice(
+    'starttls',
+    ['tls', 'starttls', 'none'],
+    'tls (from the first byte), starttls (nothing before it is encrypted) or none.',
+  ),
+  SMTP_USER: text('', 'Its user; empty: none.'),
+  SMTP_PASSWORD: text('', 'Its password.'),
+  SMTP_FROM: text('', 'Address that its mail comes from; needed with SMTP_HOST.'),
+  SMTP_CA_FILE: text('', 'PEM file of a certificate authority that mail servers may have, besides the public ones.'),
+
   DB_CLIENT: choice('sqlite', ['sqlite', 'pg'], 'sqlite (embedded) or pg (PostgreSQL).'),
   DB_HOST: text('127.0.0.1', 'PostgreSQL: host.'),
   DB_PORT: integer(5432, 1, 65_535, 'PostgreSQL: port.'),
@@ -183,6 +195,12 @@ const playsAll = (roles: readonly Role[]): boolean => ROLES.every((role) => role
 const checkTogether = (config: Config): Config => {
   if (config.DB_POOL_MIN > config.DB_POOL_MAX) {
     throw configError(`DB_POOL_MIN is ${config.DB_POOL_MIN}; allowed: at most DB_POOL_MAX (${config.DB_POOL_MAX})`)
+  }
+  if (config.SMTP_HOST !== '' && config.SMTP_FROM === '') {
+    throw configError('SMTP_HOST is set and SMTP_FROM is not; allowed: both, or neither')
+  }
+  if (config.SMTP_SECURITY === 'none' && config.SMTP_USER !== '') {
+    throw configError('SMTP_USER is set with SMTP_SECURITY "none"; a password is not sent in the clear: use tls or starttls')
   }
   if (!config.playsAll && config.DB_CLIENT === 'sqlite') {
     throw configError(

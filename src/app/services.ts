@@ -23,6 +23,7 @@ import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/
 import { makeWorkflowService } from '../workflows/index.ts'
 import { readBindings } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
+import { mailOptions } from './mail.ts'
 import { hostOf, makeIdentity } from './identity.ts'
 import { makeSecretKeyReader } from './secret-key.ts'
 
@@ -197,6 +198,8 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     secretKey: keys,
     createTask: (request) => tasks.create(request),
     eventLog: makeEventLog(db),
+    places: config.QUEUE_CONCURRENCY,
+    ...mailOptions(config),
   })
   knot.notifications = notifications
   const rotation = makeRotation({
