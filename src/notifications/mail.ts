@@ -1,5 +1,6 @@
 /** Mail by SMTP. A server that a tenant named is connected to under the same rules as any call to the outside. */
 import type { Socket } from 'node:net'
+import { rootCertificates } from 'node:tls'
 import { createTransport } from 'nodemailer'
 import { AppError, messageOf } from '../platform/errors.ts'
 import { type Lookup, makeGuardedConnect, systemLookup } from '../platform/outbound/connect.ts'
@@ -100,7 +101,7 @@ export const makeMailer = ({ allow, timeoutMs, lookup = systemLookup, ca }: Mail
           socketTimeout: timeoutMs,
           disableFileAccess: true,
           disableUrlAccess: true,
-          ...(ca !== undefined && { tls: { ca } }),
+          ...(ca !== undefined && { tls: { ca: [...rootCertificates, ca] } }),
         })
         const sending = transport.sendMail({
           from,

@@ -19,7 +19,7 @@ import { makeGate } from './gate.ts'
 import { makeInbox } from './inbox.ts'
 import { makeIntake } from './intake.ts'
 import { makeLiquids } from './liquid.ts'
-import { type Mailer, type MailServer, makeMailer } from './mail.ts'
+import { type MailServer, makeMailer } from './mail.ts'
 import { makeOutbox } from './outbox.ts'
 import { makePreferences } from './preferences.ts'
 import { makeNotificationRepository } from './repository.ts'
@@ -46,8 +46,8 @@ export interface NotificationServiceOptions {
   readonly allow?: readonly string[]
   /** The operator's mail server, for channels that name none. */
   readonly mailServer?: MailServer | undefined
-  /** Other than the SMTP client of mail.ts. */
-  readonly mailer?: Mailer
+  /** A certificate authority that mail servers may have besides the public ones, as PEM. */
+  readonly mailAuthority?: string | undefined
   /** Deliveries that this process does at a time. */
   readonly places?: number
   /** Of one call to a receiver. */
@@ -75,7 +75,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const { db, clock, makeId, timeoutMs = TIMEOUT_MS, random = Math.random } = options
   const box = makeSecretBox(options.secretKey)
   const liquids = makeLiquids()
-  const mailer = options.mailer ?? makeMailer({ allow: options.allow ?? [], timeoutMs })
+  const mailer = makeMailer({ allow: options.allow ?? [], timeoutMs, ca: options.mailAuthority })
   const repository = makeDeliveryRepository(db.primary)
 
   const templates = makeTemplates({ db, clock, makeId, liquids })
