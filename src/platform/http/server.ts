@@ -11,10 +11,13 @@ import type { MakeId } from '../ids.ts'
 import { addJsonParser, refuseNulInUrl } from './body.ts'
 import { addDraining } from './draining.ts'
 import { addCors, addSecurityHeaders } from './headers.ts'
+import { addIdempotency } from './idempotency.ts'
+import type { IdempotencyStore } from './idempotency-store.ts'
 import { addLoadShedding, type LoadWatch } from './load-shedding.ts'
 import { type CallerEvidence, mayNot, type Principal } from './principal.ts'
 import { refuseConnection, sendProblem } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
+import { addRequestLimits, type RequestLimits } from './request-limits.ts'
 import { makeTraces, type Trace, type TraceHeaders, type Traces, traceOf } from './trace-context.ts'
 import './event-stream.ts'
 
@@ -43,6 +46,10 @@ export interface HttpServerOptions {
   readonly drainMs?: number
   /** Refuses requests before there are too many. */
   readonly load?: LoadWatch
+  /** How much each caller may ask for. */
+  readonly limits?: RequestLimits
+  /** Where answers to requests with an idempotency key are kept. */
+  readonly idempotency?: IdempotencyStore
   /** Knows the trace of the request under way. */
   readonly traces?: Traces
 }
@@ -138,6 +145,8 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   addCors(plain, options.corsOrigins ?? [])
   if (options.load) addLoadShedding(plain, options.load)
   checkAccess(plain, options.authenticate)
+  if (options.limits) addRequestLimits(plain, options.limits)
+  if (options.idempotency) addIdempotency(plain, options.idempotency)
   const { default: swagger } = await import('@fastify/swagger')
   await server.register(swagger, {
     openapi: {

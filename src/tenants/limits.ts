@@ -1,0 +1,78 @@
+/** What each tenant may use: the installation's limits, and what the operator has set for single tenants instead. */
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../platform/clock.ts'
+import type { Database } from '../platform/db/database.ts'
+import { defineErrors } from '../platform/errors.ts'
+import { makeLimitsRepository } from './repository-limits.ts'
+
+const limitErrors = defineErrors({ tenant_not_found: { status: 404 } })
+
+/** Zero: no limit. */
+export interface TenantLimits {
+  /** Requests a minute, over all gateways: of the tenant, and of each of its keys. */
+  readonly requestsPerMinute: number
+  readonly requestsPerMinutePerKey: number
+  /** Requests under way at a time, per gateway. */
+  readonly requestsUnderWay: number
+  /** Per day, in UTC. */
+  readonly runsPerDay: number
+  readonly tasksPerDay: number
+  readonly tokensPerDay: number
+  /** Millionths of the currency of the prices. */
+  readonly costPerDay: number
+  /** Bytes of inputs, outputs and steps written. */
+  readonly storagePerDay: number
+}
+
+export interface LimitsServiceOptions {
+  readonly db: Database
+  readonly clock: Clock
+  /** What holds for tenants for whom nothing else is set. */
+  readonly defaults: TenantLimits
+  /** A change reaches other processes after this time. */
+  readonly cacheMs?: number
+}
+
+export const makeLimitsService = ({ db, clock, defaults, cacheMs = 5000 }: LimitsServiceOptions) => {
+  const cache = new LRUCache<string, { limits: TenantLimits; readAtMs: number }>({ max: 10_000 })
+
+  const read = async (tenantId: string): Promise<TenantLimits> => {
+    const own = await makeLimitsRepository(db.primary).own(tenantId)
+    const limits = { ...defaults, ...own }
+    cache.set(tenantId, { limits, readAtMs: clock.now() })
+    return limits
+  }
+
+  const known = async (tenantId: string): Promise<void> => {
+    if (await makeLimitsRepository(db.primary).exists(tenantId)) return
+    throw limitErrors.tenant_not_found(`there is no tenant ${tenantId}`)
+  }
+
+  return {
+    /** From memory mostly: for every request. */
+    of(tenantId: string): TenantLimits | Promise<TenantLimits> {
+      const entry = cache.get(tenantId)
+      return entry && clock.now() - entry.readAtMs < cacheMs ? entry.limits : read(tenantId)
+    },
+    async show(tenantId: string): Promise<TenantLimits> {
+      await known(tenantId)
+      return read(tenantId)
+    },
+    /** Sets those that are given; null takes the installation's again. */
+    async change(
+      tenantId: string,
+      changes: { readonly [K in keyof TenantLimits]?: number | null | undefined },
+    ): Promise<TenantLimits> {
+      await known(tenantId)
+      await db.transaction(async (tx) => {
+        const repository = makeLimitsRepository(tx)
+        const merged = { ...(await repository.own(tenantId)), ...changes }
+        const own = Object.fromEntries(Object.entries(merged).filter(([, value]) => typeof value === 'number'))
+        await repository.setOwn(tenantId, own, clock.now())
+      })
+      return read(tenantId)
+    },
+  }
+}
+
+export type LimitsService = ReturnType<typeof makeLimitsService>

@@ -1,0 +1,48 @@
+/** HTTP routes of limits: a tenant sees its own, the operator sets them. */
+import { z } from 'zod'
+import type { Routes } from '../platform/http/server.ts'
+import { idSchema } from '../platform/http/views.ts'
+import type { LimitsService } from './limits.ts'
+
+const tags = ['tenants']
+const limit = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable().optional()
+const changes = z
+  .strictObject({
+    requestsPerMinute: limit,
+    requestsPerMinutePerKey: limit,
+    requestsUnderWay: limit,
+    runsPerDay: limit,
+    tasksPerDay: limit,
+    tokensPerDay: limit,
+    costPerDay: limit,
+    storagePerDay: limit,
+  })
+  .describe("0: no limit; null: the installation's own again. `costPerDay` is in millionths of the currency.")
+
+export const makeLimitRoutes =
+  (limits: LimitsService): Routes =>
+  (server) => {
+    server.get(
+      '/v1/limits',
+      { config: { permission: 'projects:read' }, schema: { tags, summary: 'What this tenant may use' } },
+      async (request) => limits.show(request.principal.tenantId),
+    )
+
+    const params = z.object({ id: idSchema })
+    server.get(
+      '/v1/tenants/:id/limits',
+      {
+        config: { permission: 'tenants:read' },
+        schema: { tags, summary: 'What a tenant may use (operator)', params },
+      },
+      async (request) => limits.show(request.params.id),
+    )
+    server.patch(
+      '/v1/tenants/:id/limits',
+      {
+        config: { permission: 'tenants:write' },
+        schema: { tags, summary: 'Set what a tenant may use (operator)', params, body: changes },
+      },
+      async (request) => limits.change(request.params.id, request.body),
+    )
+  }
