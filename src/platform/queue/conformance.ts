@@ -313,17 +313,20 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     assert.equal(finished, true)
   })
 
-  withQueue('one tenant cannot keep another of the same priority waiting', async (queue) => {
-    await queue.add(Array.from({ length: 50 }, (_, i) => jobOf(`flood-${i}`)))
-    await queue.add([jobOf('other', PRIORITIES.normal, { tenantId: 'tenant-b' })])
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
-    await until(() => seen.length === 51, 'all')
-    await consumer.stop()
-    assert.ok(seen.indexOf('other') <= 2, `the other tenant's job came as number ${seen.indexOf('other') + 1}`)
-  })
+  withQueue(
+    'one tenant cannot keep another of the same priority waiting, where ranks say whose turn it is',
+    async (queue) => {
+      await queue.add(Array.from({ length: 50 }, (_, i) => jobOf(`flood-${i}`, PRIORITIES.normal, { rank: i })))
+      await queue.add([jobOf('other', PRIORITIES.normal, { tenantId: 'tenant-b' })])
+      const seen: string[] = []
+      const consumer = queue.consume({
+        partition: PARTITION,
+        concurrency: 1,
+        handle: async (job) => void seen.push(job.id),
+      })
+      await until(() => seen.length === 51, 'all')
+      await consumer.stop()
+      assert.ok(seen.indexOf('other') <= 2, `the other tenant's job came as number ${seen.indexOf('other') + 1}`)
+    },
+  )
 }

@@ -1,0 +1,134 @@
+/** A consumer over BullMQ: one worker per queue of the partition, which share its places. */
+
+import type { Clock } from '../clock.ts'
+import type { RedisClient, RedisConnection } from '../redis/connection.ts'
+import { queueNames, shareOut } from './bullmq-splits.ts'
+import { type JobData, PlacedWorker, stalledIntervalMs } from './bullmq-worker.ts'
+import type { ConsumeOptions, Consumer, Job, Priority } from './queue.ts'
+
+export interface BullmqConsumerOptions {
+  readonly redis: RedisConnection
+  /** For the commands of all workers of the process; each worker has a connection of its own to wait on besides. */
+  readonly shared: RedisClient
+  readonly prefix: string
+  readonly splits: number
+  readonly lockMs: number
+  readonly clock: Clock
+  readonly consume: ConsumeOptions
+  onError(error: unknown, job: Job): void
+  /** Told of what goes wrong between the workers and Redis. */
+  onTrouble(error: Error): void
+}
+
+/** How long the end waits for Redis, once the last job has been handled. */
+const STOP_MS = 3000
+
+const jobFrom = ({ partition }: ConsumeOptions, { id, t, p, rank, replyTo }: JobData): Job => ({
+  id,
+  partition,
+  tenantId: t,
+  priority: p as Priority,
+  ...(rank === undefined ? {} : { rank }),
+  ...(replyTo === undefined ? {} : { replyTo }),
+})
+
+export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => {
+  const { redis, shared, prefix, splits, lockMs, clock, consume, onError, onTrouble } = options
+  const blocking: RedisClient[] = []
+  let active = 0
+  let reserved = 0
+  let paused = false
+  let stopping: Promise<void> | undefined
+  let whenIdle: (() => void)[] = []
+
+  const leave = (): void => {
+    active--
+    if (active > 0) return
+    for (const done of whenIdle) done()
+    whenIdle = []
+  }
+
+  const handle = async (data: JobData): Promise<void> => {
+    const job = jobFrom(consume, data)
+    active++
+    try {
+      await consume.handle(job)
+    } catch (error) {
+      onError(error, job)
+      // The name and text of some errors mean something to BullMQ, and a long one would fill Redis: only that it failed is kept.
+      throw new Error('the handler rejected; its error is in the log')
+    } finally {
+      leave()
+    }
+  }
+
+  const shares = shareOut(consume.concurrency, splits)
+  const workers = queueNames(consume.partition, splits).map((name, i) => {
+    const waiting = redis.duplicate('blocking', `${prefix}:${name}`)
+    blocking.push(waiting)
+    const worker = new PlacedWorker({
+      ...{ name, prefix, shared, blocking: waiting, clock, places: shares[i]!, lockMs, handle },
+    })
+    worker.on('error', onTrouble)
+    worker.run().catch(onTrouble)
+    return worker
+  })
+
+  const share = (): void => {
+    const now = shareOut(consume.concurrency - reserved, splits)
+    for (const [i, worker] of workers.entries()) worker.places = now[i]!
+  }
+
+  let cancelCheck = (): void => {}
+  const checkStalled = async (): Promise<void> => {
+    // While Redis is away the command waits, and the next look follows when it is back.
+    await Promise.all(workers.map((worker) => worker.checkStalled())).catch(onTrouble)
+    if (!stopping) cancelCheck = clock.after(stalledIntervalMs(lockMs), () => void checkStalled())
+  }
+  cancelCheck = clock.after(stalledIntervalMs(lockMs), () => void checkStalled())
+
+  const stop = async (): Promise<void> => {
+    cancelCheck()
+    const closed = Promise.allSettled(workers.map((worker) => worker.close()))
+    if (active > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
+    let cancel = (): void => {}
+    const patience = new Promise<void>((resolve) => {
+      cancel = clock.after(STOP_MS, resolve)
+    })
+    await Promise.race([closed, patience])
+    cancel()
+    // What still waits for an answer of Redis gets none; jobs that it holds as running are given again when their lock runs out.
+    for (const client of blocking) client.disconnect()
+  }
+
+  const isConnected = (): boolean => shared.status === 'ready' && blocking.every((client) => client.status === 'ready')
+
+  return {
+    isReady: () => !paused && !stopping && isConnected() && workers.every((worker) => worker.isFetching),
+    reserve() {
+      const most = Math.floor(consume.concurrency / 2)
+      if (paused || stopping || reserved >= most || active + reserved >= consume.concurrency) return undefined
+      reserved++
+      share()
+      let given = false
+      return () => {
+        if (given) return
+        given = true
+        reserved--
+        share()
+      }
+    },
+    pause() {
+      paused = true
+      for (const worker of workers) void worker.pause(true)
+    },
+    resume() {
+      paused = false
+      for (const worker of workers) void worker.resume()
+    },
+    stop() {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}

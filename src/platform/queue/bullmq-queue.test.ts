@@ -1,0 +1,25 @@
+import { wholeFile } from '../../../test/support/cleanup.ts'
+import { connectRedis, randomPrefix, testRedisClusterTarget, testRedisTarget } from '../../../test/support/redis.ts'
+import type { RedisConnection, RedisTarget } from '../redis/connection.ts'
+import { makeBullmqQueue } from './bullmq-queue.ts'
+import { describeQueue } from './conformance.ts'
+
+const describeOn = (name: string, target: () => RedisTarget): void => {
+  let redis: Promise<RedisConnection> | undefined
+  describeQueue({
+    name: `BullMQ queue (${name})`,
+    async open(errors) {
+      redis ??= connectRedis(target(), wholeFile)
+      return makeBullmqQueue({
+        redis: await redis,
+        prefix: randomPrefix(),
+        lockMs: 15_000,
+        onError: (error) => errors.push(error),
+        log: { warn: (...words: unknown[]) => void errors.push(words) },
+      })
+    },
+  })
+}
+
+describeOn('one Redis', testRedisTarget)
+describeOn('Redis Cluster', testRedisClusterTarget)

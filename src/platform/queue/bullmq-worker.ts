@@ -1,0 +1,135 @@
+/** A BullMQ worker that is patient with Redis, and whose number of places can change while it works. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type BackendFactory, type Job as BullJob, QueueKeys, RedisConnection, RedisQueueBackend, Worker } from 'bullmq'
+import type { Clock } from '../clock.ts'
+import type { RedisClient } from '../redis/connection.ts'
+
+/** What a job's hash holds of it; the names are short because every waiting job carries them. */
+export interface JobData {
+  readonly id: string
+  /** Tenant. */
+  readonly t: string
+  /** Priority by the port. */
+  readonly p: number
+  readonly rank?: number
+  readonly replyTo?: string
+  /** Until when it is delayed, in milliseconds since the epoch. */
+  readonly due?: number
+}
+
+export interface PlacedWorkerOptions {
+  readonly name: string
+  readonly prefix: string
+  /** For commands; shared with other workers and left open. */
+  readonly shared: RedisClient
+  /** To wait on; this worker's own. */
+  readonly blocking: RedisClient
+  readonly clock: Clock
+  readonly places: number
+  readonly lockMs: number
+  handle(data: JobData): Promise<void>
+}
+
+/** Of each queue the newest ended jobs are kept, for whoever looks into Redis; the history is in the database. */
+const KEEP_COMPLETED = { count: 1000, age: 24 * 3600 }
+const KEEP_FAILED = { count: 5000, age: 7 * 24 * 3600 }
+
+/** How long an idle worker waits at Redis for a job before it asks again: longer costs less, and finds a dead connection later. */
+const BLOCK_S = 10
+/** Between two tries while Redis is away or refuses. */
+const RETRY_MS = 500
+/** A fetch that takes longer means that Redis does not answer. */
+const FETCH_LIMIT_MS = 3000
+
+/** How often jobs of dead processes are looked for: often enough that one is given again within `lockMs` + 5 s. */
+export const stalledIntervalMs = (lockMs: number): number => Math.min(2000, Math.ceil(lockMs / 2))
+
+/** BullMQ would copy the shared client's options for the connection to wait on; the two need different ones. */
+const backendOf =
+  (prefix: string, shared: RedisClient, blocking: RedisClient): BackendFactory<RedisQueueBackend> =>
+  (name, options) => {
+    const keys = new QueueKeys(prefix)
+    return new RedisQueueBackend(
+      new RedisConnection(shared, { shared: true, blocking: false }),
+      name,
+      keys.getKeys(name),
+      (type) => keys.toKey(name, type),
+      options,
+      new RedisConnection(blocking, { shared: false, blocking: true }),
+    )
+  }
+
+export class PlacedWorker extends Worker<JobData, void, string> {
+  private readonly clock: Clock
+  private readonly redis: RedisClient
+  private fetchingSinceMs: number | undefined
+  private lastFetchFailed = false
+
+  constructor({ name, prefix, shared, blocking, clock, places, lockMs, handle }: PlacedWorkerOptions) {
+    const settings = {
+      prefix,
+      connection: shared,
+      concurrency: places,
+      lockDuration: lockMs,
+      stalledInterval: stalledIntervalMs(lockMs),
+      // The database counts lost attempts and decides what is poison.
+      maxStalledCount: 1_000_000,
+      // Looked for by checkStalled(), which costs less while nothing runs.
+      skipStalledCheck: true,
+      drainDelay: BLOCK_S,
+      runRetryDelay: RETRY_MS,
+      removeOnComplete: KEEP_COMPLETED,
+      removeOnFail: KEEP_FAILED,
+      autorun: false,
+    }
+    super(
+      name,
+      (job: BullJob<JobData, void, string>) => handle(job.data),
+      settings,
+      backendOf(prefix, shared, blocking),
+    )
+    this.clock = clock
+    this.redis = shared
+  }
+
+  /** Whether Redis has answered the last fetch, or does so in time. */
+  get isFetching(): boolean {
+    if (!this.isRunning() || this.isPaused() || this.lastFetchFailed) return false
+    return this.fetchingSinceMs === undefined || this.clock.now() - this.fetchingSinceMs < FETCH_LIMIT_MS
+  }
+
+  /** Also wakes the loop, which else looks again only when one of its jobs ends. */
+  set places(places: number) {
+    const grows = places > this.concurrency
+    this.concurrency = places
+    if (grows)
+      (this as unknown as { mainLoopQueue?: { add(item: Promise<void>): void } }).mainLoopQueue?.add(Promise.resolve())
+  }
+
+  /** Gives jobs whose lock has run out back to the queue. With nothing running it is a single cheap command. */
+  async checkStalled(): Promise<void> {
+    const active = await this.redis.llen(this.toKey('active'))
+    if (active > 0) await this.backend.moveStalledJobsToWait()
+  }
+
+  protected override async moveToActive(token: string, name?: string) {
+    if (this.isPaused()) {
+      // The wake-up that brought us here was taken from the queue: it is for the others.
+      await this.redis.zadd(this.toKey('marker'), 0, '0')
+      return undefined as never
+    }
+    this.fetchingSinceMs = this.clock.now()
+    try {
+      const job = await super.moveToActive(token, name)
+      this.lastFetchFailed = false
+      return job
+    } catch (error) {
+      this.lastFetchFailed = true
+      // BullMQ asks again at once after an answer that is an error.
+      if (!this.closing) await delay(RETRY_MS)
+      throw error
+    } finally {
+      this.fetchingSinceMs = undefined
+    }
+  }
+}
