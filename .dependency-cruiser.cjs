@@ -11,16 +11,18 @@ const mayUse = {
   platform: [],
   migrations: [],
   engine: [],
+  audit: [],
   tenants: [],
-  skills: ['tenants'],
-  agents: ['skills', 'tenants', 'engine'],
+  secrets: [],
+  skills: ['secrets', 'tenants'],
+  agents: ['skills', 'secrets', 'tenants', 'engine'],
   tasks: ['agents', 'skills', 'tenants', 'engine'],
   workflows: ['tasks', 'agents', 'skills', 'tenants', 'engine', 'asl'],
   // Nobody but the app imports these two: they stand beside each other at the top.
   scheduler: ['workflows', 'tasks', 'agents', 'skills', 'tenants', 'engine'],
   notifications: ['tasks', 'tenants', 'engine'],
 }
-const domains = ['tenants', 'skills', 'agents', 'tasks', 'workflows', 'scheduler', 'notifications']
+const domains = ['audit', 'tenants', 'secrets', 'skills', 'agents', 'tasks', 'workflows', 'scheduler', 'notifications']
 const parts = [...Object.keys(mayUse), 'asl', 'sdk', 'cli', 'app', 'main', 'roles', 'config']
 
 /** A part is a folder or, for a small one, a single file: src/app.ts or src/app/. */

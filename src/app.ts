@@ -10,6 +10,7 @@ import { makeAppServer } from './app/server.ts'
 import { buildServices, type Foundation, openDatabase, type Services } from './app/services.ts'
 import { openShared } from './app/shared.ts'
 import { watchFolders } from './app/watch.ts'
+import { makeAudit } from './audit/index.ts'
 import type { Config } from './config.ts'
 import { makeLeaseKeeper } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
@@ -115,17 +116,19 @@ export const startApp = async (options: AppOptions): Promise<App> => {
   process.on('unhandledRejection', onUnhandled)
   stops.push(() => void process.off('unhandledRejection', onUnhandled))
   try {
-    const db = await openDatabase(config, hub, log)
-    stops.push(() => db.stop())
-    await migrate(db, migrations)
+    const opened = await openDatabase(config, hub, log)
+    stops.push(() => opened.stop())
+    await migrate(opened, migrations)
+    const audit = makeAudit({ db: opened, clock: systemClock, makeId })
+    const { db } = audit
     const shared = await openShared(config, log, workerId)
     stops.push(() => shared.stop())
     const { queue, bus, redis } = shared
     if (bus.isShared) relayEvents(hub, bus)
-    const foundation: Foundation = { config, log, hub, db, queue, bus, makeId, workerId }
+    const foundation: Foundation = { config, log, hub, db, audit, queue, bus, makeId, workerId }
     const services = buildServices(foundation)
-    const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants } = services
-    stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop()]))
+    const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants, identity } = services
+    stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), identity.stop()]))
     stops.push(() => sandbox.stop())
 
     const { tenant, key: made } = await tenants.ensureDefaultTenant()

@@ -88,8 +88,9 @@ export const VARIABLES = {
   SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000, 'How long running tasks may go on after a stop was asked for.'),
   AIDOS_SECRET_KEY: text(
     '',
-    'Key for stored secrets: 32 bytes as base64. SQLite: made once beside the database when empty.',
+    'Key for stored secrets: 32 bytes as base64; of several, separated by commas, the first seals. SQLite: made once beside the database when empty.',
   ),
+  AIDOS_SECRET_KEY_FILE: text('', 'File with that key instead; of several, one a line, the first seals.'),
   AIDOS_BINDINGS_FILE: text(
     '',
     'JSON file: what service ARNs in imported workflow definitions stand for, ARN to resource.',
@@ -154,6 +155,24 @@ export const VARIABLES = {
   CACHE_L1_TTL: integer(5000, 0, 86_400_000, 'Age of an entry of the memory cache, in milliseconds.'),
   CACHE_DEFAULT_TTL: integer(300, 1, 86_400, 'Age of an entry of the shared cache, in seconds.'),
 
+  PUBLIC_URL: url('Where browsers reach this installation; needed for signing in.'),
+  OIDC_ISSUER: url('OpenID Connect provider by which people sign in to the console; empty: nobody does.'),
+  OIDC_CLIENT_ID: text('', 'What this installation is called there.'),
+  OIDC_CLIENT_SECRET: text('', 'Its secret there; empty for a public client.'),
+  OIDC_SCOPES: text('openid email profile', 'What is asked of the provider.'),
+  OIDC_NEW_MEMBER_ROLE: choice(
+    'none',
+    ['none', 'owner', 'admin', 'operator', 'developer', 'viewer'],
+    'Role of people who sign in without an invitation; none: they are not let in.',
+  ),
+  JWT_ISSUER: url('Issuer of tokens that are taken in place of API keys; empty: none are.'),
+  JWT_AUDIENCE: text('', 'What such a token must be meant for.'),
+  JWT_JWKS_URL: url('Where the issuer publishes its keys.'),
+  CLAIM_TENANT: text('', "Claim with the tenant's name or id; empty: the tenant follows from the member."),
+  CLAIM_ROLE: text('', "Claim with the role, or a list of which the highest counts; empty: the member's own."),
+  CLAIM_MEMBER: text('sub', 'Claim that tells people apart.'),
+  SESSION_HOURS: integer(12, 1, 720, 'How long a session of the console lasts.'),
+
   MODEL_BASE_URL: url('OpenAI-compatible endpoint of the default model; empty: agents must name their own.'),
   MODEL_API_KEY: text('', 'Its key.'),
   MODEL_NAME: text('', 'The model of agents that name none.'),
@@ -200,7 +219,9 @@ const checkTogether = (config: Config): Config => {
     throw configError('SMTP_HOST is set and SMTP_FROM is not; allowed: both, or neither')
   }
   if (config.SMTP_SECURITY === 'none' && config.SMTP_USER !== '') {
-    throw configError('SMTP_USER is set with SMTP_SECURITY "none"; a password is not sent in the clear: use tls or starttls')
+    throw configError(
+      'SMTP_USER is set with SMTP_SECURITY "none"; a password is not sent in the clear: use tls or starttls',
+    )
   }
   if (!config.playsAll && config.DB_CLIENT === 'sqlite') {
     throw configError(
@@ -214,10 +235,23 @@ const checkTogether = (config: Config): Config => {
         'Set AIDOS_ROLES=all, or REDIS_MODE=single or cluster.',
     )
   }
+  checkSignIn(config)
   if (config.REDIS_MODE !== 'none') {
     throw configError(
       `REDIS_MODE is "${config.REDIS_MODE}"; this version has the local queue only (REDIS_MODE=none). The Redis queue is not built yet.`,
     )
   }
   return config
+}
+
+const checkSignIn = (config: Config): void => {
+  const missing = (names: readonly (keyof Values)[]): (keyof Values)[] => names.filter((name) => config[name] === '')
+  const jwt = missing(['JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_JWKS_URL'])
+  if (jwt.length > 0 && jwt.length < 3) {
+    throw configError(`${jwt.join(' and ')} ${jwt.length === 1 ? 'is' : 'are'} missing; tokens need all three of JWT_…`)
+  }
+  const oidc = missing(['OIDC_CLIENT_ID', 'PUBLIC_URL'])
+  if (config.OIDC_ISSUER !== '' && oidc.length > 0) {
+    throw configError(`${oidc.join(' and ')} missing; signing in over OIDC_ISSUER needs it`)
+  }
 }

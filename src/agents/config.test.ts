@@ -12,7 +12,7 @@ test('parseConfig() fills in what was left out', () => {
 
 const wrong: [what: string, config: object, path: string, message: RegExp][] = [
   ['an unknown field', { instructions, temprature: 1 }, 'config', /temprature/],
-  ['a key in clear', { instructions, model: { apiKey: 'sk' } }, 'config.model', /secrets are to come/],
+  ['a key in clear', { instructions, model: { apiKey: 'sk' } }, 'config.model.apiKey', /no key is kept in clear/],
   ['no instructions', { skills: [] }, 'config.instructions', /string/],
   [
     'an address without a model',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseDuration } from '../engine/index.ts'
 import type { Finding } from '../platform/errors.ts'
 import { durationSchema, jsonSchema } from '../platform/http/views.ts'
+import { secretReferenceSchema } from '../secrets/index.ts'
 import { agentErrors } from './errors.ts'
 
 const isDuration = (value: string | number): boolean => {
@@ -14,26 +15,21 @@ const isDuration = (value: string | number): boolean => {
 }
 
 const modelSchema = z
-  .strictObject(
-    {
-      baseUrl: z
-        .url({ protocol: /^https?$/ })
-        .max(2000)
-        .optional()
-        .describe(
-          'An OpenAI-compatible service, up to and with its version: `https://…/v1`. Left out: the default model.',
-        ),
-      name: z.string().min(1).max(200).optional().describe('The model. Left out: the default one.'),
-      temperature: z.number().min(0).max(2).optional(),
-      maxOutputTokens: z.int().min(1).optional().describe('Of one turn.'),
-    },
-    {
-      error: (issue) =>
-        issue.code === 'unrecognized_keys' && (issue as { keys?: string[] }).keys?.includes('apiKey')
-          ? 'an agent cannot hold a key in clear (apiKey): secrets are to come; only the default model has a key'
-          : undefined,
-    },
-  )
+  .strictObject({
+    baseUrl: z
+      .url({ protocol: /^https?$/ })
+      .max(2000)
+      .optional()
+      .describe(
+        'An OpenAI-compatible service, up to and with its version: `https://…/v1`. Left out: the default model.',
+      ),
+    name: z.string().min(1).max(200).optional().describe('The model. Left out: the default one.'),
+    apiKey: secretReferenceSchema
+      .optional()
+      .describe("Its key. Left out: none, or the operator's for the default model."),
+    temperature: z.number().min(0).max(2).optional(),
+    maxOutputTokens: z.int().min(1).optional().describe('Of one turn.'),
+  })
   .refine(({ baseUrl, name }) => baseUrl === undefined || name !== undefined, {
     path: ['name'],
     error: 'must be given along with baseUrl: the default model is of another service',

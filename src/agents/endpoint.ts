@@ -1,4 +1,5 @@
 /** Where an agent's model is, and which key goes there. */
+import type { RevealSecret } from '../secrets/index.ts'
 import type { AgentConfig } from './config.ts'
 import { agentErrors } from './errors.ts'
 
@@ -21,4 +22,14 @@ export const endpointOf = ({ model }: AgentConfig, defaultModel: DefaultModel | 
   throw agentErrors.agent_model_missing(
     'the agent names no model and there is no default one: set model.baseUrl and model.name of the agent, or MODEL_BASE_URL and MODEL_NAME',
   )
+}
+
+/** The key of the agent's own, by its name in the secret store, goes before any other. */
+export const keyOf = async (
+  { model }: AgentConfig,
+  endpoint: DefaultModel,
+  { tenantId, projectId, revealSecret }: { tenantId: string; projectId: string | null; revealSecret: RevealSecret },
+): Promise<string | undefined> => {
+  if (!model.apiKey) return endpoint.apiKey
+  return revealSecret({ tenantId, projectId, reference: model.apiKey, url: endpoint.baseUrl })
 }

@@ -10,7 +10,7 @@ import { makeIdGenerator } from '../platform/ids.ts'
 import { makeTestSkills } from '../skills/testing-service.ts'
 import { makeAgentRoutes } from './routes.ts'
 import { makeAgentService } from './service.ts'
-import { compileSchema, makeTestModel } from './testing.ts'
+import { compileSchema, makeTestModel, revealSecret } from './testing.ts'
 
 describe('routes of agents', () => {
   let server: HttpServer
@@ -27,6 +27,7 @@ describe('routes of agents', () => {
       model,
       defaultModel: { baseUrl: 'http://127.0.0.1:1/v1', apiKey: undefined, model: 'm' },
       compileSchema,
+      revealSecret,
     })
     server = await makeRoutesServer({ routes: makeAgentRoutes(agents), tenants, readerMay: 'agents:read' })
   })

@@ -14,7 +14,7 @@ import type { Json } from '../platform/json.ts'
 import { functionOf, makeTestSkills } from '../skills/testing-service.ts'
 import type { AgentConfigInput } from './config.ts'
 import { type AgentService, type AgentServiceOptions, makeAgentService } from './service.ts'
-import { compileSchema, makeTestModel } from './testing.ts'
+import { compileSchema, makeTestModel, revealSecret } from './testing.ts'
 
 const { model, stop } = makeTestModel()
 after(stop)
@@ -44,6 +44,7 @@ const setUp = async (db: Database, more: Partial<AgentServiceOptions> = {}): Pro
     model,
     defaultModel: { baseUrl: 'http://127.0.0.1:1/v1', apiKey: undefined, model: 'm' },
     compileSchema,
+    revealSecret,
     ...more,
   })
   return {

@@ -8,6 +8,7 @@ import { isUniqueViolation } from '../platform/db/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
+import type { RevealSecret } from '../secrets/index.ts'
 import type { CompileSchema } from '../skills/index.ts'
 import { checkConfig } from './check-config.ts'
 import { type AgentConfigInput, parseConfig } from './config.ts'
@@ -29,6 +30,7 @@ export interface AgentServiceOptions {
   /** Of agents that name none; its key goes to this address alone. */
   readonly defaultModel: DefaultModel | undefined
   readonly compileSchema: CompileSchema
+  readonly revealSecret: RevealSecret
   /** Of a turn that failed in a way that another try may mend. */
   readonly turnRetry?: RetryPolicy
 }
@@ -210,7 +212,7 @@ export const makeAgentService = (options: AgentServiceOptions) => {
       const agent = await agents.summary(tenantId, target)
       const config = agent && (await agents.config(tenantId, agent.id, version))
       if (!config) return undefined
-      const loop = makeAgentLoop({ ...options, name: target, config })
+      const loop = makeAgentLoop({ ...options, name: target, config, projectId: agent.projectId })
       loops.set(key, loop)
       return loop
     },

@@ -1,10 +1,14 @@
 /** What the tests of agents share: skills that know a few tools, and a model client that may call this machine. */
 import { makeOutbound } from '../platform/outbound/outbound.ts'
+import type { RevealSecret } from '../secrets/index.ts'
 import { makeSchemaCompiler, skillReferenceErrors, type ToolInfo } from '../skills/index.ts'
 import { type ModelClient, makeModelClient } from './model/client.ts'
 import type { SkillTools } from './types.ts'
 
 export const compileSchema = makeSchemaCompiler()
+
+/** Every secret is there, and says which one it is. */
+export const revealSecret: RevealSecret = async ({ reference }) => `value-of-${reference.$secret}`
 
 /** A tool of the skill `SKILL` as `skill:SKILL/TOOL` that takes the given fields, all texts, all needed. */
 export const tool = (skill: string, name: string, ...fields: string[]): ToolInfo => ({

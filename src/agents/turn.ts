@@ -3,10 +3,12 @@
  * so that a replay goes the same way even where a tool or a check has changed since.
  */
 import type { StepCall } from '../engine/index.ts'
+import { AppError } from '../platform/errors.ts'
 import type { Json, JsonSchema } from '../platform/json.ts'
+import { makeRedact, type RevealSecret } from '../secrets/index.ts'
 import type { CompileSchema, ToolInfo } from '../skills/index.ts'
 import type { AgentConfig } from './config.ts'
-import { type DefaultModel, endpointOf } from './endpoint.ts'
+import { type DefaultModel, endpointOf, keyOf } from './endpoint.ts'
 import type { ModelClient } from './model/client.ts'
 import type { Message, ModelToolCall, ModelTurn } from './model/types.ts'
 import type { SkillTools } from './types.ts'
@@ -21,6 +23,9 @@ export interface TurnOptions {
   readonly model: ModelClient
   readonly defaultModel: DefaultModel | undefined
   readonly compileSchema: CompileSchema
+  readonly revealSecret: RevealSecret
+  /** Of the agent: its secrets go before the tenant's. */
+  readonly projectId: string | null
 }
 
 export type TakeTurn = (tenantId: string, messages: readonly Message[], call: StepCall) => Promise<AgentTurn>
@@ -30,7 +35,8 @@ type Findings = ReturnType<CheckValue>
 
 const OUTPUT_NAME = 'answer'
 
-export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }: TurnOptions): TakeTurn => {
+export const makeTurn = (options: TurnOptions): TakeTurn => {
+  const { config, skills, model, defaultModel, compileSchema, revealSecret, projectId } = options
   const { temperature, maxOutputTokens } = config.model
   // Compiling costs more than all the rest of a turn here; the skills hand out the same schema as long as it holds.
   const checks = new WeakMap<JsonSchema, CheckValue>()
@@ -61,9 +67,11 @@ export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }:
   }
 
   return async (tenantId, messages, { signal, idempotencyKey }) => {
-    const { baseUrl, apiKey, model: modelName } = endpointOf(config, defaultModel)
+    const endpoint = endpointOf(config, defaultModel)
+    const { baseUrl, model: modelName } = endpoint
+    const apiKey = await keyOf(config, endpoint, { tenantId, projectId, revealSecret })
     const tools = config.skills.length > 0 ? await skills.toolsFor(tenantId, config.skills) : []
-    const turn = await model.turn({
+    const asked = model.turn({
       baseUrl,
       model: modelName,
       system: config.instructions,
@@ -76,8 +84,25 @@ export const makeTurn = ({ config, skills, model, defaultModel, compileSchema }:
       ...(temperature !== undefined && { temperature }),
       ...(maxOutputTokens !== undefined && { maxOutputTokens }),
     })
+    const turn = await asked.catch((error: unknown) => {
+      throw apiKey === undefined ? error : withoutKey(error, apiKey)
+    })
     return { ...turn, ...checkOutput(turn), toolCalls: turn.toolCalls.map((call) => planCall(call, tools)) }
   }
+}
+
+/** A service that refuses a key may repeat it; what it says is kept and shown. */
+const withoutKey = (error: unknown, apiKey: string): unknown => {
+  if (!(error instanceof AppError)) return error
+  const redact = makeRedact([apiKey])
+  const { code, status, retryable, findings, details, retryAfterMs } = error
+  return new AppError(code, redact(error.message), {
+    status,
+    retryable,
+    ...(findings && { findings }),
+    ...(details && { details: JSON.parse(redact(JSON.stringify(details))) as Record<string, unknown> }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
 }
 
 const MOST_SHOWN = 5

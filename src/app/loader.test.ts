@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
 import { readBindings } from './bindings.ts'
 import { readCredentials, writeCredentials } from './credentials.ts'
 import { readFolder } from './loader.ts'
-import { readSecretKey } from './secret-key.ts'
 
 const write = (folder: string, file: string, text: string): void => {
   mkdirSync(join(folder, file, '..'), { recursive: true })
@@ -57,21 +56,6 @@ test('credentials are readable by their owner alone', async () => {
   writeCredentials(file, { url: 'http://127.0.0.1:1', key: 'k' })
   assert.deepEqual(readCredentials(file), { url: 'http://127.0.0.1:1', key: 'k' })
   assert.equal(statSync(file).mode & 0o777, 0o600)
-})
-
-test('readSecretKey() makes a key once beside the embedded database, and wants one set elsewhere', async () => {
-  const dataDir = await makeTempFolder()
-  const first = readSecretKey({ configured: '', dataDir, isEmbedded: true })
-  assert.equal(first.length, 32)
-  assert.deepEqual(readSecretKey({ configured: '', dataDir, isEmbedded: true }), first)
-  assert.equal(statSync(join(dataDir, 'secret.key')).mode & 0o777, 0o600)
-  assert.ok(readFileSync(join(dataDir, 'secret.key')).length > 40)
-  assert.throws(() => readSecretKey({ configured: '', dataDir, isEmbedded: false }), {
-    message: /AIDOS_SECRET_KEY is not set/,
-  })
-  assert.throws(() => readSecretKey({ configured: 'short', dataDir, isEmbedded: true }), {
-    message: /32 bytes as base64/,
-  })
 })
 
 test('readBindings() reads a file, and names it and what is wrong with it', async () => {

@@ -1,12 +1,17 @@
-/** The key under which secrets lie in the database: from the configuration, or made once beside the embedded database. */
+/**
+ * Where the keys come from under which secrets lie in the database: the configuration, a file, or a file that is made once beside the
+ * embedded database. Several keys: the first one seals, the others still open.
+ */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../platform/errors.ts'
 
 export interface SecretKeyOptions {
-  /** `AIDOS_SECRET_KEY`: 32 bytes as base64. */
+  /** `AIDOS_SECRET_KEY`: 32 bytes as base64; several are separated by commas. */
   readonly configured: string
+  /** `AIDOS_SECRET_KEY_FILE`: one key in each line. */
+  readonly file: string
   readonly dataDir: string
   /** Whether the key may lie beside the database: only where both belong to this machine. */
   readonly isEmbedded: boolean
@@ -14,30 +19,70 @@ export interface SecretKeyOptions {
 
 const KEY_BYTES = 32
 
+const invalid = (message: string): Error => new AppError('config_invalid', message)
+
 const decode = (text: string, where: string): Buffer => {
-  const key = Buffer.from(text.trim(), 'base64')
+  const key = Buffer.from(text, 'base64')
   if (key.length === KEY_BYTES) return key
-  throw new AppError(
-    'config_invalid',
-    `${where} is no key: 32 bytes as base64 are needed; make one with "openssl rand -base64 32"`,
-  )
+  throw invalid(`${where} is no key: 32 bytes as base64 are needed; make one with "openssl rand -base64 32"`)
 }
 
-/** Throws `config_invalid` naming what to set. */
-export const readSecretKey = ({ configured, dataDir, isEmbedded }: SecretKeyOptions): Buffer => {
-  if (configured !== '') return decode(configured, 'AIDOS_SECRET_KEY')
+const decodeAll = (text: string, where: string): Buffer[] => {
+  const parts = text.split(/[\n,]/).map((part) => part.trim())
+  const keys = parts.filter((part) => part !== '').map((part) => decode(part, where))
+  if (keys.length === 0) throw invalid(`${where} has no key: 32 bytes as base64 are needed`)
+  return keys
+}
+
+const readKeyFile = (file: string): Buffer[] => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw invalid(`the file of secret keys ${file} cannot be read: ${(error as Error).message}`)
+  }
+  return decodeAll(text, file)
+}
+
+const newKey = (): string => randomBytes(KEY_BYTES).toString('base64')
+
+/** The file that an embedded start makes. */
+export const embeddedKeyFile = (dataDir: string): string => join(dataDir, 'secret.key')
+
+/** Reads the keys each time it is called. Throws `config_invalid` naming what to set. */
+export const makeSecretKeyReader = ({ configured, file, dataDir, isEmbedded }: SecretKeyOptions): (() => Buffer[]) => {
+  if (configured !== '' && file !== '')
+    throw invalid('AIDOS_SECRET_KEY and AIDOS_SECRET_KEY_FILE are both set; keep one of them')
+  if (configured !== '') return () => decodeAll(configured, 'AIDOS_SECRET_KEY')
+  if (file !== '') return () => readKeyFile(file)
   if (!isEmbedded) {
-    throw new AppError(
-      'config_invalid',
-      'AIDOS_SECRET_KEY is not set; with DB_CLIENT=pg all processes need the same key for stored secrets: 32 bytes as base64 ("openssl rand -base64 32")',
+    throw invalid(
+      'AIDOS_SECRET_KEY is not set; with DB_CLIENT=pg all processes need the same key for stored secrets: 32 bytes as base64 ("openssl rand -base64 32"), or AIDOS_SECRET_KEY_FILE',
     )
   }
-  const file = join(dataDir, 'secret.key')
+  const own = embeddedKeyFile(dataDir)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   try {
-    writeFileSync(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
+    writeFileSync(own, `${newKey()}\n`, { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
-  return decode(readFileSync(file, 'utf8'), file)
+  return () => readKeyFile(own)
+}
+
+/** Puts a fresh key before those of the file, all at once: a process that reads it meanwhile sees the one state or the other. */
+export const addSecretKey = (file: string): number => {
+  const before = readKeyFile(file)
+  const lines = [newKey(), ...before.map((key) => key.toString('base64'))]
+  writeFileSync(`${file}.new`, `${lines.join('\n')}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+  return lines.length
+}
+
+/** Takes all keys but the first out of the file; says how many went. */
+export const dropOldSecretKeys = (file: string): number => {
+  const [first, ...old] = readKeyFile(file)
+  writeFileSync(`${file}.new`, `${(first as Buffer).toString('base64')}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+  return old.length
 }

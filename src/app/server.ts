@@ -1,11 +1,13 @@
 /** The HTTP server of a process: the whole API where it plays the gateway; health and figures everywhere. */
 import { makeAgentRoutes } from '../agents/index.ts'
+import { makeAuditHooks, makeAuditRoutes } from '../audit/index.ts'
 import { makeNotificationRoutes } from '../notifications/index.ts'
 import { systemClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { type HttpServer, makeHttpServer, type Routes } from '../platform/http/server.ts'
 import { makeHealthRoutes, makeMetrics } from '../platform/telemetry/metrics.ts'
 import { makeScheduleRoutes } from '../scheduler/index.ts'
+import { makeSecretRoutes } from '../secrets/index.ts'
 import { makeSkillRoutes } from '../skills/index.ts'
 import { makeTaskRoutes } from '../tasks/index.ts'
 import { makeTenantRoutes } from '../tenants/index.ts'
@@ -14,10 +16,11 @@ import type { Foundation, Services } from './services.ts'
 
 const VERSION = '0.1.0'
 
-const apiRoutes = ({ config, hub, db }: Foundation, services: Services): Routes[] => {
-  const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants } = services
+const apiRoutes = ({ config, hub, db, audit }: Foundation, services: Services): Routes[] => {
+  const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, secrets, rotation } = services
   const log = makeEventLog(db)
   return [
+    makeAuditHooks(audit),
     makeRunRoutes({ engine, log, hub, payloadLimitBytes: config.PAYLOAD_LIMIT_BYTES }),
     makeTaskRoutes({ tasks, log, hub, now: systemClock.now }),
     makeWorkflowRoutes(workflows),
@@ -26,6 +29,8 @@ const apiRoutes = ({ config, hub, db }: Foundation, services: Services): Routes[
     makeScheduleRoutes(schedules),
     makeNotificationRoutes(notifications),
     makeTenantRoutes(tenants),
+    makeSecretRoutes({ secrets, rotation }),
+    makeAuditRoutes(audit),
   ]
 }
 
@@ -63,7 +68,7 @@ export const makeAppServer = (
     makeId,
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     version: VERSION,
-    authenticate: (authorization) => services.tenants.authenticate(authorization),
+    authenticate: services.tenants.authenticate,
     routes: [
       makeHealthRoutes({ metrics: metricsOf(foundation, services), ready }),
       ...(servesApi ? apiRoutes(foundation, services) : []),

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import { makeAgentService, makeModelClient } from '../agents/index.ts'
+import type { Audit } from '../audit/index.ts'
 import type { Config } from '../config.ts'
 import { type Engine, makeEngine, makeWorkers, type ProgramSource } from '../engine/index.ts'
 import { makeNotificationService, type NotificationService } from '../notifications/index.ts'
@@ -23,8 +24,8 @@ import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/
 import { makeWorkflowService } from '../workflows/index.ts'
 import { readBindings } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
-import { mailOptions } from './mail.ts'
 import { hostOf, makeIdentity } from './identity.ts'
+import { mailOptions } from './mail.ts'
 import { makeSecretKeyReader } from './secret-key.ts'
 
 const SANDBOX_IDLE_MS = 30_000
@@ -53,6 +54,7 @@ export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBa
 
 /** What the services stand on: each is open and knows nothing of them. */
 export interface Foundation {
+  readonly audit: Audit
   readonly config: Config
   readonly log: FastifyBaseLogger
   readonly hub: EventHub

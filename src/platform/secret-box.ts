@@ -1,10 +1,10 @@
-/** Keeps secrets unreadable in the database: AES-256-GCM (NIST SP 800-38D) under one key of the operator's. */
+/** Keeps secrets unreadable in the database: AES-256-GCM (NIST SP 800-38D) under keys of the operator's. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { defineErrors } from './errors.ts'
+import { fixedKey, type SecretKey, type SecretKeys } from './secret-keys.ts'
 
 const secretErrors = defineErrors({
-  secret_key_invalid: { status: 500 },
-  /** Sealed under another key, for another place, or changed since. */
+  /** Sealed under a key that is not here, for another place, or changed since. */
   secret_unreadable: { status: 500 },
 })
 
@@ -16,38 +16,58 @@ export interface SecretBox {
   seal(text: string, place: string): string
   /** Throws `secret_unreadable`. */
   open(sealed: string, place: string): string
+  /** The id of the key that seals now. */
+  currentKeyId(): string
+  /** Whether it was sealed under the key that seals now. */
+  isCurrent(sealed: string): boolean
 }
 
-const KEY_BYTES = 32
 /** The length for which GCM is specified without further hashing; random, and used for far fewer than 2^32 secrets. */
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** The form, so that another one can follow. */
-const VERSION = 'v1'
+/** `v2.KEY.TEXT`. The form before, `v1.TEXT`, did not say which key. */
+const [BEFORE, VERSION] = ['v1', 'v2']
+
+const openWith = ({ bytes: key }: SecretKey, bytes: Buffer, place: string): string => {
+  const nonce = bytes.subarray(0, NONCE_BYTES)
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+  decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES))
+  return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]).toString('utf8')
+}
 
 /** Throws `secret_key_invalid` unless the key has 32 bytes. */
-export const makeSecretBox = (key: Buffer): SecretBox => {
-  if (key.length !== KEY_BYTES) {
-    throw secretErrors.secret_key_invalid(`the key for secrets has ${key.length} bytes; needed: ${KEY_BYTES}`)
+export const makeSecretBox = (given: Buffer | SecretKeys): SecretBox => {
+  const keys = Buffer.isBuffer(given) ? fixedKey(given) : given
+  const current = (): SecretKey => keys.all()[0] as SecretKey
+
+  const openAny = (bytes: Buffer, place: string): string => {
+    let failure: unknown
+    for (const key of keys.all()) {
+      try {
+        return openWith(key, bytes, place)
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
   }
+
   return {
     seal(text, place) {
+      const { id, bytes: key } = current()
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(place))
       const sealed = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
-      return `${VERSION}.${sealed.toString('base64url')}`
+      return `${VERSION}.${id}.${sealed.toString('base64url')}`
     },
     open(sealed, place) {
-      const [version, text = ''] = sealed.split('.')
-      const bytes = Buffer.from(text, 'base64url')
+      const [version, ...rest] = sealed.split('.')
       try {
-        if (version !== VERSION) throw new Error(`the form ${version} is unknown`)
-        const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
-          authTagLength: TAG_BYTES,
-        })
-        decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES))
-        const body = bytes.subarray(NONCE_BYTES, -TAG_BYTES)
-        return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8')
+        if (version === BEFORE && rest.length === 1) return openAny(Buffer.from(rest[0] as string, 'base64url'), place)
+        if (version !== VERSION || rest.length !== 2) throw new Error('the form is unknown')
+        const key = keys.find(rest[0] as string)
+        if (!key) throw new Error(`the key ${rest[0]} is not here`)
+        return openWith(key, Buffer.from(rest[1] as string, 'base64url'), place)
       } catch (cause) {
         throw secretErrors.secret_unreadable(
           `the secret of ${place} cannot be read: it was sealed under another key, or was changed`,
@@ -55,5 +75,7 @@ export const makeSecretBox = (key: Buffer): SecretBox => {
         )
       }
     },
+    currentKeyId: () => current().id,
+    isCurrent: (sealed) => sealed.startsWith(`${VERSION}.${current().id}.`),
   }
 }

@@ -16,7 +16,7 @@ export interface CatalogOptions {
   /** Over a handle that sees every finished commit. */
   readonly skills: Pick<SkillRepository, 'skill' | 'content'>
   readonly builtins: readonly BuiltinSkill[]
-  readonly compile: (definition: SkillDefinition) => readonly Tool[]
+  readonly compile: (definition: SkillDefinition, projectId: string | null) => readonly Tool[]
   readonly clock: Clock
   /** How long a change by another process may go unnoticed. */
   readonly cacheMs: number
@@ -60,10 +60,10 @@ export const makeCatalog = ({ skills, builtins, compile, clock, cacheMs, cacheMa
     return skill
   }
 
-  const make = async ({ tenantId, id, name }: SkillRecord, version: number): Promise<Tools> => {
+  const make = async ({ tenantId, projectId, id, name }: SkillRecord, version: number): Promise<Tools> => {
     const content = await skills.content(tenantId, id, version)
     if (!content) throw skillReferenceErrors.skill_not_found(`the skill "${name}" has no version ${version}`)
-    return toMap(compile(content.definition))
+    return toMap(compile(content.definition, projectId))
   }
 
   const toolsOf = async (tenantId: string, { skill: name, version }: SkillReference): Promise<Tools> => {

@@ -28,7 +28,7 @@ export const makeDefinitionCheck = (options: CompileOptions): CheckDefinition =>
     const rest =
       'source' in known
         ? [...checkSchemas(known, options), ...(await checkSource(known, options))]
-        : [...checkBaseUrl(known), ...checkHttpTools(known, options)]
+        : [...checkBaseUrl(known), ...checkNoSecrets(known), ...checkHttpTools(known, options)]
     return [...names, ...rest]
   }
 }
@@ -51,10 +51,35 @@ const checkBaseUrl = ({ baseUrl }: HttpDefinition): Finding[] => {
   return [{ path: '/definition/baseUrl', message: `must be ${BASE_URL}`, expected: BASE_URL }]
 }
 
+/** Headers by which services let callers in. */
+const CREDENTIALS = /^(authorization|proxy-authorization|cookie|(x-)?(api|auth|access)-?(key|token))$/i
+
+/** A credential that stands in the definition is read by everybody who may read skills, and lies in the database as it is. */
+const checkNoSecrets = (definition: HttpDefinition): Finding[] => {
+  const places = [
+    { path: '/definition/headers', headers: definition.headers },
+    ...definition.tools.map(({ headers }, i) => ({ path: `/definition/tools/${i}/headers`, headers })),
+  ]
+  const expected = 'a secret: { "$secret": "NAME" }'
+  return places.flatMap(({ path, headers = {} }) =>
+    Object.entries(headers)
+      .filter(([name, value]) => typeof value === 'string' && CREDENTIALS.test(name) && !value.includes('{{'))
+      .map(([name]) => ({
+        path: `${path}/${name}`,
+        message: `must be ${expected}`,
+        expected,
+        code: 'secret_in_clear',
+      })),
+  )
+}
+
 const checkHttpTools = (definition: HttpDefinition, options: CompileOptions): Finding[] => {
   const findings = definition.tools.flatMap((spec, i) => {
     const path = `/definition/tools/${i}`
-    const problems = problemsOf(() => makeHttpTool(withCommon(spec, definition), options), '/inputSchema')
+    const problems = problemsOf(
+      () => makeHttpTool(withCommon(spec, definition), { ...options, projectId: null }),
+      '/inputSchema',
+    )
     return [
       ...checkUrl(`${path}/url`, spec.url, definition),
       ...problems.map((finding) => {

@@ -1,6 +1,7 @@
 /** Makes tools of a definition that was checked. */
 import type { Clock } from '../platform/clock.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
+import type { RevealSecret } from '../secrets/index.ts'
 import type { CompileTemplate } from './builtin/template.ts'
 import { makeFunctionTool } from './function-tool.ts'
 import { type HttpToolSpec, makeHttpTool } from './http-tool.ts'
@@ -12,6 +13,7 @@ import type { HttpDefinition, SkillDefinition } from './types.ts'
 export interface CompileOptions {
   readonly sandbox: Sandbox
   readonly outbound: Outbound
+  readonly revealSecret: RevealSecret
   readonly clock: Clock
   readonly compileSchema: CompileSchema
   readonly compileTemplate: CompileTemplate
@@ -19,11 +21,11 @@ export interface CompileOptions {
   readonly maxOutputBytes: number
 }
 
-/** Throws `tool_invalid` or `tool_schema_invalid`. */
-export const compileTools = (definition: SkillDefinition, options: CompileOptions): Tool[] =>
+/** For a skill of that project. Throws `tool_invalid` or `tool_schema_invalid`. */
+export const compileTools = (definition: SkillDefinition, options: CompileOptions, projectId: string | null): Tool[] =>
   'source' in definition
     ? definition.tools.map((spec) => makeFunctionTool(spec, definition, options))
-    : definition.tools.map((spec) => makeHttpTool(withCommon(spec, definition), options))
+    : definition.tools.map((spec) => makeHttpTool(withCommon(spec, definition), { ...options, projectId }))
 
 /** The tool with what its skill says for all of them. */
 export const withCommon = (spec: HttpToolSpec, { baseUrl, headers, timeoutMs }: HttpDefinition): HttpToolSpec => ({

@@ -1,5 +1,6 @@
 /** The form of each kind of definition, as JSON Schema: what is checked before anything is made of it. */
 import type { JsonSchema } from '../platform/json.ts'
+import { SECRET_REFERENCE } from '../secrets/index.ts'
 import { EXPECT_SCHEMA } from './http-call.ts'
 import type { OwnKind } from './types.ts'
 
@@ -20,7 +21,11 @@ const object = (required: readonly string[], properties: JsonSchema): JsonSchema
 const text = (maxLength: number): JsonSchema => ({ type: 'string', minLength: 1, maxLength })
 const tools = (schema: JsonSchema): JsonSchema => ({ type: 'array', minItems: 1, maxItems: MOST_TOOLS, items: schema })
 const timeoutMs = { type: 'integer', minimum: 1, maximum: LONGEST_TIMEOUT_MS }
-const headers = { type: 'object', maxProperties: 50, additionalProperties: { type: 'string', maxLength: 8192 } }
+const headers = {
+  type: 'object',
+  maxProperties: 50,
+  additionalProperties: { anyOf: [{ type: 'string', maxLength: 8192 }, SECRET_REFERENCE] },
+}
 
 /** What a tool of any kind has. The rule of names is told better than a pattern does: see names.ts. */
 const common = { name: { type: 'string' }, description: text(2000), inputSchema: { type: 'object' } }

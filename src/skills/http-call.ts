@@ -23,6 +23,8 @@ export interface HttpRequest {
   readonly timeoutMs?: number
   /** Statuses that count as success, as numbers or as classes (`2xx`). 2xx if not said. */
   readonly expect?: readonly (number | string)[]
+  /** Applied to what comes back: a service that repeats what it was sent must not put secrets into results and logs. */
+  readonly redact?: (text: string) => string
 }
 
 /** The answer as expressions and agents see it: a JSON body is parsed. */
@@ -41,7 +43,7 @@ const SHOWN_BODY = 1000
 /** Rejects with `httpErrors` or `outboundErrors`. The idempotency key of the task goes along on every try. */
 export const callHttp = async (
   { outbound, clock }: { readonly outbound: Outbound; readonly clock: Clock },
-  { method, url, headers, body, timeoutMs, expect = ['2xx'] }: HttpRequest,
+  { method, url, headers, body, timeoutMs, expect = ['2xx'], redact = asIs }: HttpRequest,
   call: ToolCall,
 ): Promise<HttpAnswer> => {
   const response = await outbound.fetch(url, {
@@ -53,17 +55,26 @@ export const callHttp = async (
   })
   const { status } = response
   if (!expect.includes(status) && !expect.includes(`${Math.floor(status / 100)}xx`))
-    throw statusError(method, url, response, clock)
-  return { status, headers: { ...response.headers }, body: bodyOf(response, url) }
+    throw statusError(method, url, response, clock, redact)
+  const shown = Object.entries(response.headers).map(([name, value]) => [name, redact(value)])
+  return { status, headers: Object.fromEntries(shown), body: bodyOf(response, url, redact) }
 }
+
+const asIs = (text: string): string => text
 
 const lowerCased = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 
-const statusError = (method: string, url: string, response: OutboundResponse, clock: Clock) => {
+const statusError = (
+  method: string,
+  url: string,
+  response: OutboundResponse,
+  clock: Clock,
+  redact: (text: string) => string,
+) => {
   const { status, headers } = response
   const retryAfterMs = parseRetryAfter(headers['retry-after'], clock.now())
-  const details: JsonObject = { status, body: response.text().slice(0, SHOWN_BODY) }
+  const details: JsonObject = { status, body: redact(response.text()).slice(0, SHOWN_BODY) }
   // The query may carry secrets; errors are kept and shown.
   const message = `${method} ${url.split(/[?#]/)[0]} was answered with ${status}`
   if (status >= 500 || RETRYABLE_STATUSES.has(status))
@@ -71,12 +82,13 @@ const statusError = (method: string, url: string, response: OutboundResponse, cl
   return httpErrors.http_refused(message, { details })
 }
 
-const bodyOf = (response: OutboundResponse, url: string): Json => {
+const bodyOf = (response: OutboundResponse, url: string, redact: (text: string) => string): Json => {
   const type = response.headers['content-type'] ?? ''
   if (response.body.length === 0) return null
-  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) return response.text()
+  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) return redact(response.text())
   try {
-    return response.json()
+    // The spelling of a secret in JSON is taken out too, so what is left is JSON still.
+    return JSON.parse(redact(response.text())) as Json
   } catch (error) {
     const where = url.split(/[?#]/)[0]
     throw httpErrors.http_answer_invalid(`the answer of ${where} is no JSON, though it says so`, { cause: error })

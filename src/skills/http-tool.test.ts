@@ -4,6 +4,7 @@ import test, { after, before } from 'node:test'
 import { makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
 import { makeOutbound, type Outbound } from '../platform/outbound/outbound.ts'
+import type { RevealRequest } from '../secrets/index.ts'
 import { type HttpToolSpec, makeHttpTool } from './http-tool.ts'
 import { failureOf, makeToolCall, readText, startServer, type TestServer } from './testing.ts'
 
@@ -34,11 +35,21 @@ after(async () => {
 const json = (value: Json) => (response: http.ServerResponse) =>
   response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
 
+const SECRET = 'se"cret/word+1'
+const revealed: RevealRequest[] = []
+const secrets = {
+  projectId: 'p1',
+  async revealSecret(request: RevealRequest): Promise<string> {
+    revealed.push(request)
+    return `${request.reference.prefix ?? ''}${SECRET}`
+  },
+}
+
 const run = (spec: Partial<HttpToolSpec>, input: Json): Promise<Json> =>
-  makeHttpTool({ name: 'orders', description: '', url: server.url, ...spec }, { outbound, clock: makeFakeClock() }).run(
-    input,
-    makeToolCall(),
-  )
+  makeHttpTool(
+    { name: 'orders', description: '', url: server.url, ...spec },
+    { outbound, clock: makeFakeClock(), ...secrets },
+  ).run(input, makeToolCall())
 const last = (): Seen => seen.at(-1)!
 
 test('an http tool puts its input into the URL, encoded, and gives the body back', async () => {
@@ -136,11 +147,50 @@ test('an http tool refuses input that does not fit, and a variable that is not t
 
 test('a declaration of an http tool that is wrong is refused, with the field', () => {
   const make = (spec: Partial<HttpToolSpec>) => () =>
-    makeHttpTool({ name: 'orders', description: '', url: 'http://x/', ...spec }, { outbound })
+    makeHttpTool({ name: 'orders', description: '', url: 'http://x/', ...spec }, { outbound, ...secrets })
   assert.throws(make({ method: 'BREW' }), { code: 'tool_invalid', message: /^tool orders: method: / })
   assert.throws(make({ url: 'http://x/{{ a' }), { code: 'tool_invalid', message: /url/ })
   assert.throws(make({ headers: { 'x-a': '{% if %}' } }), { code: 'tool_invalid', message: /headers\.x-a/ })
   assert.throws(make({ body: { jsonata: 'a[' } }), { code: 'tool_invalid', message: /body/ })
   assert.throws(make({ output: '(' }), { code: 'tool_invalid', message: /output/ })
   assert.throws(make({ inputSchema: { type: 'nothing' } }), { code: 'tool_schema_invalid' })
+})
+
+test('an http tool sends secrets by their names, and tells where they go', async () => {
+  reply = json({ ok: true })
+  const headers = { 'X-Key': { $secret: 'KEY' }, authorization: { $secret: 'TOKEN', prefix: 'Bearer ' } }
+  await run({ url: `${server.url}/{{ id }}`, headers }, { id: 7 })
+  assert.equal(last().headers['x-key'], SECRET)
+  assert.equal(last().headers.authorization, `Bearer ${SECRET}`)
+  const { tenantId } = makeToolCall()
+  assert.deepEqual(revealed.at(-1), {
+    tenantId,
+    projectId: 'p1',
+    reference: headers.authorization,
+    url: `${server.url}/7`,
+  })
+})
+
+test('a secret that a service repeats is taken out of the answer and of the error', async () => {
+  const headers = { 'x-key': { $secret: 'KEY' } }
+  const forms = [SECRET, encodeURIComponent(SECRET), Buffer.from(SECRET).toString('base64')]
+  reply = json({ forms })
+  assert.deepEqual(await run({ headers }, {}), { forms: ['(secret)', '(secret)', '(secret)'] })
+  reply = (response) => response.setHeader('x-echo', forms[1] as string).end(`you sent ${SECRET}`)
+  assert.deepEqual(await run({ headers, output: '[headers."x-echo", body]' }, {}), ['(secret)', 'you sent (secret)'])
+  reply = (response) => response.writeHead(403).end(`wrong key ${SECRET}`)
+  const failure = await failureOf(run({ headers }, {}))
+  assert.deepEqual([failure.code, failure.details], ['http_refused', { status: 403, body: 'wrong key (secret)' }])
+})
+
+test('an http tool with secrets names its host as it is', () => {
+  const make = (url: string) => () =>
+    makeHttpTool(
+      { name: 'orders', description: '', url, headers: { 'x-key': { $secret: 'KEY' } } },
+      { outbound, ...secrets },
+    )
+  for (const url of ['http://{{ host }}/', 'https://api.{{ tld }}/x', 'https://api.example{{ path }}'])
+    assert.throws(make(url), { code: 'tool_invalid', message: /url: must name its host/ }, url)
+  for (const url of ['https://api.example/{{ path }}', 'https://api.example:8443?q={{ q }}', 'https://api.example'])
+    assert.doesNotThrow(make(url), url)
 })

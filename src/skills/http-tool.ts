@@ -4,6 +4,7 @@ import { AppError } from '../platform/errors.ts'
 import type { Json, JsonObject, JsonSchema } from '../platform/json.ts'
 import { compileJsonata } from '../platform/jsonata.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
+import { isSecretReference, makeRedact, type RevealSecret, type SecretReference } from '../secrets/index.ts'
 import { type CompileTemplate, makeTemplateCompiler } from './builtin/template.ts'
 import { callHttp } from './http-call.ts'
 import { type Tool, toolErrors } from './tool.ts'
@@ -19,8 +20,8 @@ export interface HttpToolSpec {
   readonly method?: string
   /** A template; every value is percent-encoded, so that it stays one part of the path or query (`| raw` lets it through). */
   readonly url: string
-  /** Templates. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Templates, and secrets by their names. */
+  readonly headers?: Headers
   /** What is sent: if left out, the input as JSON with the methods that take a body (POST, PUT, PATCH); `null` is nothing. */
   readonly body?: HttpToolBody | null
   /** JSONata over `{ status, headers, body }`, with the input as `$input`; the answer's body alone if left out. */
@@ -30,11 +31,16 @@ export interface HttpToolSpec {
   readonly expect?: readonly (number | string)[]
 }
 
+export type Headers = Readonly<Record<string, string | SecretReference>>
+
 /** JSONata over the input: a text is sent as it is, anything else as JSON. Or a template, sent as text. */
 export type HttpToolBody = { readonly jsonata: string } | { readonly template: string }
 
 export interface HttpToolOptions {
   readonly outbound: Outbound
+  readonly revealSecret: RevealSecret
+  /** Whose secrets go before the tenant's. */
+  readonly projectId: string | null
   readonly clock?: Clock
   readonly compileSchema?: CompileSchema
   readonly compileTemplate?: CompileTemplate
@@ -50,7 +56,7 @@ const TEXT_TYPE = 'text/plain; charset=utf-8'
  * sends the task's idempotency key along as `Idempotency-Key`, and rejects with `httpErrors` or `outboundErrors`.
  */
 export const makeHttpTool = (spec: HttpToolSpec, options: HttpToolOptions): Tool => {
-  const { outbound, clock = systemClock, compileSchema = makeSchemaCompiler() } = options
+  const { outbound, revealSecret, projectId, clock = systemClock, compileSchema = makeSchemaCompiler() } = options
   const { compileTemplate = makeTemplateCompiler() } = options
   const inputSchema = spec.inputSchema ?? { type: 'object' }
   compileSchema(inputSchema)
@@ -59,6 +65,13 @@ export const makeHttpTool = (spec: HttpToolSpec, options: HttpToolOptions): Tool
     throw invalid(spec, 'method', `must be one of ${METHODS.join(', ')}, was ${spec.method}`)
   const makeUrl = part(spec, 'url', () => compileTemplate(spec.url, { encode: encodeURIComponent, strict: true }))
   const makeHeaders = compileHeaders(spec, compileTemplate)
+  const secretHeaders = secretsIn(spec)
+  if (secretHeaders.length > 0 && !FIXED_HOST.test(spec.url))
+    throw invalid(
+      spec,
+      'url',
+      'must name its host as it is where secrets are sent: a template could send them anywhere',
+    )
   const makeBody = part(spec, 'body', () => compileBody(spec.body, method, compileTemplate))
   const { output } = spec
   const makeOutput = output === undefined ? undefined : part(spec, 'output', () => compileJsonata(output))
@@ -70,7 +83,11 @@ export const makeHttpTool = (spec: HttpToolSpec, options: HttpToolOptions): Tool
     async run(input, call) {
       const url = await makeUrl.render(fieldsOf(input))
       const { body, type } = await makeBody(input)
-      const headers = { ...(type !== undefined && { 'content-type': type }), ...(await makeHeaders(input)) }
+      const plain = { ...(type !== undefined && { 'content-type': type }), ...(await makeHeaders(input)) }
+      const secrets: Record<string, string> = {}
+      for (const [name, reference] of secretHeaders)
+        secrets[name] = await revealSecret({ tenantId: call.tenantId, projectId, reference, url })
+      const headers = { ...plain, ...secrets }
       const { timeoutMs, expect } = spec
       const request = {
         method,
@@ -79,6 +96,7 @@ export const makeHttpTool = (spec: HttpToolSpec, options: HttpToolOptions): Tool
         ...(body !== undefined && { body }),
         ...(timeoutMs !== undefined && { timeoutMs }),
         ...(expect !== undefined && { expect }),
+        ...(secretHeaders.length > 0 && { redact: redactOf(secretHeaders, secrets) }),
       }
       const answer = await callHttp({ outbound, clock }, request, call)
       return makeOutput ? makeOutput.evaluate(answer, { input }) : answer.body
@@ -87,10 +105,25 @@ export const makeHttpTool = (spec: HttpToolSpec, options: HttpToolOptions): Tool
   return withInputCheck(tool, compileSchema)
 }
 
+/** Everything up to the path stands as it is. */
+const FIXED_HOST = /^https?:\/\/[^/{}?#]+(?:[/?#]|$)/i
+
+type SecretHeader = readonly [name: string, reference: SecretReference]
+
+const secretsIn = ({ headers = {} }: HttpToolSpec): SecretHeader[] =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    isSecretReference(value) ? [[name.toLowerCase(), value] as const] : [],
+  )
+
+/** Of the values alone: what is put before them is no secret. */
+const redactOf = (headers: readonly SecretHeader[], revealed: Readonly<Record<string, string>>) =>
+  makeRedact(headers.map(([name, { prefix = '' }]) => (revealed[name] ?? '').slice(prefix.length)))
+
 const compileHeaders = (spec: HttpToolSpec, compileTemplate: CompileTemplate) => {
-  const templates = Object.entries(spec.headers ?? {}).map(([name, source]) => {
+  const templates = Object.entries(spec.headers ?? {}).flatMap(([name, source]) => {
+    if (isSecretReference(source)) return []
     const template = part(spec, `headers.${name}`, () => compileTemplate(source, { strict: true }))
-    return { name: name.toLowerCase(), template }
+    return [{ name: name.toLowerCase(), template }]
   })
   return async (input: Json): Promise<Record<string, string>> => {
     const headers: Record<string, string> = {}

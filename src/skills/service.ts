@@ -7,6 +7,7 @@ import { writeEvent } from '../platform/events/write.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
+import type { RevealSecret } from '../secrets/index.ts'
 import { makeTemplateCompiler } from './builtin/template.ts'
 import { type Catalog, makeCatalog } from './catalog.ts'
 import { makeDefinitionCheck } from './check.ts'
@@ -35,6 +36,7 @@ export interface SkillServiceOptions {
   readonly makeId: MakeId
   readonly sandbox: Sandbox
   readonly outbound: Outbound
+  readonly revealSecret: RevealSecret
   readonly builtins: readonly BuiltinSkill[]
   /** Of what a function returns, as JSON. */
   readonly maxOutputBytes: number
@@ -72,12 +74,13 @@ export interface SkillService {
 const MOST_TRIES = 5
 
 export const makeSkillService = (options: SkillServiceOptions): SkillService => {
-  const { db, clock, makeId, sandbox, outbound, builtins, maxOutputBytes, cacheMs, cacheMax } = options
+  const { db, clock, makeId, sandbox, outbound, revealSecret, builtins, maxOutputBytes, cacheMs, cacheMax } = options
   const compileSchema = makeSchemaCompiler()
   const compileTemplate = makeTemplateCompiler()
-  const compileOptions = { sandbox, outbound, clock, compileSchema, compileTemplate, maxOutputBytes }
+  const compileOptions = { sandbox, outbound, revealSecret, clock, compileSchema, compileTemplate, maxOutputBytes }
   const checkDefinition = makeDefinitionCheck(compileOptions)
-  const compile = (definition: SkillDefinition) => compileTools(definition, compileOptions)
+  const compile = (definition: SkillDefinition, projectId: string | null) =>
+    compileTools(definition, compileOptions, projectId)
   const skills = makeSkillRepository(db.primary)
   const catalog = makeCatalog({ skills, builtins, compile, clock, cacheMs, cacheMax })
   const builtinSkills = new Map(builtins.map((builtin) => [builtin.name, toBuiltin(builtin)]))

@@ -5,6 +5,7 @@ import type { Database } from '../platform/db/database.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
+import type { RevealRequest } from '../secrets/index.ts'
 import { makeBuiltinSkills } from './builtin/builtin.ts'
 import { makeSandbox } from './sandbox/sandbox.ts'
 import { makeSkillService, type SkillService } from './service.ts'
@@ -38,6 +39,7 @@ export const makeTestSkills = (db: Database, cleanup: Cleanup): TestSkills => {
     makeId: makeIdGenerator(clock.now),
     sandbox,
     outbound,
+    revealSecret: async ({ reference }: RevealRequest) => `${reference.prefix ?? ''}value-of-${reference.$secret}`,
     builtins: makeBuiltinSkills({ filesRoot: '/nowhere', outbound, clock }),
     maxOutputBytes: 1000,
     cacheMs: CACHE_MS,

@@ -1,7 +1,7 @@
 /** The words of skills. */
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { JsonSchema } from '../platform/json.ts'
-import type { HttpToolSpec } from './http-tool.ts'
+import type { Headers, HttpToolSpec } from './http-tool.ts'
 
 /** The kinds that a tenant can make. */
 export const OWN_KINDS = ['http', 'function'] as const
@@ -19,8 +19,8 @@ export type SkillStatus = (typeof SKILL_STATUSES)[number]
 export interface HttpDefinition {
   /** Put before the URL of every tool that begins with `/`. */
   readonly baseUrl?: string
-  /** Of every tool; a tool's own of the same name win. Templates, like a tool's. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Of every tool; a tool's own of the same name win. Templates and secrets, like a tool's. */
+  readonly headers?: Headers
   /** Of every tool that has none of its own. */
   readonly timeoutMs?: number
   readonly tools: readonly HttpToolSpec[]

@@ -5,7 +5,7 @@ import { type AgentConfigInput, parseConfig } from '../../src/agents/config.ts'
 import { makeAgentLoop } from '../../src/agents/loop.ts'
 import type { StandInScriptInput } from '../../src/agents/stand-in/script.ts'
 import { type ModelStandIn, makeModelStandIn } from '../../src/agents/stand-in/stand-in.ts'
-import { compileSchema, makeSkillTools, makeTestModel, tool } from '../../src/agents/testing.ts'
+import { compileSchema, makeSkillTools, makeTestModel, revealSecret, tool } from '../../src/agents/testing.ts'
 import type { AgentOutput, SkillTools } from '../../src/agents/types.ts'
 import type { Run } from '../../src/engine/index.ts'
 import type { Database } from '../../src/platform/db/database.ts'
@@ -63,6 +63,8 @@ export const makeLoopTests = (): LoopTests => {
       model,
       defaultModel: { baseUrl: started().url, apiKey: 'k', model: 'stand-in' },
       compileSchema,
+      revealSecret,
+      projectId: null,
       turnRetry: { attempts: 4, delay: 1 },
     })
     const engine = await startTestEngine({

@@ -1,0 +1,4 @@
+/** The audit log: what the app puts around everything else. */
+export { type Audit, makeAudit } from './audit.ts'
+export { makeAuditHooks } from './hooks.ts'
+export { makeAuditRoutes } from './routes.ts'

@@ -1,0 +1,95 @@
+/** HTTP routes of secrets: their values go in and never come out. */
+import { z } from 'zod'
+import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { authErrors, type Principal } from '../platform/http/principal.ts'
+import type { Routes } from '../platform/http/server.ts'
+import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import type { Rotation } from './rotation.ts'
+import type { SecretPlace, SecretService } from './service.ts'
+import type { Secret } from './types.ts'
+
+const secretView = ({ name, projectId, hosts, version, createdAtMs, updatedAtMs }: Secret) => ({
+  name,
+  projectId,
+  hosts,
+  version,
+  createdAt: toTime(createdAtMs),
+  updatedAt: toTime(updatedAtMs),
+})
+
+const newValue = z.strictObject({
+  // Checked by the service: what the edge refuses it shows, and this must not be shown.
+  value: z.unknown().describe('A text; never shown again.'),
+  hosts: z
+    .array(z.string().max(260))
+    .max(50)
+    .optional()
+    .describe('Where it may be sent; as before if left out; none: anywhere.'),
+})
+const params = z.object({ name: nameSchema })
+const query = z.strictObject({ projectId: idSchema.optional().describe('The secret of this project.') })
+
+/** A key that is bound to a project reaches the secrets of that project alone. Throws `forbidden`. */
+const placeOf = ({ tenantId, projectId: own }: Principal, name: string, wanted: string | undefined): SecretPlace => {
+  const projectId = wanted ?? own
+  if (own === null || projectId === own) return { tenantId, projectId, name }
+  throw authErrors.forbidden(`this key belongs to the project ${own}`)
+}
+
+export const makeSecretRoutes =
+  ({ secrets, rotation }: { readonly secrets: SecretService; readonly rotation: Rotation }): Routes =>
+  (server) => {
+    const tags = ['secrets']
+    const read = { permission: 'secrets:read' } as const
+    const write = { permission: 'secrets:write' } as const
+    server.get(
+      '/v1/secrets',
+      {
+        config: read,
+        schema: {
+          tags,
+          summary: 'List secrets, newest first, never their values',
+          querystring: z.strictObject(pageQuery),
+        },
+      },
+      async ({ principal, query }) => {
+        const filter = { after: readCursor(query.cursor), limit: query.limit + 1 }
+        const projectId = principal.projectId ?? undefined
+        return toPage(await secrets.list(principal.tenantId, { ...filter, projectId }), query.limit, secretView)
+      },
+    )
+    server.get(
+      '/v1/secrets/:name',
+      { config: read, schema: { tags, summary: 'A secret without its value', params, querystring: query } },
+      async ({ principal, params, query }) =>
+        secretView(await secrets.find(placeOf(principal, params.name, query.projectId))),
+    )
+    server.put(
+      '/v1/secrets/:name',
+      {
+        config: write,
+        schema: { tags, summary: 'Make a secret or give it another value', params, querystring: query, body: newValue },
+      },
+      async ({ principal, params, query, body }) =>
+        secretView(await secrets.set(placeOf(principal, params.name, query.projectId), body)),
+    )
+    server.delete(
+      '/v1/secrets/:name',
+      {
+        config: write,
+        schema: { tags, summary: 'Remove a secret; what names it fails from now on', params, querystring: query },
+      },
+      async ({ principal, params, query }, reply) => {
+        await secrets.remove(placeOf(principal, params.name, query.projectId))
+        return reply.code(204).send()
+      },
+    )
+    server.post(
+      '/v1/secrets/rotate',
+      {
+        config: { permission: 'tenants:write' },
+        schema: { tags, summary: 'Put all sealed things under the newest key (operator); again until `isDone`' },
+      },
+      async () => rotation.rotate(),
+    )
+  }

@@ -1,0 +1,156 @@
+/** The secret store: values go in, are handed to the code that sends them on, and never come out over the API. */
+import type { Clock } from '../platform/clock.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
+import { isUniqueViolation } from '../platform/db/errors.ts'
+import { defineErrors } from '../platform/errors.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import type { MakeId } from '../platform/ids.ts'
+import type { SecretBox } from '../platform/secret-box.ts'
+import { makeSecretRepository, type SecretFilter } from './repository.ts'
+import type { RevealSecret, SealedSecret, Secret } from './types.ts'
+
+const secretErrors = defineErrors({
+  secret_not_found: { status: 404 },
+  /** The value is no text, empty or too long; or a host is none. Nothing of the value is told. */
+  secret_invalid: { status: 400 },
+  /** Somebody else changed it at the same moment. */
+  secret_changed: { status: 409, retryable: true },
+  /** It is about to be sent where it may not go. */
+  secret_host_refused: { status: 422 },
+  project_not_found: { status: 404 },
+})
+
+export interface SecretServiceOptions {
+  readonly db: Database
+  readonly clock: Clock
+  readonly makeId: MakeId
+  readonly box: SecretBox
+}
+
+export interface SecretPlace {
+  readonly tenantId: string
+  readonly projectId: string | null
+  readonly name: string
+}
+
+const LONGEST_BYTES = 65_536
+const HOST = /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/
+
+const placeOf = (id: string): string => `secret:${id}`
+
+/** `*.example.org` stands for every name below it, not for itself. A host without a port is meant on every port. */
+const isAllowed = (hosts: readonly string[], url: string): boolean => {
+  const { host, hostname } = new URL(url)
+  return hosts.some((allowed) =>
+    allowed.startsWith('*.') ? hostname.endsWith(allowed.slice(1)) : allowed === hostname || allowed === host,
+  )
+}
+
+export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptions) => {
+  const secrets = makeSecretRepository(db.primary)
+
+  const tell = (tx: Handle, type: string, { tenantId, projectId, name, version }: Secret): Promise<void> =>
+    writeEvent(tx, {
+      ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
+      data: { name, version },
+    })
+
+  const notFound = ({ name }: Pick<SecretPlace, 'name'>): Error =>
+    secretErrors.secret_not_found(`there is no secret "${name}"`)
+  const changed = (name: string): Error =>
+    secretErrors.secret_changed(`somebody else set the secret "${name}" at the same moment; try again`)
+
+  const checkValue = (value: unknown): string => {
+    if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= LONGEST_BYTES) return value
+    throw secretErrors.secret_invalid(`the value must be a text of 1 to ${LONGEST_BYTES} bytes`)
+  }
+
+  const checkHosts = (hosts: readonly string[]): readonly string[] => {
+    const wrong = hosts.find((host) => !HOST.test(host))
+    if (wrong === undefined) return hosts
+    throw secretErrors.secret_invalid(
+      `"${wrong}" is no host; allowed: names in lower case such as api.example.org, *.example.org, or with a port`,
+    )
+  }
+
+  const seal = (id: string, value: string): Pick<SealedSecret, 'sealed' | 'keyId'> => {
+    const sealed = box.seal(value, placeOf(id))
+    return { sealed, keyId: box.currentKeyId() }
+  }
+
+  const create = async (place: SecretPlace, value: string, hosts: readonly string[]): Promise<Secret> => {
+    const { tenantId, projectId } = place
+    if (projectId !== null && !(await secrets.hasProject(tenantId, projectId)))
+      throw secretErrors.project_not_found(`there is no project ${projectId}`)
+    const [id, nowMs] = [makeId(), clock.now()]
+    const times = { createdAtMs: nowMs, updatedAtMs: nowMs }
+    const secret: SealedSecret = { ...place, id, hosts, version: 1, ...seal(id, value), ...times }
+    try {
+      await db.transaction(async (tx) => {
+        await makeSecretRepository(tx).add(secret)
+        await tell(tx, 'secret.created', secret)
+      })
+    } catch (error) {
+      throw isUniqueViolation(error) ? changed(place.name) : error
+    }
+    return secret
+  }
+
+  const reveal: RevealSecret = async ({ tenantId, projectId, reference, url }) => {
+    const name = reference.$secret
+    const secret = await secrets.nearest(tenantId, projectId, name)
+    if (!secret) throw notFound({ name })
+    if (secret.hosts.length > 0 && !isAllowed(secret.hosts, url)) {
+      throw secretErrors.secret_host_refused(
+        `the secret "${name}" may not be sent to ${new URL(url).host}; allowed: ${secret.hosts.join(', ')}`,
+      )
+    }
+    return `${reference.prefix ?? ''}${box.open(secret.sealed, placeOf(secret.id))}`
+  }
+
+  return {
+    /** Makes it, or gives it another value; it counts for whatever is sent from now on. `hosts` as before if left out. */
+    async set(place: SecretPlace, given: { value: unknown; hosts?: readonly string[] | undefined }): Promise<Secret> {
+      const value = checkValue(given.value)
+      const before = await secrets.secret(place.tenantId, place.projectId, place.name)
+      const hosts = checkHosts(given.hosts ?? before?.hosts ?? [])
+      if (!before) return create(place, value, hosts)
+      const version = before.version + 1
+      const after: SealedSecret = { ...before, hosts, version, ...seal(before.id, value), updatedAtMs: clock.now() }
+      await db.transaction(async (tx) => {
+        if (!(await makeSecretRepository(tx).change(after))) throw changed(place.name)
+        await tell(tx, 'secret.changed', after)
+      })
+      return after
+    },
+    async find({ tenantId, projectId, name }: SecretPlace): Promise<Secret> {
+      const secret = await secrets.secret(tenantId, projectId, name)
+      if (!secret) throw notFound({ name })
+      return secret
+    },
+    list: (tenantId: string, filter: SecretFilter): Promise<Secret[]> => secrets.secrets(tenantId, filter),
+    async remove({ tenantId, projectId, name }: SecretPlace): Promise<void> {
+      const secret = await secrets.secret(tenantId, projectId, name)
+      if (!secret) throw notFound({ name })
+      await db.transaction(async (tx) => {
+        await makeSecretRepository(tx).remove(tenantId, secret.id)
+        await tell(tx, 'secret.deleted', secret)
+      })
+    },
+    reveal,
+
+    /** Puts up to `limit` of all tenants' secrets under the key that seals now; says how many were not under it. */
+    async reseal(limit: number): Promise<number> {
+      const old = await secrets.underOtherKeys(box.currentKeyId(), limit)
+      await db.transaction(async (tx) => {
+        for (const secret of old) {
+          const { sealed, keyId } = seal(secret.id, box.open(secret.sealed, placeOf(secret.id)))
+          await makeSecretRepository(tx).reseal(secret, sealed, keyId)
+        }
+      })
+      return old.length
+    },
+  }
+}
+
+export type SecretService = ReturnType<typeof makeSecretService>
