@@ -1,0 +1,173 @@
+/** The BullMQ adapter through outages. Whoever adds jobs adds them again after one, as admission does from the database. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { openBullmqQueue, type TestQueue, type TestQueueOptions, taskOf } from '../../../test/support/bullmq.ts'
+import { eventually, startRedis, startRedisCluster, startRedisWithReplica } from '../../../test/support/redis.ts'
+import type { RedisTarget } from '../redis/connection.ts'
+import type { Consumer } from './queue.ts'
+
+/**
+ * Two processes, each with a producer and a consumer. `settle` adds again what is not done until all of it is: the
+ * database's part. Handled twice is allowed, lost is not.
+ */
+const startLoad = async (t: TestContext, target: RedisTarget, options: TestQueueOptions = {}) => {
+  const first = await openBullmqQueue(t, target, options)
+  const second = await openBullmqQueue(t, target, { ...options, prefix: first.prefix })
+  const done = new Set<string>()
+  const wanted = new Set<string>()
+  const handle = async ({ id }: { id: string }): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    done.add(id)
+  }
+  const consumers = [first, second].map(({ queue }) => queue.consume({ partition: 'tasks', concurrency: 6, handle }))
+  const add = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) wanted.add(id)
+    // A refusal is what an outage looks like to a producer.
+    await first.queue.add(ids.map((id) => taskOf(id))).catch(() => {})
+  }
+  const open = (): string[] => [...wanted].filter((id) => !done.has(id))
+  const settle = async (): Promise<void> => {
+    await eventually(
+      'all jobs to be done',
+      async () => {
+        const left = open()
+        if (left.length > 0) await first.queue.add(left.map((id) => taskOf(id))).catch(() => {})
+        return left.length === 0
+      },
+      30_000,
+    )
+  }
+  const ready = (): Promise<void> =>
+    eventually('the consumers to be ready', () => consumers.every((consumer: Consumer) => consumer.isReady()), 30_000)
+  await ready()
+  return { first, second, consumers, done, add, open, settle, ready }
+}
+
+/** Some jobs every few milliseconds while `harm` goes on. */
+const during = async (add: (ids: string[]) => Promise<void>, harm: () => Promise<unknown>): Promise<void> => {
+  let over = false
+  const harmed = harm().finally(() => {
+    over = true
+  })
+  for (let i = 0; !over; i++) {
+    void add([`during-${i}-a`, `during-${i}-b`])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await harmed
+}
+
+const goesOn = async ({ add, settle, ready, first }: Awaited<ReturnType<typeof startLoad>>): Promise<void> => {
+  await settle()
+  await ready()
+  await add(['after'])
+  await settle()
+  await eventually('nothing to be left', async () => {
+    const counts = await first.queue.counts('tasks')
+    return counts.waiting + counts.delayed === 0
+  })
+}
+
+test('BullMQ queue: a restart of Redis in the middle of a load stops nothing for good', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const load = await startLoad(t, { mode: 'single', port: server.port }, { lockMs: 2000 })
+  await during(load.add, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await server.kill()
+    await eventually('the loss to be seen', () => load.consumers.every((consumer) => !consumer.isReady()))
+    await assert.rejects(load.first.queue.add([taskOf('refused')]), { code: 'queue_away', retryable: true })
+    await server.start()
+  })
+  await goesOn(load)
+})
+
+test('BullMQ queue: a FLUSHALL in the middle of a load loses nothing that is added again', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const load = await startLoad(t, { mode: 'single', port: server.port })
+  await during(load.add, async () => {
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await server.command('flushall')
+    }
+  })
+  await goesOn(load)
+})
+
+test('BullMQ queue: idle consumers take what is added after a FLUSHALL', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const load = await startLoad(t, { mode: 'single', port: server.port })
+  await server.command('flushall')
+  await load.add(['a'])
+  await eventually('the job to be done', () => load.open().length === 0, 2000)
+})
+
+test('BullMQ queue: a Redis that does not answer for a while stops nothing for good', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const load = await startLoad(t, { mode: 'single', port: server.port }, { lockMs: 2000 })
+  await during(load.add, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    server.freeze()
+    await eventually('the silence to be seen', () => load.consumers.some((consumer) => !consumer.isReady()))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    server.thaw()
+  })
+  await goesOn(load)
+})
+
+test('BullMQ queue: the death of a primary in the middle of a load loses nothing that is added again', async (t) => {
+  const servers = await startRedisWithReplica()
+  t.after(() => servers.stop())
+  const load = await startLoad(t, { mode: 'sentinel', sentinels: servers.sentinels }, { lockMs: 2000 })
+  await during(load.add, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await servers.killPrimary()
+  })
+  await goesOn(load)
+})
+
+test('BullMQ queue: the death of a master in the middle of a load loses nothing that is added again', async (t) => {
+  const cluster = await startRedisCluster()
+  t.after(() => cluster.stop())
+  const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }))
+  const load = await startLoad(t, { mode: 'cluster', nodes }, { splits: 3, lockMs: 2000 })
+  await during(load.add, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const master = await cluster.masterOf(0)
+    await cluster.kill(master)
+    await eventually('the failover', async () => (await cluster.masterOf(0)) !== master)
+  })
+  await goesOn(load)
+})
+
+test('BullMQ queue: with a password and TLS', async (t) => {
+  const server = await startRedis({ password: 'a secret', tls: true })
+  t.after(() => server.stop())
+  const target = {
+    mode: 'single',
+    port: server.port,
+    password: 'a secret',
+    tls: true,
+    tlsCaFile: server.caFile!,
+  } as const
+  const load = await startLoad(t, target)
+  await load.add(['a', 'b'])
+  await load.settle()
+})
+
+test('BullMQ queue: stop() ends within seconds while Redis is away', async (t) => {
+  const server = await startRedis()
+  t.after(() => server.stop())
+  const { consumers, first }: { consumers: readonly Consumer[]; first: TestQueue } = await startLoad(t, {
+    mode: 'single',
+    port: server.port,
+  })
+  await server.kill()
+  await eventually('the loss to be seen', () => !first.redis.isReady())
+  const began = Date.now()
+  await Promise.all(consumers.map((consumer) => consumer.stop()))
+  await first.queue.stop()
+  assert.ok(Date.now() - began < 6000, `it took ${Date.now() - began} ms`)
+})
