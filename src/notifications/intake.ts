@@ -1,4 +1,5 @@
 /** From events to deliveries: one for every subscription that an event fits, in the transaction that moves the reader's cursor. */
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { Event } from '../platform/events/event.ts'
@@ -44,9 +45,12 @@ interface Made {
 }
 
 const KEY_CHARACTERS = 500
+/** A key that takes too long to make is not tried again for every event. */
+const FAILING_MS = 60_000
 
 export const makeIntake = (options: IntakeOptions) => {
   const { db, clock, makeId, log, liquids, inbox, templates, routing } = options
+  const failing = new LRUCache<string, true>({ max: 1000, ttl: FAILING_MS })
 
   const deliveryOf = (event: Event, route: Route): Delivery => {
     const { subscription, channel, preferences } = route
@@ -84,11 +88,12 @@ export const makeIntake = (options: IntakeOptions) => {
 
   /** Undefined when every event is told of. A key that cannot be made hides nothing: the event is told of. */
   const keyOf = ({ subscription }: Route, message: Message): string | undefined => {
-    if (!subscription.dedup) return undefined
+    if (!subscription.dedup || failing.has(subscription.id)) return undefined
     try {
       return liquids.render(subscription.dedup.key, scopeOf(message)).slice(0, KEY_CHARACTERS).replaceAll('\u0000', '')
     } catch (error) {
       log.warn({ err: error, subscriptionId: subscription.id }, 'the key of an event could not be made')
+      failing.set(subscription.id, true)
       return undefined
     }
   }
