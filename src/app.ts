@@ -22,6 +22,7 @@ import { makeEventHub } from './platform/events/hub.ts'
 import { relayEvents } from './platform/events/relay.ts'
 import type { HttpServer } from './platform/http/server.ts'
 import { makeIdGenerator } from './platform/ids.ts'
+import { makeUsageMeter } from './platform/limits/usage.ts'
 import { makeLog } from './platform/log.ts'
 import { type Part, partsOf } from './roles.ts'
 
@@ -120,12 +121,13 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => opened.stop())
     await migrate(opened, migrations)
     const audit = makeAudit({ db: opened, clock: systemClock, makeId })
-    const { db } = audit
+    const meter = makeUsageMeter({ db: audit.db, clock: systemClock, workerId })
+    const { db } = meter
     const shared = await openShared(config, log, workerId)
     stops.push(() => shared.stop())
     const { queue, bus, redis } = shared
     if (bus.isShared) relayEvents(hub, bus)
-    const foundation: Foundation = { config, log, hub, db, audit, queue, bus, makeId, workerId }
+    const foundation: Foundation = { config, log, hub, db, audit, queue, bus, makeId, workerId, meter, redis }
     const services = buildServices(foundation)
     const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants, identity } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), identity.stop()]))

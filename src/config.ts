@@ -118,6 +118,65 @@ export const VARIABLES = {
   DB_POOL_MIN: integer(5, 0, 1000, 'PostgreSQL: connections kept open.'),
   DB_POOL_MAX: integer(50, 1, 1000, 'PostgreSQL: the most connections.'),
 
+  CORS_ORIGINS: list('Origins whose web pages may call the API, such as https://app.example.com; none by default.'),
+  DRAIN_MS: integer(
+    0,
+    0,
+    60_000,
+    'How long a process that stops still takes requests while its proxy learns of it; some seconds behind one.',
+  ),
+  RATE_LIMIT_TENANT_PER_MINUTE: integer(
+    60_000,
+    0,
+    100_000_000,
+    'Requests a minute of a tenant, over all gateways; 0: no limit.',
+  ),
+  RATE_LIMIT_KEY_PER_MINUTE: integer(
+    30_000,
+    0,
+    100_000_000,
+    'Requests a minute of a key, over all gateways; 0: no limit.',
+  ),
+  CONCURRENT_REQUESTS_TENANT: integer(
+    1000,
+    0,
+    100_000,
+    'Requests of a tenant under way at a time, per gateway; 0: no limit.',
+  ),
+  QUOTA_RUNS_PER_DAY: integer(0, 0, 1_000_000_000_000, 'Runs of a tenant a day (UTC); 0: no limit.'),
+  QUOTA_TASKS_PER_DAY: integer(0, 0, 1_000_000_000_000, 'Tasks of a tenant a day; 0: no limit.'),
+  QUOTA_TOKENS_PER_DAY: integer(0, 0, 1_000_000_000_000, 'Model tokens of a tenant a day; 0: no limit.'),
+  QUOTA_COST_PER_DAY: integer(
+    0,
+    0,
+    1_000_000_000_000,
+    'Model cost of a tenant a day, in millionths of the currency of the prices; 0: no limit.',
+  ),
+  QUOTA_STORAGE_PER_DAY: integer(
+    0,
+    0,
+    1_000_000_000_000,
+    'Characters of inputs, outputs and steps that a tenant may write a day; 0: no limit.',
+  ),
+  SHED_REQUESTS: integer(
+    5000,
+    0,
+    1_000_000,
+    'Requests under way in this process beyond which others are refused with 503; 0: no limit.',
+  ),
+  SHED_LAG_MS: integer(
+    1000,
+    0,
+    60_000,
+    'Lag of the event loop beyond which requests are refused with 503; 0: no limit.',
+  ),
+  SHED_MEMORY_PERCENT: integer(
+    92,
+    0,
+    100,
+    'Used share of the heap beyond which requests are refused with 503; 0: no limit.',
+  ),
+
   REDIS_MODE: choice(
     'none',
     ['none', 'single', 'sentinel', 'cluster'],
@@ -176,6 +235,18 @@ export const VARIABLES = {
   MODEL_BASE_URL: url('OpenAI-compatible endpoint of the default model; empty: agents must name their own.'),
   MODEL_API_KEY: text('', 'Its key.'),
   MODEL_NAME: text('', 'The model of agents that name none.'),
+  MODEL_INPUT_PRICE: integer(
+    0,
+    0,
+    1_000_000_000_000,
+    'Price of a million input tokens, in millionths of your currency; what a tenant has cost is counted by it.',
+  ),
+  MODEL_OUTPUT_PRICE: integer(
+    0,
+    0,
+    1_000_000_000_000,
+    'Price of a million output tokens, in millionths of your currency.',
+  ),
 } as const satisfies Record<string, Variable<unknown>>
 
 type ValueOf<V> = V extends Variable<infer T> ? T : never

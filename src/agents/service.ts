@@ -19,6 +19,7 @@ import { type AgentMove, checkIsOpen, checkMove, checkTakesRuns, MOVES } from '.
 import { makeAgentLoop } from './loop.ts'
 import type { ModelClient } from './model/client.ts'
 import { type AgentFilter, makeAgentRepository } from './repository.ts'
+import type { TurnOptions } from './turn.ts'
 import type { Agent, AgentSummary, SkillTools } from './types.ts'
 
 export interface AgentServiceOptions {
@@ -31,6 +32,7 @@ export interface AgentServiceOptions {
   readonly defaultModel: DefaultModel | undefined
   readonly compileSchema: CompileSchema
   readonly revealSecret: RevealSecret
+  readonly onUsage?: TurnOptions['onUsage']
   /** Of a turn that failed in a way that another try may mend. */
   readonly turnRetry?: RetryPolicy
 }

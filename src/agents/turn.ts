@@ -24,6 +24,8 @@ export interface TurnOptions {
   readonly defaultModel: DefaultModel | undefined
   readonly compileSchema: CompileSchema
   readonly revealSecret: RevealSecret
+  /** Told what each answer of the model has cost, as soon as it is there. */
+  readonly onUsage?: ((tenantId: string, usage: ModelTurn['usage']) => Promise<void>) | undefined
   /** Of the agent: its secrets go before the tenant's. */
   readonly projectId: string | null
 }
@@ -87,6 +89,7 @@ export const makeTurn = (options: TurnOptions): TakeTurn => {
     const turn = await asked.catch((error: unknown) => {
       throw apiKey === undefined ? error : withoutKey(error, apiKey)
     })
+    await options.onUsage?.(tenantId, turn.usage)
     return { ...turn, ...checkOutput(turn), toolCalls: turn.toolCalls.map((call) => planCall(call, tools)) }
   }
 }

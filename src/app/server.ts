@@ -10,7 +10,7 @@ import { makeScheduleRoutes } from '../scheduler/index.ts'
 import { makeSecretRoutes } from '../secrets/index.ts'
 import { makeSkillRoutes } from '../skills/index.ts'
 import { makeTaskRoutes } from '../tasks/index.ts'
-import { makeTenantRoutes } from '../tenants/index.ts'
+import { makeLimitRoutes, makeTenantRoutes } from '../tenants/index.ts'
 import { makeRunRoutes, makeWorkflowRoutes } from '../workflows/index.ts'
 import type { Foundation, Services } from './services.ts'
 
@@ -18,6 +18,7 @@ const VERSION = '0.1.0'
 
 const apiRoutes = ({ config, hub, db, audit }: Foundation, services: Services): Routes[] => {
   const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, secrets, rotation } = services
+  const { gateway } = services
   const log = makeEventLog(db)
   return [
     makeAuditHooks(audit),
@@ -29,12 +30,13 @@ const apiRoutes = ({ config, hub, db, audit }: Foundation, services: Services): 
     makeScheduleRoutes(schedules),
     makeNotificationRoutes(notifications),
     makeTenantRoutes(tenants),
+    makeLimitRoutes(gateway),
     makeSecretRoutes({ secrets, rotation }),
     makeAuditRoutes(audit),
   ]
 }
 
-const metricsOf = ({ db }: Foundation, { engine, tasks }: Services) => {
+const metricsOf = ({ db }: Foundation, { engine, tasks, gateway }: Services) => {
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
   metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
@@ -48,6 +50,7 @@ const metricsOf = ({ db }: Foundation, { engine, tasks }: Services) => {
   )
   metrics.gauge('aidos_commit_units', 'Units that those transactions carried.', () => commitStats.units)
   metrics.gauge('aidos_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
+  gateway.addMetrics(metrics)
   return metrics
 }
 
@@ -69,6 +72,7 @@ export const makeAppServer = (
     bodyLimitBytes: config.BODY_LIMIT_BYTES,
     version: VERSION,
     authenticate: services.tenants.authenticate,
+    ...services.gateway.http,
     routes: [
       makeHealthRoutes({ metrics: metricsOf(foundation, services), ready }),
       ...(servesApi ? apiRoutes(foundation, services) : []),

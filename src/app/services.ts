@@ -12,9 +12,12 @@ import { systemClock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import { makeEventLog } from '../platform/events/log.ts'
+import { makeTraces } from '../platform/http/trace-context.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { UsageMeter } from '../platform/limits/usage.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { Queue } from '../platform/queue/queue.ts'
+import type { RedisConnection } from '../platform/redis/connection.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import { makeSecretKeys } from '../platform/secret-keys.ts'
 import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
@@ -24,6 +27,7 @@ import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/
 import { makeWorkflowService } from '../workflows/index.ts'
 import { readBindings } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
+import { makeGateway, withQuota } from './gateway.ts'
 import { hostOf, makeIdentity } from './identity.ts'
 import { mailOptions } from './mail.ts'
 import { makeSecretKeyReader } from './secret-key.ts'
@@ -55,6 +59,7 @@ export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBa
 /** What the services stand on: each is open and knows nothing of them. */
 export interface Foundation {
   readonly audit: Audit
+  readonly meter: UsageMeter
   readonly config: Config
   readonly log: FastifyBaseLogger
   readonly hub: EventHub
@@ -63,10 +68,11 @@ export interface Foundation {
   readonly bus: Bus
   readonly makeId: MakeId
   readonly workerId: string
+  readonly redis: RedisConnection | undefined
 }
 
 /** Builds all services. Nothing runs yet, but for the database's connection. */
-export const buildServices = ({ config, log, hub, db, queue, bus, makeId, workerId }: Foundation) => {
+export const buildServices = ({ config, log, hub, db, queue, bus, makeId, workerId, meter, redis }: Foundation) => {
   const clock = systemClock
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
   const cacheMax = config.CACHE_L1_MAX_SIZE
@@ -78,8 +84,10 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     operatorId: () => owner.tenantId,
   })
 
+  const traces = makeTraces()
   const outbound = makeOutbound({
     allow: config.OUTBOUND_ALLOW,
+    headers: traces.outgoing,
     timeoutMs: OUTBOUND_TIMEOUT_MS,
     maxResponseBytes: OUTBOUND_BYTES,
   })
@@ -104,6 +112,7 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
   const identity = makeIdentity({ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax })
   const { tenants } = identity
   const secrets = makeSecretService({ db, clock, makeId, box })
+  const gateway = makeGateway({ config, log, db, clock, makeId, box, meter, redis, traces })
   const builtins = makeBuiltinSkills({ filesRoot, outbound, clock })
   const skills = makeSkillService({
     db,
@@ -125,6 +134,7 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     skills,
     revealSecret: secrets.reveal,
     model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
+    onUsage: gateway.countTokens,
     defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
     compileSchema: makeSchemaCompiler(),
   })
@@ -188,7 +198,7 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     windowSize: config.QUEUE_WINDOW,
   })
   knot.engine = engine
-  const targets = makeEngineTargets({ engine, tasks, now: clock.now })
+  const targets = withQuota(makeEngineTargets({ engine, tasks, now: clock.now }), gateway.quotas)
   const schedules = makeScheduleService({ db, hub, bus, clock, makeId, log, targets })
   const notifications = makeNotificationService({
     db,
@@ -218,6 +228,7 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     modelOutbound,
     sandbox,
     workers,
+    gateway,
     identity,
     tenants,
     secrets,

@@ -2,4 +2,4 @@
 
 export { makeScheduleRoutes } from './routes.ts'
 export { makeScheduleService } from './service.ts'
-export { makeEngineTargets } from './targets.ts'
+export { makeEngineTargets, type Targets } from './targets.ts'

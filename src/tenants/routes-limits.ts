@@ -19,13 +19,29 @@ const changes = z
   })
   .describe("0: no limit; null: the installation's own again. `costPerDay` is in millionths of the currency.")
 
+/** Today's, as the quotas count it. */
+interface DayUsage {
+  usage(tenantId: string): Promise<Readonly<Record<'runs' | 'tasks' | 'tokens' | 'cost' | 'storage', number>>>
+}
+
+export interface LimitRoutesOptions {
+  readonly limits: LimitsService
+  readonly quotas: DayUsage
+}
+
 export const makeLimitRoutes =
-  (limits: LimitsService): Routes =>
+  ({ limits, quotas }: LimitRoutesOptions): Routes =>
   (server) => {
     server.get(
       '/v1/limits',
-      { config: { permission: 'projects:read' }, schema: { tags, summary: 'What this tenant may use' } },
-      async (request) => limits.show(request.principal.tenantId),
+      {
+        config: { permission: 'projects:read' },
+        schema: { tags, summary: 'What this tenant may use, and what it has used today' },
+      },
+      async (request) => {
+        const { tenantId } = request.principal
+        return { limits: await limits.show(tenantId), today: await quotas.usage(tenantId) }
+      },
     )
 
     const params = z.object({ id: idSchema })

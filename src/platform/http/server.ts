@@ -8,6 +8,7 @@ import {
 } from 'fastify-type-provider-zod'
 import { defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
+import type { Quotas } from '../limits/quotas.ts'
 import { addJsonParser, refuseNulInUrl } from './body.ts'
 import { addDraining } from './draining.ts'
 import { addCors, addSecurityHeaders } from './headers.ts'
@@ -16,6 +17,7 @@ import type { IdempotencyStore } from './idempotency-store.ts'
 import { addLoadShedding, type LoadWatch } from './load-shedding.ts'
 import { type CallerEvidence, mayNot, type Principal } from './principal.ts'
 import { refuseConnection, sendProblem } from './problem.ts'
+import { addQuotaCheck } from './quota-check.ts'
 import { requestIdOf } from './request-id.ts'
 import { addRequestLimits, type RequestLimits } from './request-limits.ts'
 import { makeTraces, type Trace, type TraceHeaders, type Traces, traceOf } from './trace-context.ts'
@@ -48,6 +50,8 @@ export interface HttpServerOptions {
   readonly load?: LoadWatch
   /** How much each caller may ask for. */
   readonly limits?: RequestLimits
+  /** Whether a tenant may have more work done today. */
+  readonly quotas?: Pick<Quotas, 'check'>
   /** Where answers to requests with an idempotency key are kept. */
   readonly idempotency?: IdempotencyStore
   /** Knows the trace of the request under way. */
@@ -146,6 +150,8 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   if (options.load) addLoadShedding(plain, options.load)
   checkAccess(plain, options.authenticate)
   if (options.limits) addRequestLimits(plain, options.limits)
+  // Before an answer is kept: one that says "not today" must not be the answer of tomorrow.
+  if (options.quotas) addQuotaCheck(plain, options.quotas)
   if (options.idempotency) addIdempotency(plain, options.idempotency)
   const { default: swagger } = await import('@fastify/swagger')
   await server.register(swagger, {

@@ -21,6 +21,8 @@ export interface OutboundOptions {
   readonly timeoutMs: number
   /** Of a body, decoded. */
   readonly maxResponseBytes: number
+  /** Headers for every call, unless it has them itself: the trace it is made in. */
+  readonly headers?: () => Readonly<Record<string, string>>
   readonly lookup?: Lookup
   readonly clock?: Clock
 }
@@ -54,7 +56,7 @@ export const makeOutbound = (options: OutboundOptions): Outbound => {
         origin: target.origin,
         path: target.pathname + target.search,
         method: method as 'GET',
-        headers: { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'aidos', ...headers },
+        headers: { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'aidos', ...options.headers?.(), ...headers },
         body: request.body ?? null,
         signal,
       })

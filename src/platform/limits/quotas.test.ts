@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { DATABASES } from '../../../test/support/databases.ts'
+import { makeFakeClock } from '../clock.ts'
+import { insertRows } from '../db/statements.ts'
+import { makeQuotas } from './quotas.ts'
+import { makeUsageMeter, noUsage, type Usage } from './usage.ts'
+
+const insertSignal = insertRows('signals', {
+  ...{ id: 'text', tenant_id: 'text', run_id: 'text', name: 'text', payload: 'text', created_at: 'bigint' },
+} as const)
+
+for (const database of DATABASES) {
+  const setUp = async (limits: Partial<Usage>) => {
+    const { db } = await database.open()
+    const clock = makeFakeClock()
+    const tenantId = randomUUID()
+    const process = (workerId: string) => {
+      const meter = makeUsageMeter({ db, clock, workerId })
+      const quotas = makeQuotas({ meter, clock, limitsOf: () => ({ ...noUsage(), ...limits }), cacheMs: 2000 })
+      return { meter, quotas }
+    }
+    return { db, clock, tenantId, process }
+  }
+  const name = (title: string): string => `quotas on ${database.name}: ${title}`
+
+  test(name('what is written in one moment is added up, and the processes too'), async () => {
+    const { process, tenantId, clock } = await setUp({})
+    const [a, b] = [process('a'), process('b')]
+    const more = Array.from({ length: 20 }, () => a.meter.add(tenantId, { tokens: 3, cost: 5 }))
+    await Promise.all([...more, b.meter.add(tenantId, { tokens: 1 }), b.meter.add('other', { tokens: 9 })])
+    assert.deepEqual(await a.quotas.usage(tenantId), { ...noUsage(), tokens: 61, cost: 100 })
+    clock.advance(86_400_000)
+    assert.deepEqual(await a.quotas.usage(tenantId), noUsage())
+  })
+
+  test(name('what a unit writes is counted with it, and not when it is refused'), async () => {
+    const { process, tenantId } = await setUp({})
+    const { meter, quotas } = process('a')
+    const row = ['id-1', tenantId, 'run', 'go', '"payload"', 1] as const
+    await meter.db.commit({ writes: [{ statement: insertSignal, row }] })
+    const size = row.slice(0, 5).join('').length
+    assert.equal((await quotas.usage(tenantId)).storage, size)
+    await assert.rejects(meter.db.commit({ writes: [{ statement: insertSignal, row }] }))
+    assert.equal((await quotas.usage(tenantId)).storage, size)
+  })
+
+  test(name('one that is used up is named with used, limit and reset, and is back with the next day'), async () => {
+    const { process, tenantId, clock } = await setUp({ tokens: 10 })
+    const { meter, quotas } = process('a')
+    await quotas.check(tenantId, 'run')
+    await meter.add(tenantId, { tokens: 10 })
+    await assert.rejects(quotas.check(tenantId, 'run'), {
+      code: 'quota_exceeded',
+      status: 429,
+      retryAfterMs: 86_400_000,
+      details: { quota: 'tokens', used: 10, limit: 10, reset: '2026-01-02T00:00:00.000Z' },
+    })
+    await assert.rejects(quotas.check(tenantId, 'task'), { code: 'quota_exceeded' })
+    await quotas.check('other', 'run')
+    clock.advance(86_400_000)
+    await quotas.check(tenantId, 'run')
+  })
+
+  test(name('another process hears of what was used within the time of its cache'), async () => {
+    const { process, tenantId, clock } = await setUp({ tokens: 10 })
+    const [a, b] = [process('a'), process('b')]
+    await b.quotas.check(tenantId, 'run')
+    await a.meter.add(tenantId, { tokens: 10 })
+    await b.quotas.check(tenantId, 'run')
+    clock.advance(2000)
+    await assert.rejects(b.quotas.check(tenantId, 'run'), { code: 'quota_exceeded' })
+  })
+}
