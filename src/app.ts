@@ -125,9 +125,9 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const { db } = meter
     const shared = await openShared(config, log, workerId)
     stops.push(() => shared.stop())
-    const { queue, bus, redis } = shared
+    const { queue, window, bus, redis } = shared
     if (bus.isShared) relayEvents(hub, bus)
-    const foundation: Foundation = { config, log, hub, db, audit, queue, bus, makeId, workerId, meter, redis }
+    const foundation: Foundation = { config, log, hub, db, audit, meter, queue, window, bus, redis, makeId, workerId }
     const services = buildServices(foundation)
     const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants, identity } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), identity.stop()]))

@@ -19,6 +19,8 @@ import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
 import { makeLog } from '../../src/platform/log.ts'
 import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
+import { makeLocalWindow } from '../../src/platform/queue/local-window.ts'
+import { noRules } from '../../src/platform/queue/rules.ts'
 import { makeCodeHandlers, makeTaskService, type TaskService } from '../../src/tasks/index.ts'
 import { localSteps, noop, taskSteps } from '../code/loads.ts'
 
@@ -55,7 +57,8 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
   code.register(noop.name, noop.run)
   const knot: { engine?: Engine } = {}
   const bus = makeLocalBus()
-  const shared = { db, queue, bus, hub, clock, log, makeId, workerId, workers, windowSize: config.QUEUE_WINDOW }
+  const window = makeLocalWindow({ clock, windowSize: config.QUEUE_WINDOW })
+  const shared = { db, queue, bus, hub, clock, log, makeId, workerId, workers, window, rules: noRules }
   const payloadLimitBytes = config.PAYLOAD_LIMIT_BYTES
   const tasks = makeTaskService({
     ...shared,

@@ -17,6 +17,8 @@ import type { MakeId } from '../platform/ids.ts'
 import type { UsageMeter } from '../platform/limits/usage.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { Queue } from '../platform/queue/queue.ts'
+import { noRules } from '../platform/queue/rules.ts'
+import type { Window } from '../platform/queue/window.ts'
 import type { RedisConnection } from '../platform/redis/connection.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import { makeSecretKeys } from '../platform/secret-keys.ts'
@@ -65,6 +67,7 @@ export interface Foundation {
   readonly hub: EventHub
   readonly db: Database
   readonly queue: Queue
+  readonly window: Window
   readonly bus: Bus
   readonly makeId: MakeId
   readonly workerId: string
@@ -72,7 +75,19 @@ export interface Foundation {
 }
 
 /** Builds all services. Nothing runs yet, but for the database's connection. */
-export const buildServices = ({ config, log, hub, db, queue, bus, makeId, workerId, meter, redis }: Foundation) => {
+export const buildServices = ({
+  config,
+  log,
+  hub,
+  db,
+  queue,
+  window,
+  bus,
+  makeId,
+  workerId,
+  meter,
+  redis,
+}: Foundation) => {
   const clock = systemClock
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
   const cacheMax = config.CACHE_L1_MAX_SIZE
@@ -155,6 +170,8 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
   const tasks = makeTaskService({
     db,
     queue,
+    window,
+    rules: noRules,
     bus,
     clock,
     log,
@@ -163,7 +180,6 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     handlers,
     inbox: () => (knot.engine as Engine).inbox,
     concurrency: config.QUEUE_CONCURRENCY,
-    windowSize: config.QUEUE_WINDOW,
     defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
     payloadLimitBytes,
   })
@@ -184,6 +200,8 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
   const engine = makeEngine({
     db,
     queue,
+    window,
+    rules: noRules,
     bus,
     hub,
     clock,
@@ -195,7 +213,6 @@ export const buildServices = ({ config, log, hub, db, queue, bus, makeId, worker
     tasks,
     payloadLimitBytes,
     liveMax: config.RUNS_LIVE_MAX,
-    windowSize: config.QUEUE_WINDOW,
   })
   knot.engine = engine
   const targets = withQuota(makeEngineTargets({ engine, tasks, now: clock.now }), gateway.quotas)

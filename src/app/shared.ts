@@ -6,11 +6,15 @@ import { makeRedisWire } from '../platform/bus/redis-wire.ts'
 import { makeWireBus } from '../platform/bus/wire-bus.ts'
 import { systemClock } from '../platform/clock.ts'
 import { makeLocalQueue } from '../platform/queue/local-queue.ts'
+import { makeLocalWindow } from '../platform/queue/local-window.ts'
 import type { Job, Queue } from '../platform/queue/queue.ts'
+import { makeRedisWindow } from '../platform/queue/redis-window.ts'
+import type { Window } from '../platform/queue/window.ts'
 import { makeRedis, type RedisConnection, type RedisTarget } from '../platform/redis/connection.ts'
 
 export interface Shared {
   readonly queue: Queue
+  readonly window: Window
   readonly bus: Bus
   /** Undefined for a process that is alone. */
   readonly redis: RedisConnection | undefined
@@ -38,7 +42,8 @@ export const openShared = async (config: Config, log: FastifyBaseLogger, workerI
   const mode: RedisTarget['mode'] | 'none' = config.REDIS_MODE
   if (mode === 'none') {
     const queue = makeLocalQueue({ clock, onError })
-    return { queue, bus: makeLocalBus(), redis: undefined, stop: () => queue.stop() }
+    const window = makeLocalWindow({ clock, windowSize: config.QUEUE_WINDOW })
+    return { queue, window, bus: makeLocalBus(), redis: undefined, stop: () => queue.stop() }
   }
   const { makeBullmqQueue } = await import('../platform/queue/bullmq-queue.ts')
   const redis = makeRedis({ ...targetOf(config, mode), log, clock })
@@ -66,6 +71,7 @@ export const openShared = async (config: Config, log: FastifyBaseLogger, workerI
   })
   return {
     queue,
+    window: makeRedisWindow({ redis, prefix: PREFIX, windowSize: config.QUEUE_WINDOW, workerId }),
     bus,
     redis,
     async stop() {

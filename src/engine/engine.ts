@@ -8,8 +8,10 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
-import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
-import type { Consumer, Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
+import type { Consumer, Job, Priority, Queue } from '../platform/queue/queue.ts'
+import type { QueueRules } from '../platform/queue/rules.ts'
+import type { Window } from '../platform/queue/window.ts'
 import type { RunCommand } from './command.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { ProgramSource } from './program.ts'
@@ -25,6 +27,8 @@ import type { Workers } from './workers.ts'
 export interface EngineOptions {
   readonly db: Database
   readonly queue: Queue
+  readonly window: Window
+  readonly rules: QueueRules
   readonly bus: Bus
   readonly hub: EventHub
   readonly clock: Clock
@@ -36,7 +40,6 @@ export interface EngineOptions {
   readonly tasks: TaskPort
   readonly payloadLimitBytes: number
   readonly liveMax: number
-  readonly windowSize: number
 }
 
 export interface NewRun {
@@ -82,13 +85,17 @@ export interface Engine {
   readonly stats: { readonly live: number; readonly idle: number }
 }
 
-const PARTITION_OF: Readonly<Record<RunKind, Partition>> = { workflow: 'workflow', agent: 'agents' }
+const RUN_PARTITIONS = ['workflow', 'agents'] as const
+type RunPartition = (typeof RUN_PARTITIONS)[number]
+const PARTITION_OF: Readonly<Record<RunKind, RunPartition>> = { workflow: 'workflow', agent: 'agents' }
+const KIND_OF: Readonly<Record<RunPartition, RunKind>> = { workflow: 'workflow', agents: 'agent' }
 
 export const makeEngine = (options: EngineOptions): Engine => {
-  const { db, queue, bus, hub, clock, makeId, log, workerId, programs, tasks } = options
+  const { db, queue, rules, bus, hub, clock, makeId, log, workerId, programs, tasks } = options
   const runs = makeRunRepository(db.primary)
   const waiters = new Map<string, Set<(run: Run | undefined) => void>>()
   const consumers = new Map<RunKind, Consumer>()
+  const ends: (() => void)[] = []
   let isStopping = false
 
   const jobOf = (run: Run): Job => ({
@@ -104,25 +111,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const report = (what: string, error: unknown, facts: Record<string, unknown> = {}): void =>
     log.error({ err: error, ...facts }, what)
 
-  const admissions = new Map<RunKind, Admission>(
-    (['workflow', 'agent'] as const).map((kind) => [
-      kind,
-      makeAdmission({
-        queue,
-        partition: PARTITION_OF[kind],
-        windowSize: options.windowSize,
-        readBacklog: async (_, limit, inside) => {
-          const rows = await runs.queued(kind, limit + inside.size)
-          return rows
-            .filter((run) => !inside.has(run.id))
-            .slice(0, limit)
-            .map(jobOf)
-        },
-        onError: (error) => report('the backlog of runs could not be queued', error),
-      }),
-    ]),
-  )
-  const offer = (run: Run): void => admissions.get(run.kind)?.offer(jobOf(run))
+  const admissions = makePartitionAdmission({
+    ...{ queue, window: options.window, rules, clock, workerId },
+    partitions: RUN_PARTITIONS,
+    source: (partition) => runs.backlog(KIND_OF[partition], partition),
+    onError: (error, partition) => report('the backlog of runs could not be queued', error, { partition }),
+  })
+  const offer = (run: Run): void => admissions.offer(jobOf(run))
 
   const keeper = makeRunKeeper({
     ...options,
@@ -148,7 +143,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     })
     const nowMs = clock.now()
     const id = makeId()
-    const place = isStopping ? undefined : consumers.get(kind)?.reserve()
+    const mayStart = !isStopping && rules.isFree(PARTITION_OF[kind], tenantId)
+    const place = mayStart ? consumers.get(kind)?.reserve() : undefined
     if (place) keeper.holdPlace(id, place)
     const deadlineAtMs = request.timeoutMs === undefined ? null : nowMs + request.timeoutMs
     return {
@@ -362,7 +358,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       const unheard = due.filter((run) => (keeper.get(run.id)?.seenNews ?? -1) < run.news)
       for (const run of unheard) keeper.wake(run.id, {}, run.workerId ?? undefined)
       if (due.length === SWEEP_LIMIT && unheard.length > 0) sweeper.soon()
-      await Promise.all([...admissions.values()].map((admission) => admission.refill()))
+      await admissions.look()
     },
   })
 
@@ -381,10 +377,11 @@ export const makeEngine = (options: EngineOptions): Engine => {
     queue.consume({
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
-      handle: (job) => {
-        const left = (): void => admissions.get(kind)?.left(job)
-        return keeper.activate(job.id, left).finally(left)
-      },
+      // A paused one stays queued in the database.
+      handle: (job) =>
+        (rules.isPaused(job.partition, job.tenantId) ? Promise.resolve() : keeper.activate(job.id)).finally(() =>
+          admissions.of(PARTITION_OF[kind]).left(job),
+        ),
     })
 
   return {
@@ -412,13 +409,17 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
     takeOver,
     async start() {
-      for (const kind of ['workflow', 'agent'] as const) consumers.set(kind, consume(kind))
+      for (const kind of ['workflow', 'agent'] as const) {
+        consumers.set(kind, consume(kind))
+        ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
+      }
       watchStrays()
     },
     sweeper,
     async stop(graceMs) {
       isStopping = true
       disarmStrays()
+      for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()
       let cancelTimer = (): void => {}
       const grace = new Promise<void>((resolve) => {

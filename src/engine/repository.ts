@@ -2,6 +2,9 @@
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
+import type { Backlog } from '../platform/queue/admission.ts'
+import type { BacklogSource } from '../platform/queue/fair-backlog.ts'
+import type { Job, Partition } from '../platform/queue/queue.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
 import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
 
@@ -80,16 +83,62 @@ export const makeRunRepository = (handle: Handle) => {
       return ids.length === 0 ? [] : (await runs().where('id', 'in', ids).execute()).map(toRun)
     },
 
-    /** Runs that want an owner: highest priority first, oldest first. */
-    async queued(kind: RunKind, limit: number): Promise<Run[]> {
-      const rows = await runs()
-        .where('status', '=', 'queued')
-        .where('kind', '=', kind)
-        .orderBy('priority')
-        .orderBy('id')
-        .limit(limit)
-        .execute()
-      return rows.map(toRun)
+    /** The runs of a kind that want an owner, as jobs of its partition. */
+    backlog(kind: RunKind, partition: Partition): BacklogSource & Pick<Backlog, 'look'> {
+      const queued = () =>
+        db
+          .selectFrom('runs')
+          .select(['id', 'tenant_id', 'priority'])
+          .where('status', '=', 'queued')
+          .where('kind', '=', kind)
+      const jobOf = (row: { id: string; tenant_id: string; priority: number }): Job => ({
+        ...{ id: row.id, partition, tenantId: row.tenant_id, priority: row.priority as Run['priority'] },
+      })
+      const nextTenant = compileOnce(handle, () =>
+        db
+          .selectFrom('runs')
+          .select('tenant_id')
+          .where('status', '=', 'queued')
+          .where('kind', '=', kind)
+          .where('priority', '=', VALUE as unknown as number)
+          .where('tenant_id', '>', VALUE)
+          .orderBy('tenant_id')
+          .limit(1),
+      )
+      return {
+        async tenants(priority, afterTenantId, limit) {
+          const found: string[] = []
+          // From one to the next by the index, however many runs each has.
+          for (let after = afterTenantId; found.length < limit; ) {
+            const [row] = await nextTenant('queued', kind, priority, after, 1)
+            if (!row) break
+            found.push(row.tenant_id)
+            after = row.tenant_id
+          }
+          return found
+        },
+        async head(priority, tenantId, limit) {
+          const query = queued().where('priority', '=', priority).where('tenant_id', '=', tenantId)
+          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
+        },
+        async oldest(priority, beforeMs, limit) {
+          const query = queued().where('priority', '=', priority).where('created_at', '<', beforeMs)
+          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
+        },
+        async look(ids) {
+          const rows = await db
+            .selectFrom('runs')
+            .select(['id', 'tenant_id', 'priority', 'status'])
+            .where('id', 'in', ids)
+            .where('status', 'in', ['queued', 'running', 'waiting'])
+            .execute()
+          const isQueued = (row: { status: string }): boolean => row.status === 'queued'
+          return {
+            queued: rows.filter(isQueued).map(jobOf),
+            working: rows.filter((row) => row.status === 'running').map((row) => row.id),
+          }
+        },
+      }
     },
 
     async stoppedFor(kind: RunKind, target: string): Promise<Run[]> {

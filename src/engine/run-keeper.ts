@@ -44,8 +44,8 @@ export interface RunKeeper {
   get(runId: string): LiveRun | undefined
   /** Starts a run that was born in this process, or offers it when it has no place. */
   born(run: Run): void
-  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
-  activate(runId: string, taken: () => void): Promise<void>
+  /** Takes a queued run and brings it to life. Resolves when it gives its place back. */
+  activate(runId: string): Promise<void>
   /** Something was left for a run: its owner here hears of it, its owner elsewhere is told, and one that nobody has wants an owner. */
   wake(runId: string, hint?: Hint, holder?: string): void
   /** The same for what this process itself has committed, with what its owner here makes of it when nobody else writes to the database. */
@@ -220,19 +220,14 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     }
   }
 
-  /** Takes a queued run and brings it to life; `taken` is called when it is not queued any more. Resolves when it gives its place back. */
-  const activate = async (runId: string, taken: () => void): Promise<void> => {
-    if (live.has(runId) || loading.has(runId) || isStopping) {
-      taken()
-      return
-    }
+  const activate = async (runId: string): Promise<void> => {
+    if (live.has(runId) || loading.has(runId) || isStopping) return
     loading.add(runId)
     try {
       const queued = await runs.byId(runId)
       if (queued?.status !== 'queued') return
       const guards = [fenceOf(queued)]
       await db.commit({ guards, writes: [claimRun(queued, workerId, clock.now())] })
-      taken()
       const { run, history } = await readHistory(runId)
       const program = await programs.load(run)
       if (!program) return stopRun(run)
@@ -243,7 +238,6 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       clock.after(LOST_RETRY_MS, () => wakeRow(runId))
       return
     } finally {
-      taken()
       loaded(runId)
     }
     if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))

@@ -10,12 +10,17 @@ import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
 import type { Admission } from '../platform/queue/admission.ts'
 import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
+import type { QueueRules } from '../platform/queue/rules.ts'
 import { type Attempt, startAttempt } from './attempt.ts'
 import { taskErrors } from './errors.ts'
 import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
 import { claimTask, guardTask, setProgress } from './rows.ts'
 import type { HandlerSource, Task } from './types.ts'
+
+/** The partitions whose jobs are tasks. */
+export const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
+export type TaskPartition = (typeof TASK_PARTITIONS)[number]
 
 export interface ExecutorOptions {
   readonly db: Database
@@ -27,12 +32,13 @@ export interface ExecutorOptions {
   readonly tasks: TaskRepository
   readonly handlers: HandlerSource
   readonly inbox: () => RunInbox
-  readonly admissionOf: (partition: Partition) => Admission
+  readonly admissionOf: (partition: TaskPartition) => Admission
+  readonly rules: QueueRules
   /** A retry has a time: the sweeper is to look. */
   readonly retryDue: (atMs: number) => void
   /** A task began to wait for its answer. */
   readonly waits: (deadlineAtMs: number | null) => void
-  readonly partitions: readonly Partition[]
+  readonly partitions: readonly TaskPartition[]
   readonly concurrency: number
   readonly payloadLimitBytes: number
 }
@@ -72,6 +78,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const fresh = new LRUCache<string, Task>({ max: FRESH_MAX })
   const settling = new Set<Promise<void>>()
   const consumers = new Map<Partition, Consumer>()
+  const ends: (() => void)[] = []
   const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
 
   /** Commits until it is done or refused: an attempt's result is not thrown away because the database is away for a moment. */
@@ -210,15 +217,14 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const handle = async (job: Job): Promise<void> => {
-    const admission = options.admissionOf(job.partition)
     try {
+      // Stays queued in the database.
+      if (options.rules.isPaused(job.partition, job.tenantId)) return
       const task = await claim(job.id)
-      admission.left(job)
       if (task && job.replyTo !== undefined) holders.set(task.id, job.replyTo)
       if (task) await attemptTask(task)
     } finally {
-      // Again: a backlog that was read before the claim may have let it in once more.
-      admission.left(job)
+      options.admissionOf(job.partition as TaskPartition).left(job)
     }
   }
 
@@ -240,10 +246,13 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     tools,
     start() {
       for (const partition of options.partitions) {
-        consumers.set(partition, queue.consume({ partition, concurrency: options.concurrency, handle }))
+        const { concurrency } = options
+        consumers.set(partition, queue.consume({ partition, concurrency, handle }))
+        ends.push(options.admissionOf(partition).serve(concurrency))
       }
     },
     async stop(graceMs) {
+      for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()
       const done = Promise.all([...active.values()].map((attempt) => attempt.result.catch(() => {})))
       let disarm = (): void => {}

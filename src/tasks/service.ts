@@ -20,13 +20,15 @@ import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
-import { type Admission, makeAdmission } from '../platform/queue/admission.ts'
+import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
 import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import type { QueueRules } from '../platform/queue/rules.ts'
+import type { Window } from '../platform/queue/window.ts'
 import { makeActivities, makeToken } from './activities.ts'
 import { makeAgain } from './again.ts'
 import { makeAnswers } from './answers.ts'
 import { taskErrors } from './errors.ts'
-import { makeExecutor } from './executor.ts'
+import { makeExecutor, TASK_PARTITIONS, type TaskPartition } from './executor.ts'
 import { lost, taskEvent } from './outcome.ts'
 import { isActivity, isOutside, keyOfToken, TOKEN_KIND, waitDeadline } from './outside.ts'
 import { makeTaskRepository } from './repository.ts'
@@ -37,6 +39,8 @@ import { isOpenTask } from './types.ts'
 export interface TaskServiceOptions {
   readonly db: Database
   readonly queue: Queue
+  readonly window: Window
+  readonly rules: QueueRules
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
@@ -45,7 +49,6 @@ export interface TaskServiceOptions {
   readonly handlers: HandlerSource
   readonly inbox: () => RunInbox
   readonly concurrency: number
-  readonly windowSize: number
   readonly defaultAttempts: number
   readonly payloadLimitBytes: number
 }
@@ -65,8 +68,6 @@ export interface NewTask {
   readonly idempotencyKey?: string | undefined
 }
 
-/** The partitions whose jobs are tasks. */
-const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
 const SWEEP_LIMIT = 500
 const SMALL_INPUT = 2048
 /** A job that was lost is found so late at most. */
@@ -82,42 +83,26 @@ const resultOf = (task: Task): TaskResult => ({
   value: task.status === 'completed' ? task.output : (task.error as unknown as Json),
 })
 
-const partitionOf = (kind: string): (typeof TASK_PARTITIONS)[number] =>
-  kind.startsWith('notification:') ? 'notifications' : 'tasks'
+const partitionOf = (kind: string): TaskPartition => (kind.startsWith('notification:') ? 'notifications' : 'tasks')
 
 export const makeTaskService = (options: TaskServiceOptions) => {
   const { db, queue, bus, clock, log, makeId, workerId, handlers } = options
   const tasks = makeTaskRepository(db.primary)
   const defaultRetry: CompiledRetry = compileRetry(undefined, options.defaultAttempts)
 
-  const jobOf = (task: Pick<Task, 'id' | 'tenantId' | 'priority'>, partition: Partition): Job => ({
-    id: task.id,
-    partition,
-    tenantId: task.tenantId,
-    priority: task.priority,
+  const admissions = makePartitionAdmission({
+    ...{ queue, window: options.window, rules: options.rules, clock, workerId },
+    partitions: TASK_PARTITIONS,
+    source: (partition) => tasks.backlog(partition),
+    onError: (error, partition) => log.error({ err: error, partition }, 'the backlog of tasks could not be queued'),
   })
 
-  const admissions = new Map<Partition, Admission>(
-    TASK_PARTITIONS.map((partition) => [
-      partition,
-      makeAdmission({
-        queue,
-        partition,
-        windowSize: options.windowSize,
-        readBacklog: async (_, limit, inside) => {
-          const rows = await tasks.queued(partition, limit + inside.size)
-          return rows
-            .filter((task) => !inside.has(task.id))
-            .slice(0, limit)
-            .map((task) => jobOf(task, partition))
-        },
-        onError: (error) => log.error({ err: error, partition }, 'the backlog of tasks could not be queued'),
-      }),
-    ]),
-  )
-  const admissionOf = (partition: Partition): Admission => admissions.get(partition) as Admission
-  const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition'>): void =>
-    admissionOf(task.partition).offer(jobOf(task, task.partition))
+  /** `isOurs`: its run is carried by this process, which wants to hear of the end. */
+  const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition'>, isOurs = false): void => {
+    const { id, tenantId, priority, partition } = task
+    const job: Job = { id, partition, tenantId, priority, ...(isOurs ? { replyTo: workerId } : {}) }
+    admissions.offer(job)
+  }
 
   const sweeper = makeSweeper({
     name: 'tasks',
@@ -135,14 +120,14 @@ export const makeTaskService = (options: TaskServiceOptions) => {
         }),
       )
       if (due.length === SWEEP_LIMIT) sweeper.soon()
-      await Promise.all([...admissions.values()].map((admission) => admission.refill()))
+      await admissions.look()
     },
   })
 
   const executor = makeExecutor({
     ...options,
     tasks,
-    admissionOf,
+    admissionOf: admissions.of,
     retryDue: (atMs) => sweeper.soon(atMs),
     waits: (deadlineAtMs) => answers.waits(deadlineAtMs),
     partitions: TASK_PARTITIONS,
@@ -172,7 +157,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     const partition = partitionOf(draft.kind)
     const isAnswered = isOutside(draft.kind)
     const isLater = !isAnswered && draft.runAtMs !== undefined && draft.runAtMs > nowMs
-    const place = isLater || isAnswered ? undefined : executor.reserve(partition)
+    const mayStart = !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId)
+    const place = mayStart ? executor.reserve(partition) : undefined
     const isRunning = place !== undefined
     const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
     const isStarted = isRunning || draft.kind === TOKEN_KIND
@@ -211,7 +197,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
           activities.born(task)
         } else {
           if (inputText.length < SMALL_INPUT) executor.remember(task)
-          offer(task)
+          offer(task, task.runId !== null)
         }
       },
       abandon: () => place?.(),

@@ -17,6 +17,8 @@ import { makeIdGenerator } from '../../src/platform/ids.ts'
 import type { Json } from '../../src/platform/json.ts'
 import { makeLog } from '../../src/platform/log.ts'
 import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
+import { makeLocalWindow } from '../../src/platform/queue/local-window.ts'
+import { noRules, type QueueRules } from '../../src/platform/queue/rules.ts'
 import { makeTaskService, type TaskHandler, type TaskService, taskErrors } from '../../src/tasks/index.ts'
 
 export interface TestEngine {
@@ -46,6 +48,7 @@ export interface TestEngineOptions {
   readonly liveMax?: number
   readonly concurrency?: number
   readonly windowSize?: number
+  readonly rules?: QueueRules
 }
 
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
@@ -59,11 +62,14 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   // On a shared database the test says who is dead; a lease of no length has always run out.
   const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
   const queue = makeLocalQueue({ clock: systemClock, onError: (error) => log.error({ err: error }, 'a job broke') })
+  const window = makeLocalWindow({ clock: systemClock, windowSize: options.windowSize ?? 1000 })
   const bus = options.bus ?? makeLocalBus()
   const holder: { engine?: Engine } = {}
   const tasks = makeTaskService({
     db,
     queue,
+    window,
+    rules: options.rules ?? noRules,
     bus,
     clock: systemClock,
     log,
@@ -78,13 +84,14 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     },
     inbox: () => (holder.engine as Engine).inbox,
     concurrency: options.concurrency ?? 10,
-    windowSize: options.windowSize ?? 1000,
     defaultAttempts: 3,
     payloadLimitBytes: 262_144,
   })
   const engine = makeEngine({
     db,
     queue,
+    window,
+    rules: options.rules ?? noRules,
     bus,
     hub: options.hub ?? makeEventHub(),
     clock: systemClock,
@@ -102,7 +109,6 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     },
     payloadLimitBytes: 262_144,
     liveMax: options.liveMax ?? 100,
-    windowSize: options.windowSize ?? 1000,
   })
   holder.engine = engine
   await workers.join()

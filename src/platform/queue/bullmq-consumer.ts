@@ -98,6 +98,7 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     await Promise.race([closed, patience])
     cancel()
     // What still waits for an answer of Redis gets none; jobs that it holds as running are given again when their lock runs out.
+    for (const worker of workers) worker.abandon()
     for (const client of blocking) client.disconnect()
   }
 

@@ -1,7 +1,7 @@
 /** What the BullMQ adapter does beyond the contract of the port. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openBullmqQueue, taskOf } from '../../../test/support/bullmq.ts'
+import { inReverse, openBullmqQueue, taskOf } from '../../../test/support/bullmq.ts'
 import {
   eventually,
   type RedisServer,
@@ -116,7 +116,8 @@ const commandsSince = async (server: RedisServer): Promise<number> => {
   return [...stats.matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0)
 }
 
-test('BullMQ queue: an idle process with a consumer for each partition costs Redis under 20 commands a second', async (t) => {
+test('BullMQ queue: an idle process with a consumer for each partition costs Redis under 20 commands a second', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const { queue } = await openBullmqQueue(t, { mode: 'single', port: server.port })
@@ -129,7 +130,7 @@ test('BullMQ queue: an idle process with a consumer for each partition costs Red
   const seconds = 11
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
   const perSecond = ((await commandsSince(server)) - before) / seconds
-  t.diagnostic(`${perSecond.toFixed(1)} commands a second, those inside of scripts included`)
+  context.diagnostic(`${perSecond.toFixed(1)} commands a second, those inside of scripts included`)
   assert.ok(perSecond < 20, `${perSecond} commands a second`)
   assert.ok(perSecond > 0.5, 'nothing was counted')
 })

@@ -1,8 +1,21 @@
 /** The BullMQ adapter through outages. Whoever adds jobs adds them again after one, as admission does from the database. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { openBullmqQueue, type TestQueue, type TestQueueOptions, taskOf } from '../../../test/support/bullmq.ts'
-import { eventually, startRedis, startRedisCluster, startRedisWithReplica } from '../../../test/support/redis.ts'
+import { test } from 'node:test'
+import {
+  inReverse,
+  openBullmqQueue,
+  type TestQueue,
+  type TestQueueOptions,
+  taskOf,
+} from '../../../test/support/bullmq.ts'
+import type { Cleanup } from '../../../test/support/cleanup.ts'
+import {
+  eventually,
+  startRedis,
+  startRedisCluster,
+  startRedisWithReplica,
+  testRedisTarget,
+} from '../../../test/support/redis.ts'
 import type { RedisTarget } from '../redis/connection.ts'
 import type { Consumer } from './queue.ts'
 
@@ -10,7 +23,7 @@ import type { Consumer } from './queue.ts'
  * Two processes, each with a producer and a consumer. `settle` adds again what is not done until all of it is: the
  * database's part. Handled twice is allowed, lost is not.
  */
-const startLoad = async (t: TestContext, target: RedisTarget, options: TestQueueOptions = {}) => {
+const startLoad = async (t: Cleanup, target: RedisTarget, options: TestQueueOptions = {}) => {
   const first = await openBullmqQueue(t, target, options)
   const second = await openBullmqQueue(t, target, { ...options, prefix: first.prefix })
   const done = new Set<string>()
@@ -67,7 +80,8 @@ const goesOn = async ({ add, settle, ready, first }: Awaited<ReturnType<typeof s
   })
 }
 
-test('BullMQ queue: a restart of Redis in the middle of a load stops nothing for good', async (t) => {
+test('BullMQ queue: a restart of Redis in the middle of a load stops nothing for good', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const load = await startLoad(t, { mode: 'single', port: server.port }, { lockMs: 2000 })
@@ -81,7 +95,8 @@ test('BullMQ queue: a restart of Redis in the middle of a load stops nothing for
   await goesOn(load)
 })
 
-test('BullMQ queue: a FLUSHALL in the middle of a load loses nothing that is added again', async (t) => {
+test('BullMQ queue: a FLUSHALL in the middle of a load loses nothing that is added again', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const load = await startLoad(t, { mode: 'single', port: server.port })
@@ -94,7 +109,8 @@ test('BullMQ queue: a FLUSHALL in the middle of a load loses nothing that is add
   await goesOn(load)
 })
 
-test('BullMQ queue: idle consumers take what is added after a FLUSHALL', async (t) => {
+test('BullMQ queue: idle consumers take what is added after a FLUSHALL', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const load = await startLoad(t, { mode: 'single', port: server.port })
@@ -103,7 +119,8 @@ test('BullMQ queue: idle consumers take what is added after a FLUSHALL', async (
   await eventually('the job to be done', () => load.open().length === 0, 2000)
 })
 
-test('BullMQ queue: a Redis that does not answer for a while stops nothing for good', async (t) => {
+test('BullMQ queue: a Redis that does not answer for a while stops nothing for good', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const load = await startLoad(t, { mode: 'single', port: server.port }, { lockMs: 2000 })
@@ -117,7 +134,8 @@ test('BullMQ queue: a Redis that does not answer for a while stops nothing for g
   await goesOn(load)
 })
 
-test('BullMQ queue: the death of a primary in the middle of a load loses nothing that is added again', async (t) => {
+test('BullMQ queue: the death of a primary in the middle of a load loses nothing that is added again', async (context) => {
+  const t = inReverse(context)
   const servers = await startRedisWithReplica()
   t.after(() => servers.stop())
   const load = await startLoad(t, { mode: 'sentinel', sentinels: servers.sentinels }, { lockMs: 2000 })
@@ -128,7 +146,8 @@ test('BullMQ queue: the death of a primary in the middle of a load loses nothing
   await goesOn(load)
 })
 
-test('BullMQ queue: the death of a master in the middle of a load loses nothing that is added again', async (t) => {
+test('BullMQ queue: the death of a master in the middle of a load loses nothing that is added again', async (context) => {
+  const t = inReverse(context)
   const cluster = await startRedisCluster()
   t.after(() => cluster.stop())
   const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }))
@@ -142,7 +161,8 @@ test('BullMQ queue: the death of a master in the middle of a load loses nothing 
   await goesOn(load)
 })
 
-test('BullMQ queue: with a password and TLS', async (t) => {
+test('BullMQ queue: with a password and TLS', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis({ password: 'a secret', tls: true })
   t.after(() => server.stop())
   const target = {
@@ -157,7 +177,8 @@ test('BullMQ queue: with a password and TLS', async (t) => {
   await load.settle()
 })
 
-test('BullMQ queue: stop() ends within seconds while Redis is away', async (t) => {
+test('BullMQ queue: stop() ends within seconds while Redis is away', async (context) => {
+  const t = inReverse(context)
   const server = await startRedis()
   t.after(() => server.stop())
   const { consumers, first }: { consumers: readonly Consumer[]; first: TestQueue } = await startLoad(t, {
@@ -170,4 +191,29 @@ test('BullMQ queue: stop() ends within seconds while Redis is away', async (t) =
   await Promise.all(consumers.map((consumer) => consumer.stop()))
   await first.queue.stop()
   assert.ok(Date.now() - began < 6000, `it took ${Date.now() - began} ms`)
+})
+
+test('BullMQ queue: the job of a dead process is given again within its lock and five seconds', async (context) => {
+  const t = inReverse(context)
+  const dying = await openBullmqQueue(t, testRedisTarget(), { lockMs: 1000 })
+  const living = await openBullmqQueue(t, testRedisTarget(), { lockMs: 1000, prefix: dying.prefix })
+  let release = (): void => {}
+  const seen: string[] = []
+  const hold = ({ id }: { id: string }) => {
+    seen.push(`dying ${id}`)
+    return new Promise<void>((resolve) => {
+      release = resolve
+    })
+  }
+  dying.queue.consume({ partition: 'tasks', concurrency: 1, handle: hold })
+  await dying.queue.add([taskOf('a')])
+  await eventually('the start', () => seen.length === 1)
+  living.queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void seen.push(`living ${id}`) })
+  // As long as it lives, its lock is renewed.
+  await new Promise((resolve) => setTimeout(resolve, 2500))
+  assert.deepEqual(seen, ['dying a'])
+  await dying.redis.stop()
+  await eventually('the second start', () => seen.length === 2, 6000)
+  assert.deepEqual(seen, ['dying a', 'living a'])
+  release()
 })

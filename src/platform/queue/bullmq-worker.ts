@@ -106,6 +106,11 @@ export class PlacedWorker extends Worker<JobData, void, string> {
       (this as unknown as { mainLoopQueue?: { add(item: Promise<void>): void } }).mainLoopQueue?.add(Promise.resolve())
   }
 
+  /** For when `close()` waits in vain for Redis: nothing keeps the process alive any more. */
+  abandon(): void {
+    void this.lockManager.close()
+  }
+
   /** Gives jobs whose lock has run out back to the queue. With nothing running it is a single cheap command. */
   async checkStalled(): Promise<void> {
     const active = await this.redis.llen(this.toKey('active'))

@@ -6,6 +6,7 @@ import {
   type Entry,
   type Inside,
   type Limits,
+  OVERFLOW,
   type Rate,
   rankOf,
   TENANT_SHARE,

@@ -22,6 +22,8 @@ export interface Job {
   readonly delayMs?: number
   /** Order within a priority, 0 … 1023, lower first; then age. The local queue takes turns between tenants instead. */
   readonly rank?: number
+  /** Jobs of a tenant with the same key share the key's limits. Stays with whoever offers the job. */
+  readonly key?: string | undefined
   /** Who wants to hear of the end; arrives as it was given. */
   readonly replyTo?: string
 }
