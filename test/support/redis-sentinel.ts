@@ -1,7 +1,15 @@
 /** A primary, a replica and three sentinels that put the replica in the primary's place when it dies. */
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { command, eventually, makeFolder, type RedisServer, startProcess, startRedis } from './redis-process.ts'
+import {
+  command,
+  eventually,
+  type Launch,
+  makeFolder,
+  type RedisServer,
+  startProcess,
+  startRedis,
+} from './redis-process.ts'
 
 export interface RedisWithReplica {
   /** What a client is given to find the primary. */
@@ -21,7 +29,7 @@ const HOST = '127.0.0.1'
 const NAME = 'aidos'
 const DOWN_AFTER_MS = 1000
 
-const startSentinel = async (primaryPort: number) => {
+const startSentinel = async (primaryPort: number, launch: Launch) => {
   const folder = await makeFolder()
   const file = path.join(folder, 'sentinel.conf')
   const watched = [
@@ -32,11 +40,11 @@ const startSentinel = async (primaryPort: number) => {
   ]
   // The sentinel writes what it learns into its file.
   await writeFile(file, `bind ${HOST}\n${watched.join('\n')}\n`)
-  return startProcess((port) => [file, '--sentinel', '--port', String(port)], folder)
+  return startProcess((port) => [file, '--sentinel', '--port', String(port)], folder, launch)
 }
 
 /** Starts all five, and waits until the replica follows and the sentinels know each other. */
-export const startRedisWithReplica = async (): Promise<RedisWithReplica> => {
+export const startRedisWithReplica = async (launch: Launch = {}): Promise<RedisWithReplica> => {
   const started: { stop(): Promise<void> }[] = []
   const stop = async (): Promise<void> => void (await Promise.all(started.map((each) => each.stop())))
   const keep = <T extends { stop(): Promise<void> }>(each: T): T => {
@@ -44,12 +52,12 @@ export const startRedisWithReplica = async (): Promise<RedisWithReplica> => {
     return each
   }
   try {
-    const first = keep(await startRedis())
-    const second = keep(await startRedis({ settings: { replicaof: `${HOST} ${first.port}` } }))
+    const first = keep(await startRedis({ launch }))
+    const second = keep(await startRedis({ launch, settings: { replicaof: `${HOST} ${first.port}` } }))
     await eventually('the replica to follow', async () =>
       String(await second.command('info', 'replication')).includes('master_link_status:up'),
     )
-    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(first.port)))
+    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(first.port, launch)))
     for (const sentinel of sentinels) keep(sentinel)
     const ask = (index: number, ...args: string[]): Promise<unknown> =>
       command({ host: HOST, port: sentinels[index]!.port }, 'sentinel', args)
@@ -58,14 +66,14 @@ export const startRedisWithReplica = async (): Promise<RedisWithReplica> => {
     await eventually('the sentinels to know each other and the replica', async () => {
       const answers = await Promise.all(sentinels.map((_, i) => ask(i, 'ckquorum', NAME)))
       const replicas = await Promise.all(sentinels.map((_, i) => ask(i, 'replicas', NAME)))
-      return answers.every((a) => String(a).startsWith('OK 3')) && replicas.every((r) => (r as []).length === 1)
+      return answers.every((a) => String(a).startsWith('OK 3')) && replicas.every((r) => (r as unknown[]).length === 1)
     })
     const servers = [first, second]
     const named = (port: number): RedisServer => servers.find((server) => server.port === port)!
     const isPrimary = async (server: RedisServer): Promise<boolean> =>
       String(await server.command('info', 'replication')).includes('role:master')
     const changed = async (old: RedisServer): Promise<RedisServer> => {
-      const next = servers.find((server) => server !== old)!
+      const next = old === first ? second : first
       await eventually('the sentinels to name the new primary', async () => {
         const ports = await Promise.all(sentinels.map((_, i) => primaryPort(i)))
         return ports.every((port) => port === next.port) && (await isPrimary(next))
