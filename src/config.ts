@@ -42,7 +42,7 @@ const url = (about: string): Variable<string> =>
     about,
   )
 
-const choice = <T extends string>(fallback: T, options: readonly T[], about: string): Variable<T> =>
+const choice = <const T extends string>(fallback: T, options: readonly T[], about: string): Variable<T> =>
   variable(fallback, (given) => options.find((option) => option === given), options.join(', '), about)
 
 const flag = (fallback: boolean, about: string): Variable<boolean> =>
@@ -303,16 +303,30 @@ const checkTogether = (config: Config): Config => {
   if (!config.playsAll && config.REDIS_MODE === 'none') {
     throw configError(
       `AIDOS_ROLES is "${config.AIDOS_ROLES.join(',')}" with REDIS_MODE "none"; the local queue lives in one process that plays all roles. ` +
-        'Set AIDOS_ROLES=all, or REDIS_MODE=single or cluster.',
+        'Set AIDOS_ROLES=all, or REDIS_MODE=single, sentinel or cluster.',
     )
   }
+  checkRedis(config)
   checkSignIn(config)
-  if (config.REDIS_MODE !== 'none') {
+  return config
+}
+
+const checkRedis = ({ REDIS_MODE, DB_CLIENT, REDIS_CLUSTER_NODES, REDIS_SENTINELS }: Config): void => {
+  if (REDIS_MODE === 'none') return
+  if (DB_CLIENT === 'sqlite') {
     throw configError(
-      `REDIS_MODE is "${config.REDIS_MODE}"; this version has the local queue only (REDIS_MODE=none). The Redis queue is not built yet.`,
+      `REDIS_MODE is "${REDIS_MODE}" with DB_CLIENT "sqlite"; SQLite belongs to one process, which needs no Redis. ` +
+        'Set REDIS_MODE=none, or DB_CLIENT=pg.',
     )
   }
-  return config
+  if (REDIS_MODE === 'cluster' && REDIS_CLUSTER_NODES.length === 0) {
+    throw configError(
+      'REDIS_MODE is "cluster", but REDIS_CLUSTER_NODES is empty; name some of its nodes: host:port,host:port',
+    )
+  }
+  if (REDIS_MODE === 'sentinel' && REDIS_SENTINELS.length === 0) {
+    throw configError('REDIS_MODE is "sentinel", but REDIS_SENTINELS is empty; name the sentinels: host:port,host:port')
+  }
 }
 
 const checkSignIn = (config: Config): void => {
