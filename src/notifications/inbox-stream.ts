@@ -96,6 +96,8 @@ export const streamInbox = async (request: FastifyRequest, reply: FastifyReply, 
   write(': the inbox\n\n')
 
   try {
+    // Another process may write to the log what it does not tell this one yet.
+    await hub.settled()
     for (let from = sentId; from !== undefined && isOpen; ) {
       const events = await log.read({ tenantId, afterId: from, limit: PAGE })
       for (const event of events) await send(event)

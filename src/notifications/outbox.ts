@@ -4,6 +4,7 @@
  * found again, so that a crash at any point neither loses nor doubles one.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { Event } from '../platform/events/event.ts'
@@ -78,6 +79,8 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
   let disarmGather: (() => void) | undefined
   let disarmSweep: (() => void) | undefined
   let unsubscribe: (() => void) | undefined
+  let stopHearing: (() => void) | undefined
+  let heardTypes: readonly string[] = []
   let disarmDue: (() => void) | undefined
   let nextDueAtMs = Number.POSITIVE_INFINITY
   let isDue = false
@@ -97,6 +100,7 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
     if (isSweep) await forget()
     if (isSweep && routing.known().size === 0) await passOver()
     else await readOn()
+    if (!stopped) listen()
   }
 
   const run = (isSweep: boolean): void => {
@@ -141,8 +145,18 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
   }
 
   /** For all else the sweep is often enough. */
-  const isOfInterest = (event: Event): boolean =>
-    isOwn(event) ? event.type in STATUS_AFTER : routing.known().has(event.tenantId)
+  const look = (event: Event): void => {
+    if (isOwn(event) ? event.type in STATUS_AFTER : routing.known().has(event.tenantId)) wake()
+  }
+
+  /** What somebody is subscribed to is listened to wherever it is written; all else only here. */
+  const listen = (): void => {
+    const types = [...new Set([...routing.types(), ...Object.keys(STATUS_AFTER)])].sort()
+    if (isDeepStrictEqual(types, heardTypes)) return
+    stopHearing?.()
+    heardTypes = types
+    stopHearing = hub.subscribe({ types }, look)
+  }
 
   return {
     wake,
@@ -150,13 +164,15 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
     async start() {
       await db.transaction((tx) => makeNotificationRepository(tx).ensureCursor(OUTBOX_CURSOR))
       stopped = false
-      unsubscribe = hub.subscribe({}, (event) => isOfInterest(event) && wake())
+      unsubscribe = hub.subscribe({}, look)
       run(true)
       sweep()
     },
     async stop() {
       stopped = true
       unsubscribe?.()
+      stopHearing?.()
+      heardTypes = []
       disarmGather?.()
       disarmGather = undefined
       disarmSweep?.()

@@ -24,12 +24,13 @@ describe('routes of notifications', () => {
     made = await makeTestNotifications(wholeFile, await DATABASES[0]!.open())
     receiver = await startReceiver({ status: 200, body: 'ok' })
     const { tenantId } = made.engine
-    const tenants = { ours: tenantId, reader: tenantId, project: tenantId, theirs: randomUUID() }
+    const tenants = { ours: tenantId, reader: tenantId, project: tenantId, ann: tenantId, theirs: randomUUID() }
     server = await makeRoutesServer({
       routes: makeNotificationRoutes(made.notifications),
       tenants,
       readerMay: 'notifications:read',
       projects: { project: 'p1' },
+      members: { ann: 'ann' },
     })
     await made.notifications.start()
   })
@@ -59,6 +60,11 @@ describe('routes of notifications', () => {
     const slack = { kind: 'slack', name: 'slack', url: 'https://hooks.example.org/services/hidden' }
     assert.equal((await send('POST', '/channels', slack)).body.url, 'https://hooks.example.org/…')
     const list = await send('GET', '/channels')
+    const server = { host: 'mail.example.org', user: 'u', password: 'hidden', from: 'a@example.org' }
+    const mail = await send('POST', '/channels', { kind: 'email', name: 'mail', to: ['b@example.org'], server })
+    const shown = { host: 'mail.example.org', port: 587, security: 'starttls', user: 'u', from: 'a@example.org' }
+    assert.deepEqual(mail.body.server, { ...shown, hasPassword: true })
+    assert.equal(JSON.stringify(mail.body).includes('hidden'), false)
     for (const text of ['whsec_', 'hidden', 'sealed'])
       assert.equal(JSON.stringify(list.body).includes(text), false, text)
   })
@@ -141,6 +147,10 @@ describe('routes of notifications', () => {
     for (const url of ['ftp://example.org/', 'nonsense', 'https://a:b@example.org/'])
       assert.equal(await code('/channels', { ...hook, url }), '400 channel_invalid', url)
     assert.equal(await code('/channels', { kind: 'email', name: 'x' }), '400 request_invalid')
+    const mail = { kind: 'email', name: 'x', to: ['a@example.org'] }
+    assert.equal(await code('/channels', mail), '400 channel_invalid')
+    assert.equal(await code('/channels', { ...mail, to: ['nobody'] }), '400 request_invalid')
+    assert.equal(await code('/channels', { ...hook, settings: { ratePerMinute: 0 } }), '400 request_invalid')
     const unknown = await send('POST', '/subscriptions', { channelId, types: ['run.fialed'] })
     assert.equal(unknown.body.code, 'event_type_unknown')
     assert.match(unknown.body.detail, /no event type fits "run\.fialed".*run\.failed/)
@@ -177,11 +187,53 @@ describe('routes of notifications', () => {
     assert.equal((await send('GET', `/channels/${id}`)).body.name, 'ours-alone')
   })
 
+  test('a template is tried out, kept, changed and deleted', async () => {
+    const preview = { subject: '{{ type }}', body: '{{ data.error.code }}!' }
+    const tried = await send('POST', '/templates/preview', { ...preview, data: { error: { code: 'oops' } } })
+    assert.deepEqual(tried, { status: 200, body: { subject: 'run.failed', body: 'oops!' } })
+    const sampled = await send('POST', '/templates/preview', { ...preview, type: 'task.dead' })
+    assert.deepEqual(sampled.body, { subject: 'task.dead', body: 'delivery_refused!' })
+    const wrong = await send('POST', '/templates/preview', { body: '{% if %}' })
+    assert.deepEqual([wrong.status, wrong.body.code], [400, 'template_invalid'])
+    const made = await send('POST', '/templates', { name: 'own', ...preview })
+    assert.equal(made.status, 201)
+    assert.equal((await send('POST', '/templates', { name: 'own', body: 'x' })).body.code, 'template_exists')
+    assert.equal((await send('PUT', `/templates/${made.body.id}`, { body: 'y' })).body.body, 'y')
+    assert.deepEqual((await send('GET', '/templates')).body.items.length, 1)
+    assert.equal((await send('GET', `/templates/${made.body.id}`, undefined, 'theirs')).status, 404)
+    assert.equal((await send('DELETE', `/templates/${made.body.id}`)).status, 204)
+    assert.equal((await send('GET', `/templates/${made.body.id}`)).body.code, 'template_not_found')
+  })
+
+  test('a member says how to be told; another one needs the permission for that', async () => {
+    const url = '/notification-preferences'
+    const wishes = { timeZone: 'Europe/Berlin', quietHours: { from: '22:00', to: '07:00' }, digest: { every: 'hour' } }
+    const set = await send('PUT', `${url}/me`, wishes, 'ann')
+    assert.equal(set.status, 200)
+    assert.deepEqual([set.body.memberId, set.body.errorsAtOnce, set.body.channelId], ['ann', true, null])
+    assert.deepEqual((await send('GET', `${url}/ann`, undefined, 'ann')).body, set.body)
+    assert.equal((await send('PUT', `${url}/bob`, wishes, 'ann')).body.code, 'forbidden')
+    assert.equal((await send('GET', `${url}/bob`, undefined, 'ann')).body.code, 'forbidden')
+    assert.equal((await send('PUT', `${url}/bob`, wishes)).status, 200)
+    assert.equal((await send('PUT', `${url}/bob`, wishes, 'reader')).body.code, 'forbidden')
+    assert.equal((await send('GET', `${url}/bob`, undefined, 'reader')).status, 200)
+    assert.equal((await send('GET', `${url}/bob`, undefined, 'theirs')).body.code, 'preferences_not_found')
+    assert.equal((await send('PUT', `${url}/me`, wishes)).body.code, 'preferences_not_allowed')
+    assert.equal((await send('PUT', `${url}/bob`, { timeZone: 'Mars/North' })).body.code, 'preferences_invalid')
+    assert.equal((await send('PUT', `${url}/bob`, { channelId: 'none' })).body.code, 'channel_not_found')
+    const quiet = { quietHours: { from: '24:00', to: '07:00' } }
+    assert.equal((await send('PUT', `${url}/bob`, quiet)).body.code, 'request_invalid')
+    assert.equal((await send('DELETE', `${url}/me`, undefined, 'ann')).status, 204)
+    assert.equal((await send('GET', `${url}/me`, undefined, 'ann')).body.code, 'preferences_not_found')
+  })
+
   test('GET /v1/subscriptions/types gives the catalogue', async () => {
     const { items } = (await send('GET', '/subscriptions/types')).body
     assert.deepEqual(
       items.map(({ type }: { type: string }) => type),
       Object.keys(CATALOGUE),
     )
+    const { schema } = items.find(({ type }: { type: string }) => type === 'run.failed')
+    assert.deepEqual(schema.required, ['target', 'durationMs', 'error'])
   })
 })

@@ -1,6 +1,6 @@
 /** Which subscriptions an event fits. They are held in memory, and never older than the events that are matched against them. */
 import type { Event } from '../platform/events/event.ts'
-import { compilePattern, isAtLeast, severityOf } from './catalogue.ts'
+import { compilePattern, covered, isAtLeast, severityOf } from './catalogue.ts'
 import { keyOf, type NotificationRepository, type RouteChannel, type RouteRows } from './repository.ts'
 import type { Preferences, Subscription } from './types.ts'
 
@@ -37,16 +37,20 @@ const makeRoute = (subscription: Subscription, { channels, preferences }: RouteR
 export interface Routing {
   /** By tenant. To be asked after the events were read: then no subscription that is older than an event can be missing. */
   current(): Promise<ReadonlyMap<string, readonly Route[]>>
+  /** Those that somebody was subscribed to when last asked. */
+  types(): ReadonlySet<string>
   /** What was current when last asked. */
   known(): ReadonlyMap<string, readonly Route[]>
 }
 
 export const makeRouting = (repository: NotificationRepository): Routing => {
+  let types: ReadonlySet<string> = new Set()
   let routes: ReadonlyMap<string, readonly Route[]> = new Map()
   // Every change of a channel, a subscription or preferences, by any process, counts it up in the same transaction.
   let edition = -1
   return {
     known: () => routes,
+    types: () => types,
     async current() {
       const now = await repository.routesEdition()
       if (now === edition) return routes
@@ -56,6 +60,7 @@ export const makeRouting = (repository: NotificationRepository): Routing => {
         made.filter((route) => route !== undefined),
         ({ subscription }) => subscription.tenantId,
       )
+      types = new Set(rows.subscriptions.flatMap((subscription) => subscription.types.flatMap(covered)))
       edition = now
       return routes
     },

@@ -12,6 +12,8 @@ export interface RoutesServerOptions {
   readonly readerMay: Permission
   /** The project of callers whose key is bound to one. */
   readonly projects?: Readonly<Record<string, string>>
+  /** The member that a caller is: such may do what the caller `reader` may. */
+  readonly members?: Readonly<Record<string, string>>
 }
 
 export const makeRoutesServer = ({
@@ -19,6 +21,7 @@ export const makeRoutesServer = ({
   tenants,
   readerMay,
   projects = {},
+  members = {},
 }: RoutesServerOptions): Promise<HttpServer> =>
   makeHttpServer({
     log: makeLog('silent'),
@@ -26,14 +29,14 @@ export const makeRoutesServer = ({
     bodyLimitBytes: 1_048_576,
     version: '0',
     authenticate: (caller = '') => ({
-      kind: 'key',
+      kind: members[caller] === undefined ? 'key' : 'member',
       tenantId: tenants[caller] as string,
       projectId: projects[caller] ?? null,
       keyId: 'key',
       name: caller,
-      memberId: null,
+      memberId: members[caller] ?? null,
       role: null,
-      permissions: new Set(caller === 'reader' ? [readerMay] : PERMISSIONS),
+      permissions: new Set(caller === 'reader' || members[caller] !== undefined ? [readerMay] : PERMISSIONS),
     }),
     routes: [routes],
   })
