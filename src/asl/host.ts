@@ -34,10 +34,10 @@ export interface AslHost {
   /** Opens the place for the results of a distributed Map. Without it a `ResultWriter` fails with `States.ResultWriterFailed`. */
   openResults?(request: OpenResultsRequest): Promise<ResultSink>
   /**
-   * Runs some children of a distributed Map elsewhere, by `runItems`, and resolves with their outcomes in the same order.
-   * Without it they run in place, as part of the run.
+   * Runs some children of a distributed Map elsewhere, by `runItems`, and resolves with their outcomes in the same order; or, where
+   * the request has a place for results and they were written there, with a summary. Without it they run in place, as part of the run.
    */
-  childRun?(request: ChildRunRequest): Promise<ChildOutcome[]>
+  childRun?(request: ChildRunRequest): Promise<ChildOutcome[] | GroupSummary>
 }
 
 export interface TaskRequest {
@@ -88,8 +88,12 @@ export interface OpenResultsRequest {
 
 /** Takes the results of a distributed Map piece by piece, so that they need not all be held at once. */
 export interface ResultSink {
+  /** As data, for children that run elsewhere: they may write by themselves what they gave. */
+  readonly place?: Json
   /** Called for each group of children when it has ended, in no particular order. */
   write(children: readonly ChildItem[], outcomes: readonly ChildOutcome[]): Promise<void>
+  /** Told, instead of `write`, what a group has written by itself. */
+  wrote?(written: Json): Promise<void>
   /** Ends the writing and gives the result of the Map: where the results are. */
   close(summary: { readonly succeeded: number; readonly failed: number }): Promise<Json>
 }
@@ -108,7 +112,17 @@ export interface ChildRunRequest {
   readonly concurrency: number
   /** More failures than this fail the Map: the rest need not be started. */
   readonly toleratedFailures: number
+  /** `place` of the result sink, where it has one. */
+  readonly results?: Json
   readonly signal?: AbortSignal
+}
+
+/** What a group of children says of itself when its results are in their place already. */
+export interface GroupSummary {
+  readonly succeeded: number
+  readonly failed: number
+  /** For `ResultSink.wrote`. */
+  readonly written: Json
 }
 
 /** One child execution of a distributed Map: its number and its input. */

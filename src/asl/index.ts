@@ -8,6 +8,7 @@ export type {
   ChildItem,
   ChildOutcome,
   ChildRunRequest,
+  GroupSummary,
   ItemSource,
   OpenItemsRequest,
   OpenResultsRequest,

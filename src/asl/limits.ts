@@ -84,9 +84,11 @@ const shortBytes = (text: string): number => {
 
 /** Throws `States.DataLimitExceeded`. */
 export const checkPayload = (scale: PayloadScale, limit: number, value: Json, what: string): void => {
-  if (scale.bytes(value) <= limit) return
-  throw new EngineError(
+  if (scale.bytes(value) > limit) throw tooLarge(what)
+}
+
+export const tooLarge = (what: string): EngineError =>
+  new EngineError(
     STATES.dataLimitExceeded,
     `${what} returned a result with a size exceeding the maximum number of bytes service limit.`,
   )
-}

@@ -10,15 +10,15 @@ import {
 } from '../engine/index.ts'
 import { makeAslHost, makeTaskTokens } from './asl-host.ts'
 import { isGroupRun, makeChildRun, makeGroupFunction } from './map-child.ts'
-import { type FilesRoot, makeMapFiles } from './map-files.ts'
+import { type MapStores, makeMapIo } from './map-io.ts'
 import type { Bindings } from './resources.ts'
 
 export interface AslFunctionOptions {
   readonly program: Program
   readonly run: Run
   readonly bindings: Bindings
-  /** Where the items and results of distributed Maps lie; without it they can name no files. */
-  readonly filesRoot?: FilesRoot | undefined
+  /** Where the items and results of distributed Maps lie. */
+  readonly stores: MapStores
   readonly payloadLimitBytes: number
 }
 
@@ -27,13 +27,16 @@ const handsOutTokens = ({ definition }: Program): boolean => JSON.stringify(defi
 
 /** The function of a run over a compiled definition, or over a group of the children of one of its Maps. */
 export const makeAslFunction = (options: AslFunctionOptions): WorkflowFunction => {
-  const { program, run, bindings, filesRoot } = options
+  const { program, run, bindings, stores } = options
   const needsTokens = handsOutTokens(program)
-  const makeHost = async (sink: CommandSink, signal: AbortSignal): Promise<AslHost> => ({
-    ...makeAslHost({ sink, signal, bindings, taskToken: needsTokens ? await makeTaskTokens(sink, signal) : undefined }),
-    ...(filesRoot ? makeMapFiles({ sink, signal, filesRoot }) : {}),
-    childRun: makeChildRun(sink, run, signal),
-  })
+  const makeHost = async (sink: CommandSink, signal: AbortSignal): Promise<AslHost> => {
+    const { openItems, openResults } = makeMapIo(sink, signal, stores)
+    const taskToken = needsTokens ? await makeTaskTokens(sink, signal) : undefined
+    return {
+      ...makeAslHost({ sink, signal, bindings, taskToken }),
+      ...{ openItems, openResults, childRun: makeChildRun(sink, run, signal) },
+    }
+  }
   if (isGroupRun(run)) return makeGroupFunction({ ...options, makeHost })
   return async (ctx, input) => {
     const signal = ctx.abortSignal

@@ -1,8 +1,24 @@
 /** Distributed Maps: groups of children are runs of their own, of the same workflow and version, with the group as their input. */
-import { type AslHost, type ChildItem, type ChildOutcome, type Program, runItems } from '../asl/index.ts'
-import { type CommandSink, commandsOf, engineErrors, type Run, type WorkflowFunction } from '../engine/index.ts'
+import {
+  AslError,
+  type AslHost,
+  type ChildItem,
+  type ChildOutcome,
+  type GroupSummary,
+  type Program,
+  runItems,
+} from '../asl/index.ts'
+import {
+  type CommandSink,
+  commandsOf,
+  engineErrors,
+  type Run,
+  RunError,
+  type WorkflowFunction,
+} from '../engine/index.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { toAslError } from './asl-task.ts'
+import { type MapStores, makeMapIo, type ResultsPlace } from './map-io.ts'
 
 /** The field that makes the input of a child run a group of a Map's children. */
 const GROUP = 'aidos:map'
@@ -14,6 +30,8 @@ interface Group {
   readonly concurrency: number
   /** Null: any number. */
   readonly toleratedFailures: number | null
+  /** Where the group writes its results by itself; null: it hands them to its parent. */
+  readonly results: ResultsPlace | null
 }
 
 /** What the outcomes of one child may take, beyond its output: its error, and what JSON puts around it. */
@@ -29,9 +47,10 @@ export const isGroupRun = (run: Run): boolean => run.parentRunId !== null && isG
 
 export const makeChildRun =
   (sink: CommandSink, run: Run, runSignal: AbortSignal): NonNullable<AslHost['childRun']> =>
-  async ({ key, pointer, items, concurrency, toleratedFailures, signal }) => {
+  async ({ key, pointer, items, concurrency, toleratedFailures, results, signal }) => {
     const tolerated = Number.isFinite(toleratedFailures) ? toleratedFailures : null
-    const group: Group = { pointer, items, concurrency, toleratedFailures: tolerated }
+    const place = (results ?? null) as unknown as ResultsPlace | null
+    const group: Group = { pointer, items, concurrency, toleratedFailures: tolerated, results: place }
     const input = { [GROUP]: group as unknown as Json }
     const { target, version } = run
     const command = { kind: 'run' as const, key, runKind: 'workflow' as const, target, version, input }
@@ -39,18 +58,19 @@ export const makeChildRun =
     const outcomes = await asked.catch((error: unknown) => {
       throw toAslError(error)
     })
-    return outcomes as unknown as ChildOutcome[]
+    return outcomes as unknown as ChildOutcome[] | GroupSummary
   }
 
 export interface GroupFunctionOptions {
   readonly program: Program
   readonly run: Run
+  readonly stores: MapStores
   readonly payloadLimitBytes: number
   makeHost(sink: CommandSink, signal: AbortSignal): Promise<AslHost>
 }
 
 /** The function of a run that is a group: its output are the outcomes of the children, which the parent alone reads. */
-export const makeGroupFunction = ({ program, run, payloadLimitBytes, makeHost }: GroupFunctionOptions) => {
+export const makeGroupFunction = ({ program, run, stores, payloadLimitBytes, makeHost }: GroupFunctionOptions) => {
   const group = groupOf(run.input)
   const fn: WorkflowFunction = async (ctx) => {
     const signal = ctx.abortSignal
@@ -67,7 +87,14 @@ export const makeGroupFunction = ({ program, run, payloadLimitBytes, makeHost }:
     }).catch((error: unknown) => {
       throw signal.aborted ? engineErrors.run_cancelled('the run was cancelled') : error
     })
-    return outcomes
+    if (!group.results) return outcomes
+    const { writeGroup } = makeMapIo(commandsOf(ctx), signal, stores)
+    const written = await writeGroup(group.results, 'results', items, outcomes).catch((error: unknown) => {
+      // Its name travels to the parent as the code of the run.
+      throw error instanceof AslError ? new RunError({ code: `${error.error}`, message: `${error.causeText}` }) : error
+    })
+    const failed = outcomes.filter(({ status }) => status === 'FAILED').length
+    return { succeeded: outcomes.length - failed, failed, written: written as unknown as Json }
   }
   return Object.assign(fn, { outputLimitBytes: group.items.length * (payloadLimitBytes + AROUND_BYTES) })
 }

@@ -74,11 +74,18 @@ for (const database of DATABASES) {
     const { Key } = (run.output as { ResultWriterDetails: { Key: string } }).ResultWriterDetails
     const manifest = read(Key) as { succeeded: number; ResultFiles: { SUCCEEDED: { Key: string }[] } }
     assert.equal(manifest.succeeded, 250)
-    const records = manifest.ResultFiles.SUCCEEDED.flatMap((file) => read(file.Key) as { Output: number }[])
+    const records = manifest.ResultFiles.SUCCEEDED.flatMap((file) => read(file.Key) as { Output: string }[])
     assert.deepEqual(
       records.map((record) => record.Output),
-      Array.from({ length: 250 }, (_, i) => i),
+      Array.from({ length: 250 }, (_, i) => String(i)),
     )
+    assert.deepEqual(
+      manifest.ResultFiles.SUCCEEDED.map((file) => path.basename(file.Key)),
+      ['SUCCEEDED_0.json', 'SUCCEEDED_1.json', 'SUCCEEDED_2.json'],
+    )
+    // The parent holds counts and names of files, not what its children gave.
+    const outputs = JSON.stringify(children.map((child) => child.output))
+    assert.ok(!outputs.includes('Output'), outputs)
   })
 
   test(name('without a writer the outputs are the result, and a failure beyond tolerance fails the Map'), async (t) => {

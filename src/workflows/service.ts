@@ -13,7 +13,8 @@ import { makeAslFunction } from './asl-program.ts'
 import { type Check, checkDefinition } from './check.ts'
 import { workflowErrors } from './errors.ts'
 import { isGroup } from './map-child.ts'
-import type { FilesRoot } from './map-files.ts'
+import type { MapStores } from './map-io.ts'
+import type { FilesRoot } from './map-local.ts'
 import { makeWorkflowRepository, type WorkflowFilter } from './repository.ts'
 import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 import type { CodeWorkflow, NewWorkflow, Workflow } from './types.ts'
@@ -29,6 +30,8 @@ export interface WorkflowServiceOptions {
   readonly bindings?: Bindings | undefined
   /** Where the items and results of distributed Maps lie; without it they can name no files. */
   readonly filesRoot?: FilesRoot | undefined
+  /** The object store that distributed Maps read from and write to; see `MapStores`. */
+  readonly s3?: MapStores['s3']
   /** The largest output of one child of a distributed Map. */
   readonly payloadLimitBytes?: number | undefined
 }
@@ -45,7 +48,7 @@ const mustBeResources = (bindings: Bindings): Bindings => {
 }
 
 export const makeWorkflowService = (options: WorkflowServiceOptions) => {
-  const { db, clock, makeId, cacheMs, cacheMax, filesRoot, payloadLimitBytes = PAYLOAD_LIMIT_BYTES } = options
+  const { db, clock, makeId, cacheMs, cacheMax, filesRoot, s3, payloadLimitBytes = PAYLOAD_LIMIT_BYTES } = options
   const bindings = mustBeResources(options.bindings ?? {})
   const workflows = makeWorkflowRepository(db.primary)
   const code = new Map<string, Map<number, CodeWorkflow>>()
@@ -227,7 +230,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       const byCode = code.get(run.target)?.get(run.version)
       if (byCode) return byCode.fn
       const program = await compiled(run)
-      return program && makeAslFunction({ program, run, bindings, filesRoot, payloadLimitBytes })
+      return program && makeAslFunction({ program, run, bindings, stores: { filesRoot, s3 }, payloadLimitBytes })
     },
   }
 }

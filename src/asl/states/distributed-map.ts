@@ -3,13 +3,13 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import { runBranches } from '../branches.ts'
 import { compileDataFlow } from '../data-flow.ts'
 import { AslError, asAslError, askHost, STATES } from '../errors.ts'
-import type { ChildItem, ChildOutcome, ChildRunRequest } from '../host.ts'
+import type { ChildItem, ChildOutcome, ChildRunRequest, GroupSummary } from '../host.ts'
 import { nameAndCause } from '../name-and-cause.ts'
 import { runChildren } from '../run-children.ts'
 import type { Visit } from '../visit.ts'
 import { compileFeed } from './map-feed.ts'
 import { compileNumber } from './map-fields.ts'
-import { compileResults } from './map-results.ts'
+import { compileResults, countOf } from './map-results.ts'
 import { compileTolerance, type FailureAccount } from './map-tolerance.ts'
 import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
 
@@ -57,13 +57,17 @@ export const compileDistributedMap = (
     const most = Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, limits.distributedConcurrency)
     const groupSize = host.childRun ? limits.itemsPerChildRun : 1
     const concurrency = Math.min(most, groupSize)
-    const runGroup = (items: readonly ChildItem[], signal: AbortSignal): Promise<ChildOutcome[]> => {
+    const runGroup = (
+      items: readonly ChildItem[],
+      signal: AbortSignal,
+    ): Promise<readonly ChildOutcome[] | GroupSummary> => {
       const toleratedFailures = account.left()
       if (!host.childRun)
         return runChildren({ run, machine, items, key, concurrency, toleratedFailures, signal, parent: scope })
       const groupKey = `${key}[${items[0]!.index}]`
       const request: ChildRunRequest = {
         ...{ key: groupKey, state: name, pointer, executionType, label, items, concurrency, toleratedFailures, signal },
+        ...(results.place === undefined ? {} : { results: results.place }),
       }
       return askHost(STATES.taskFailed, () => host.childRun!(request))
     }
@@ -74,10 +78,11 @@ export const compileDistributedMap = (
       async start(_, signal) {
         const items = await feed.next(groupSize)
         if (items.length === 0) return false
-        const outcomes = await runGroup(items, signal)
-        for (const outcome of outcomes) account.count(outcome)
-        await results.add(items, outcomes)
-        progress(outcomes)
+        const ended = await runGroup(items, signal)
+        const counts = countOf(ended)
+        account.count(counts)
+        await results.add(items, ended)
+        progress(counts)
         return true
       },
     })
@@ -88,7 +93,7 @@ export const compileDistributedMap = (
   /** A count of failures alone says nothing unless the definition tolerates some. */
   const substituted = ({ result, failures }: { result: Json; failures: number }, account: FailureAccount): Json => {
     if (state.ToleratedFailureCount !== undefined || state.ToleratedFailurePercentage !== undefined) {
-      for (let i = 0; i < failures; i++) account.count({ status: 'FAILED' })
+      account.count({ succeeded: 0, failed: failures })
     }
     return result
   }
@@ -120,13 +125,14 @@ export const compileDistributedMap = (
 const makeProgress = (
   total: number | undefined,
   report: (ended: { succeeded: number; failed: number }) => void,
-): ((outcomes: readonly ChildOutcome[]) => void) => {
+): ((ended: { readonly succeeded: number; readonly failed: number }) => void) => {
   const every = Math.max(1, Math.ceil((total ?? 10_000) / 100))
   let succeeded = 0
   let failed = 0
   let next = every
-  return (outcomes) => {
-    for (const { status } of outcomes) status === 'SUCCEEDED' ? succeeded++ : failed++
+  return (ended) => {
+    succeeded += ended.succeeded
+    failed += ended.failed
     if (succeeded + failed < next) return
     next = succeeded + failed + every
     report({ succeeded, failed })

@@ -1,14 +1,13 @@
 /** `ToleratedFailureCount` and `ToleratedFailurePercentage`: how many children of a distributed Map may fail. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { AslError, STATES } from '../errors.ts'
-import type { ChildOutcome } from '../host.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import type { Visit } from '../visit.ts'
 import { compileNumber } from './map-fields.ts'
 
 /** Counts the outcomes of one Map. Throws `States.ExceedToleratedFailureThreshold` as soon as it is certain. */
 export interface FailureAccount {
-  count(outcome: ChildOutcome): void
+  count(ended: { readonly succeeded: number; readonly failed: number }): void
   /** Failures that may still come. */
   left(): number
   /** To be called at the end: a percentage of an unknown total is settled only then. */
@@ -55,9 +54,9 @@ const makeAccount = ({ count, percentage, total }: AccountOptions): FailureAccou
     }
   }
   return {
-    count(outcome) {
-      seen++
-      if (outcome.status === 'FAILED') failed++
+    count(ended) {
+      seen += ended.succeeded + ended.failed
+      failed += ended.failed
       check(allowed())
     },
     left: () => Math.min(allowed() - failed, Number.MAX_SAFE_INTEGER),
