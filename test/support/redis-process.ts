@@ -9,7 +9,18 @@ import { freePort } from './free-port.ts'
 
 const run = promisify(execFile)
 
+/** How a process is started, where the usual way does not do. */
+export interface Launch {
+  /** Stands before the command, and ends up as it: `['setpriv', '--pdeathsig', 'KILL']`. */
+  readonly prefix?: readonly string[]
+  /** In a process group of its own: a Ctrl-C in the terminal does not reach it. */
+  readonly detached?: boolean
+  /** Told all that it prints; `port` tells servers apart. */
+  readonly onOutput?: (port: number, chunk: string) => void
+}
+
 export interface RedisServerOptions {
+  readonly launch?: Launch
   readonly password?: string
   /** Serves TLS only, with a certificate signed by itself. */
   readonly tls?: boolean
@@ -62,10 +73,11 @@ const makeCertificate = async (folder: string): Promise<{ cert: string; key: str
 }
 
 /** Resolves with nothing once the server takes connections, or with its last words if it ends instead. */
-const untilReady = (server: ChildProcess): Promise<string | undefined> =>
+const untilReady = (server: ChildProcess, onOutput: (chunk: string) => void): Promise<string | undefined> =>
   new Promise((resolve) => {
     let output = ''
     const read = (chunk: string): void => {
+      onOutput(chunk)
       if (output.length < 100_000) output += chunk
       if (/Ready to accept connections|\+monitor/.test(output)) resolve(undefined)
     }
@@ -91,12 +103,14 @@ const endWithProcess = (child: ChildProcess): void => {
 export const startProcess = async (
   argsOf: (port: number, folder: string) => string[],
   folder: string,
+  { prefix = [], detached = false, onOutput = () => {} }: Launch = {},
 ): Promise<Pick<RedisServer, 'port' | 'isRunning' | 'kill' | 'start' | 'freeze' | 'thaw' | 'stop'>> => {
   let child: ChildProcess | undefined
   const launch = async (port: number): Promise<string | undefined> => {
-    child = spawn('redis-server', argsOf(port, folder), { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command, ...args] = [...prefix, 'redis-server', ...argsOf(port, folder)] as [string, ...string[]]
+    child = spawn(command, args, { cwd: folder, detached, stdio: ['ignore', 'pipe', 'pipe'] })
     endWithProcess(child)
-    return untilReady(child)
+    return untilReady(child, (chunk) => onOutput(port, chunk))
   }
   const kill = async (): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
@@ -137,7 +151,12 @@ export const startProcess = async (
 }
 
 /** Starts one server: it keeps everything, on disk too, unless `settings` say otherwise. */
-export const startRedis = async ({ password, tls, settings }: RedisServerOptions = {}): Promise<RedisServer> => {
+export const startRedis = async ({
+  password,
+  tls,
+  settings,
+  launch,
+}: RedisServerOptions = {}): Promise<RedisServer> => {
   const folder = await makeFolder()
   const pem = tls ? await makeCertificate(folder) : undefined
   const secret = password ? { requirepass: password, masterauth: password } : {}
@@ -149,7 +168,7 @@ export const startRedis = async ({ password, tls, settings }: RedisServerOptions
     const flags = Object.entries({ ...ports, ...(pem ? { 'tls-auth-clients': 'no' } : {}), ...all, dir: folder })
     return flags.flatMap(([name, value]) => [`--${name}`, String(value)])
   }
-  const server = await startProcess(argsOf, folder)
+  const server = await startProcess(argsOf, folder, launch)
   const ca = pem ? await readFile(pem.cert) : undefined
   const credentials = password ? `:${encodeURIComponent(password)}@` : ''
   return {
@@ -192,7 +211,7 @@ export const command = async (
   }
 }
 
-export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Asks again until the answer is yes; rejects after `timeoutMs`, naming what was waited for. */
 export const eventually = async (

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { makeRedis, type RedisConnection, type RedisTarget } from '../../src/platform/redis/connection.ts'
 import { type Cleanup, wholeFile } from './cleanup.ts'
 
-export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from './redis-cluster.ts'
-export { eventually, type RedisServer, type RedisServerOptions, startRedis } from './redis-process.ts'
+export { startRedisCluster } from './redis-cluster.ts'
+export { eventually, type RedisServer, startRedis } from './redis-process.ts'
 export { type RedisWithReplica, startRedisWithReplica } from './redis-sentinel.ts'
 
 const given = (name: string): string => {

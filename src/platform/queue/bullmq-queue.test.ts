@@ -1,5 +1,13 @@
+import { before } from 'node:test'
 import { wholeFile } from '../../../test/support/cleanup.ts'
-import { connectRedis, randomPrefix, testRedisClusterTarget, testRedisTarget } from '../../../test/support/redis.ts'
+import {
+  connectRedis,
+  type RedisWithReplica,
+  randomPrefix,
+  startRedisWithReplica,
+  testRedisClusterTarget,
+  testRedisTarget,
+} from '../../../test/support/redis.ts'
 import type { RedisConnection, RedisTarget } from '../redis/connection.ts'
 import { makeBullmqQueue } from './bullmq-queue.ts'
 import { describeQueue } from './conformance.ts'
@@ -21,5 +29,16 @@ const describeOn = (name: string, target: () => RedisTarget): void => {
   })
 }
 
+let servers: RedisWithReplica
+before(async () => {
+  servers = await startRedisWithReplica()
+  wholeFile.after(() => servers.stop())
+})
+
 describeOn('one Redis', testRedisTarget)
+describeOn('Redis behind Sentinel', () => ({
+  mode: 'sentinel',
+  sentinels: servers.sentinels,
+  sentinelName: servers.name,
+}))
 describeOn('Redis Cluster', testRedisClusterTarget)

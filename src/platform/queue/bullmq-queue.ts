@@ -77,7 +77,8 @@ export const makeBullmqQueue = (options: BullmqQueueOptions): Queue => {
   let unsaid = 0
   /** An outage makes every worker complain at every try: one line tells of them. */
   const onTrouble = (error: Error): void => {
-    if (stopped) return
+    // That Redis as a whole is away, its connection has said already.
+    if (stopped || !redis.isReady()) return
     unsaid++
     if (clock.now() - lastLogMs < LOG_EVERY_MS) return
     log.warn({ err: error, times: unsaid }, 'the queue in Redis has trouble; it goes on by itself')

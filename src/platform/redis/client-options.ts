@@ -36,7 +36,7 @@ export type RedisClient = Redis | Cluster
  */
 export type RedisUse = 'commands' | 'worker' | 'blocking' | 'subscriber'
 
-export const COMMAND_TIMEOUT_MS = 2000
+const COMMAND_TIMEOUT_MS = 2000
 const CONNECT_TIMEOUT_MS = 2000
 const SILENCE_MS = 5000
 const RECONNECT_MAX_MS = 1000

@@ -6,7 +6,7 @@ import { Cluster } from 'ioredis'
 import { type Clock, systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { COMMAND_TIMEOUT_MS, makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
+import { makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
 import { checkSettings } from './settings-check.ts'
 
 export type { RedisClient, RedisNode, RedisTarget, RedisUse } from './client-options.ts'
@@ -128,12 +128,12 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
     async stop() {
       stopped = true
       cancelTelling?.()
-      const open = [...clients]
-      const quit = Promise.all(open.map((each) => (each.status === 'ready' ? each.quit().catch(() => {}) : undefined)))
+      const made = [...clients]
+      const quit = Promise.all(made.map((each) => (each.status === 'ready' ? each.quit().catch(() => {}) : undefined)))
       let cancel = (): void => {}
       await Promise.race([quit, new Promise<void>((resolve) => (cancel = clock.after(QUIT_MS, resolve)))])
       cancel()
-      for (const each of open) each.disconnect()
+      for (const each of made) each.disconnect()
     },
   }
 }
@@ -152,5 +152,3 @@ const watchNodes = (client: Cluster, tell: () => void): void => {
     lostNode = false
   })
 }
-
-export { COMMAND_TIMEOUT_MS }
