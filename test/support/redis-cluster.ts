@@ -1,6 +1,6 @@
 /** A Redis Cluster on loopback: masters that share the slots, and replicas that take their place. */
 import { freePort } from './free-port.ts'
-import { eventually, type RedisServer, startRedis } from './redis-process.ts'
+import { eventually, type Launch, type RedisServer, startRedis } from './redis-process.ts'
 
 export interface RedisClusterOptions {
   readonly masters?: number
@@ -9,6 +9,7 @@ export interface RedisClusterOptions {
   readonly password?: string
   /** Silence after which the others take a node for dead. */
   readonly nodeTimeoutMs?: number
+  readonly launch?: Launch
 }
 
 export interface RedisCluster {
@@ -27,7 +28,7 @@ export interface RedisCluster {
 
 const SLOTS = 16_384
 
-const startNode = async (nodeTimeoutMs: number, password: string | undefined) => {
+const startNode = async (nodeTimeoutMs: number, { password, launch }: RedisClusterOptions) => {
   // The usual bus port, 10000 above, may not exist above a free port.
   const busPort = await freePort()
   const settings = {
@@ -37,14 +38,15 @@ const startNode = async (nodeTimeoutMs: number, password: string | undefined) =>
     'cluster-replica-validity-factor': '0',
     'cluster-port': String(busPort),
   }
-  return { server: await startRedis({ settings, ...(password ? { password } : {}) }), busPort }
+  const more = { ...(password ? { password } : {}), ...(launch ? { launch } : {}) }
+  return { server: await startRedis({ settings, ...more }), busPort }
 }
 
 /** Starts the nodes and joins them; resolves once all of them find the cluster whole. */
 export const startRedisCluster = async (options: RedisClusterOptions = {}): Promise<RedisCluster> => {
-  const { masters = 3, replicas = 1, password, nodeTimeoutMs = 2000 } = options
+  const { masters = 3, replicas = 1, nodeTimeoutMs = 2000 } = options
   const count = masters * (1 + replicas)
-  const settled = await Promise.allSettled(Array.from({ length: count }, () => startNode(nodeTimeoutMs, password)))
+  const settled = await Promise.allSettled(Array.from({ length: count }, () => startNode(nodeTimeoutMs, options)))
   const started = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   const nodes = started.map(({ server }) => server)
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
