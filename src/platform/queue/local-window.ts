@@ -7,7 +7,10 @@ import {
   type Inside,
   type Limits,
   OVERFLOW,
+  PLACES_KEPT_MS,
   type Rate,
+  REFILL_LOCK_MS,
+  ROUNDING_MS,
   rankOf,
   TENANT_SHARE,
   type Window,
@@ -17,44 +20,62 @@ interface Held extends Inside {
   readonly keyName: string | undefined
 }
 
+/** Arrival times beyond these are looked through for those that are past. */
+const ARRIVALS_MAX = 10_000
+
+/** The generic cell rate algorithm: when the next of a name may come, were there no burst. */
+const makeRates = (clock: Clock) => {
+  const arrivals = new Map<string, number>()
+  const nextOf = (name: string): number => Math.max(arrivals.get(name) ?? 0, clock.now())
+  return {
+    /** How long until one more is within the rate; 0: now. */
+    waitMs: (name: string, { count, periodMs }: Rate): number =>
+      Math.max(0, Math.ceil(nextOf(name) + periodMs / count - periodMs - clock.now() - ROUNDING_MS)),
+    arrive(name: string, { count, periodMs }: Rate): void {
+      arrivals.set(name, nextOf(name) + periodMs / count)
+      if (arrivals.size <= ARRIVALS_MAX) return
+      for (const [known, ms] of arrivals) if (ms < clock.now()) arrivals.delete(known)
+    },
+  }
+}
+
+const change = (counts: Map<string, number>, name: string, by: number): void => {
+  const count = (counts.get(name) ?? 0) + by
+  if (count > 0) counts.set(name, count)
+  else counts.delete(name)
+}
+
 const makePartition = (clock: Clock, windowSize: number) => {
   const inside = new Map<string, Held>()
-  const counts = new Map<string, number>()
   const tenants = new Map<string, number>()
-  /** When the next of a rate-limited name may enter, were there no burst (the GCRA's theoretical arrival time). */
-  const arrivals = new Map<string, number>()
+  const keys = new Map<string, number>()
+  const workers = new Map<string, { readonly places: number; readonly untilMs: number }>()
+  const rates = makeRates(clock)
+  /** Names at a limit for which somebody waits. */
   const limited = new Set<string>()
-  let places = 0
   let hasBacklog = false
-  let isRefilling = false
+  let refillUntilMs = 0
+  let isAsked = false
 
-  const change = (map: Map<string, number>, name: string, by: number): void => {
-    const count = (map.get(name) ?? 0) + by
-    if (count > 0) map.set(name, count)
-    else map.delete(name)
+  const allPlaces = (): number => {
+    let sum = 0
+    for (const [id, { places, untilMs }] of workers) {
+      if (untilMs < clock.now()) workers.delete(id)
+      else sum += places
+    }
+    return sum
   }
+  const isRefilling = (): boolean => refillUntilMs > clock.now()
+  const isLow = (): boolean => hasBacklog && inside.size <= allPlaces() + windowSize / 2
 
-  /** How long until one more is within the rate; 0: now. */
-  const waitMs = (name: string, { count, periodMs }: Rate): number => {
-    const stepMs = periodMs / count
-    const arrivalMs = Math.max(arrivals.get(name) ?? 0, clock.now())
-    return Math.max(0, Math.ceil(arrivalMs + stepMs - periodMs - clock.now()))
-  }
-
-  const arrive = (name: string, { count, periodMs }: Rate): void => {
-    const atMs = Math.max(arrivals.get(name) ?? 0, clock.now()) + periodMs / count
-    arrivals.set(name, atMs)
-    if (arrivals.size > 10_000) for (const [known, ms] of arrivals) if (ms < clock.now()) arrivals.delete(known)
-  }
-
-  const enter = (entrant: Entrant, isRefill: boolean): Entry => {
+  const enter = (entrant: Entrant, isRefill: boolean, places: number): Entry => {
     const { id, tenantId, key, weight, limits, keyLimits } = entrant
     const underWay = tenants.get(tenantId) ?? 0
     const keyName = key === undefined ? undefined : `${tenantId}/${key}`
     const rank = rankOf(underWay, weight, places, tenants.size + (underWay === 0 ? 1 : 0))
     if (inside.has(id)) return { rank, isNew: false }
     const checks: [string, number, Limits][] = [[tenantId, underWay, limits]]
-    if (keyName !== undefined) checks.push([keyName, counts.get(keyName) ?? 0, keyLimits])
+    if (keyName !== undefined) checks.push([keyName, keys.get(keyName) ?? 0, keyLimits])
     for (const [name, count, { concurrency }] of checks) {
       if (concurrency === undefined || count < concurrency) continue
       limited.add(name)
@@ -67,12 +88,12 @@ const makePartition = (clock: Clock, windowSize: number) => {
       hasBacklog = true
       return { refused: 'full' }
     }
-    const againInMs = Math.max(...checks.map(([name, , { rate }]) => (rate ? waitMs(name, rate) : 0)))
+    const againInMs = Math.max(...checks.map(([name, , { rate }]) => (rate ? rates.waitMs(name, rate) : 0)))
     if (againInMs > 0) return { refused: 'rate', againInMs }
-    for (const [name, , { rate }] of checks) if (rate) arrive(name, rate)
+    for (const [name, , { rate }] of checks) if (rate) rates.arrive(name, rate)
     inside.set(id, { tenantId, keyName, enteredMs: clock.now() })
     change(tenants, tenantId, 1)
-    if (keyName !== undefined) change(counts, keyName, 1)
+    if (keyName !== undefined) change(keys, keyName, 1)
     return { rank, isNew: true }
   }
 
@@ -83,30 +104,42 @@ const makePartition = (clock: Clock, windowSize: number) => {
       if (!held) continue
       inside.delete(id)
       change(tenants, held.tenantId, -1)
-      if (held.keyName !== undefined) change(counts, held.keyName, -1)
-      if (limited.delete(held.tenantId) || (held.keyName !== undefined && limited.delete(held.keyName)))
-        isAwaited = true
+      if (limited.delete(held.tenantId)) isAwaited = true
+      if (held.keyName === undefined) continue
+      change(keys, held.keyName, -1)
+      if (limited.delete(held.keyName)) isAwaited = true
     }
-    return (isAwaited || (hasBacklog && inside.size <= places + windowSize / 2)) && !isRefilling
+    if (!isRefilling()) return isAwaited || isLow()
+    if (isAwaited) isAsked = true
+    return false
   }
 
   return {
-    enter,
+    enter(entrants: readonly Entrant[], isRefill: boolean): Entry[] {
+      const places = allPlaces()
+      return entrants.map((entrant) => enter(entrant, isRefill, places))
+    },
     leave,
     inside,
-    room: () => Math.max(0, windowSize + places - inside.size),
-    setPlaces(count: number) {
-      places = count
+    room: () => Math.max(0, windowSize + allPlaces() - inside.size),
+    setPlaces(workerId: string, places: number) {
+      workers.set(workerId, { places, untilMs: clock.now() + PLACES_KEPT_MS })
     },
     begin() {
-      if (isRefilling) return false
-      isRefilling = true
+      if (isRefilling()) {
+        isAsked = true
+        return false
+      }
+      refillUntilMs = clock.now() + REFILL_LOCK_MS
+      isAsked = false
+      // Whoever is refused from now on says so again.
       hasBacklog = false
       return true
     },
     end(isDrained: boolean) {
-      isRefilling = false
+      refillUntilMs = 0
       if (!isDrained) hasBacklog = true
+      return isAsked || isLow()
     },
   }
 }
@@ -119,12 +152,12 @@ export const makeLocalWindow = (options: { readonly clock: Clock; readonly windo
     return partition
   }
   return {
-    enter: async (partition, entrants, isRefill) => entrants.map((entrant) => of(partition).enter(entrant, isRefill)),
+    enter: async (partition, entrants, isRefill) => of(partition).enter(entrants, isRefill),
     leave: async (partition, ids) => of(partition).leave(ids),
     beginRefill: async (partition) => of(partition).begin(),
     endRefill: async (partition, isDrained) => of(partition).end(isDrained),
     inside: async (partition) => of(partition).inside,
     room: async (partition) => of(partition).room(),
-    setPlaces: async (partition, _, places) => of(partition).setPlaces(places),
+    setPlaces: async (partition, workerId, places) => of(partition).setPlaces(workerId, places),
   }
 }

@@ -1,5 +1,6 @@
 /** The window in Redis, for all processes. Each call is one script over keys that share a hash slot. */
 import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Partition } from './queue.ts'
 import {
@@ -9,6 +10,7 @@ import {
   PLACES_KEPT_MS,
   RANK_MAX,
   REFILL_LOCK_MS,
+  ROUNDING_MS,
   TENANT_SHARE,
   type Window,
 } from './window.ts'
@@ -18,14 +20,20 @@ export interface RedisWindowOptions {
   readonly prefix: string
   readonly windowSize: number
   readonly workerId: string
+  /** Instead of the time of Redis, which all processes share: for tests. */
+  readonly clock?: Clock
 }
 
-// Keys: ids (id → tenant, key, time), tenants and counts (how many are inside), places (worker → places and until when), rates,
-// limited (names that somebody waits for), backlog (a flag), refilling (a lock).
+// Keys: ids (id → tenant, key, time), tenants and counts (how many are inside), places (worker → places and until when), rates (name →
+// when the next may come, were there no burst), limited (names that somebody waits for), backlog (a flag), refilling (who refills, and
+// until when), asked (a flag: once more after this refill).
 const PREAMBLE = `
-local ids, tenants, counts, places, rates, limited, backlog, refilling = unpack(KEYS)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ids, tenants, counts, places, rates, limited, backlog, refilling, asked = unpack(KEYS)
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
 local function allPlaces()
   local sum = 0
   local all = redis.call('HGETALL', places)
@@ -38,10 +46,19 @@ end
 local function drop(hash, name)
   if redis.call('HINCRBY', hash, name, -1) <= 0 then redis.call('HDEL', hash, name) end
 end
+local function refiller()
+  local held = redis.call('GET', refilling)
+  if not held then return nil end
+  local who, untilMs = string.match(held, '^(.*):(%d+)$')
+  if tonumber(untilMs) > now then return who end
+end
+local function isLow(windowSize)
+  return redis.call('EXISTS', backlog) == 1 and redis.call('HLEN', ids) <= allPlaces() + windowSize / 2
+end
 `
 
 const ENTER = `${PREAMBLE}
-local windowSize, isRefill = tonumber(ARGV[2]), ARGV[3] == '1'
+local windowSize, isRefill = tonumber(ARGV[3]), ARGV[4] == '1'
 local inside, sum, tenantCount = redis.call('HLEN', ids), allPlaces(), redis.call('HLEN', tenants)
 local reserve = math.max(1, windowSize * ${TENANT_SHARE})
 local hasBacklog = redis.call('EXISTS', backlog) == 1
@@ -49,11 +66,11 @@ local answers = {}
 local function waitMs(name, rate)
   local step = rate.periodMs / rate.count
   local arrival = math.max(tonumber(redis.call('HGET', rates, name) or '0'), now)
-  return math.max(0, math.ceil(arrival + step - rate.periodMs - now))
+  return math.max(0, math.ceil(arrival + step - rate.periodMs - now - ${ROUNDING_MS}))
 end
 local function arrive(name, rate)
   local arrival = math.max(tonumber(redis.call('HGET', rates, name) or '0'), now) + rate.periodMs / rate.count
-  redis.call('HSET', rates, name, tostring(arrival))
+  redis.call('HSET', rates, name, string.format('%.3f', arrival))
 end
 local function enter(one)
   local underWay = tonumber(redis.call('HGET', tenants, one.tenantId) or '0')
@@ -91,9 +108,9 @@ local function enter(one)
   if keyName then redis.call('HINCRBY', counts, keyName, 1) end
   return { rank = rank, isNew = true }
 end
-for i, one in ipairs(cjson.decode(ARGV[1])) do answers[i] = enter(one) end
--- Arrivals that are past say nothing any more.
-if redis.call('HLEN', rates) > 10000 then
+for i, one in ipairs(cjson.decode(ARGV[2])) do answers[i] = enter(one) end
+-- Arrivals that are past say nothing any more; now and then they are looked for.
+if redis.call('HLEN', rates) > 10000 and now % 50 == 0 then
   local all = redis.call('HGETALL', rates)
   for i = 1, #all, 2 do if tonumber(all[i + 1]) < now then redis.call('HDEL', rates, all[i]) end end
 end
@@ -102,7 +119,7 @@ return cjson.encode(answers)
 
 const LEAVE = `${PREAMBLE}
 local isAwaited = false
-for _, id in ipairs(cjson.decode(ARGV[1])) do
+for _, id in ipairs(cjson.decode(ARGV[2])) do
   local held = redis.call('HGET', ids, id)
   if held then
     local tenantId, keyName = unpack(cjson.decode(held))
@@ -115,44 +132,54 @@ for _, id in ipairs(cjson.decode(ARGV[1])) do
     end
   end
 end
-if redis.call('EXISTS', refilling) == 1 then return 0 end
-if isAwaited then return 1 end
-if redis.call('EXISTS', backlog) == 0 then return 0 end
-return redis.call('HLEN', ids) <= allPlaces() + tonumber(ARGV[2]) / 2 and 1 or 0
+if refiller() then
+  if isAwaited then redis.call('SET', asked, 1) end
+  return 0
+end
+return (isAwaited or isLow(tonumber(ARGV[3]))) and 1 or 0
 `
 
 const BEGIN = `${PREAMBLE}
-if not redis.call('SET', refilling, ARGV[1], 'NX', 'PX', ${REFILL_LOCK_MS}) then return 0 end
-redis.call('DEL', backlog)
+if refiller() then
+  redis.call('SET', asked, 1)
+  return 0
+end
+redis.call('SET', refilling, string.format('%s:%.0f', ARGV[2], now + ${REFILL_LOCK_MS}))
+-- Whoever is refused from now on sets it again.
+redis.call('DEL', asked, backlog)
 return 1
 `
 
 const END = `${PREAMBLE}
-if ARGV[2] == '0' then redis.call('SET', backlog, 1) end
-if redis.call('GET', refilling) == ARGV[1] then redis.call('DEL', refilling) end
-return 1
+if ARGV[3] == '0' then redis.call('SET', backlog, 1) end
+local who = refiller()
+-- Somebody else has taken over from a refill that took too long.
+if who and who ~= ARGV[2] then return 0 end
+redis.call('DEL', refilling)
+return (redis.call('EXISTS', asked) == 1 or isLow(tonumber(ARGV[4]))) and 1 or 0
 `
 
 const ROOM = `${PREAMBLE}
-return math.max(0, tonumber(ARGV[1]) + allPlaces() - redis.call('HLEN', ids))
+return math.max(0, tonumber(ARGV[2]) + allPlaces() - redis.call('HLEN', ids))
 `
 
 const PLACES = `${PREAMBLE}
-redis.call('HSET', places, ARGV[1], ARGV[2] .. ':' .. (now + ${PLACES_KEPT_MS}))
+redis.call('HSET', places, ARGV[2], string.format('%s:%.0f', ARGV[3], now + ${PLACES_KEPT_MS}))
 return 1
 `
 
-const KEY_NAMES = ['ids', 'tenants', 'counts', 'places', 'rates', 'limited', 'backlog', 'refilling']
+const KEY_NAMES = ['ids', 'tenants', 'counts', 'places', 'rates', 'limited', 'backlog', 'refilling', 'asked']
 const shaOf = new Map(
   [ENTER, LEAVE, BEGIN, END, ROOM, PLACES].map((script) => [script, createHash('sha1').update(script).digest('hex')]),
 )
 
-export const makeRedisWindow = ({ redis, prefix, windowSize, workerId }: RedisWindowOptions): Window => {
+export const makeRedisWindow = (options: RedisWindowOptions): Window => {
+  const { redis, prefix, windowSize, workerId, clock } = options
   const keyOf = (partition: Partition, name: string): string => `${prefix}:{${partition}.window}:${name}`
 
   const run = async (script: string, partition: Partition, ...args: (string | number)[]): Promise<unknown> => {
     const keys = KEY_NAMES.map((name) => keyOf(partition, name))
-    const given = [keys.length, ...keys, ...args] as const
+    const given = [keys.length, ...keys, clock?.now() ?? '', ...args] as const
     try {
       return await redis.client.evalsha(shaOf.get(script) as string, ...given)
     } catch (error) {
@@ -170,9 +197,8 @@ export const makeRedisWindow = ({ redis, prefix, windowSize, workerId }: RedisWi
     },
     leave: async (partition, ids) => (await run(LEAVE, partition, JSON.stringify(ids), windowSize)) === 1,
     beginRefill: async (partition) => (await run(BEGIN, partition, workerId)) === 1,
-    async endRefill(partition, isDrained) {
-      await run(END, partition, workerId, isDrained ? 1 : 0)
-    },
+    endRefill: async (partition, isDrained) =>
+      (await run(END, partition, workerId, isDrained ? 1 : 0, windowSize)) === 1,
     async inside(partition) {
       const all = await redis.client.hgetall(keyOf(partition, 'ids'))
       return new Map<string, Inside>(

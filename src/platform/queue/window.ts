@@ -38,12 +38,15 @@ export type Entry =
 export interface Window {
   /** A place for each that fits. `isRefill`: they are the head of the backlog; others stand back while there is one. */
   enter(partition: Partition, entrants: readonly Entrant[], isRefill: boolean): Promise<Entry[]>
-  /** Gives places back. True: somebody waits for them, so that a refill is worth while. */
+  /** Gives places back. True: somebody waits for them, so that a refill is worth while. During one the answer is kept for its end. */
   leave(partition: Partition, ids: readonly string[]): Promise<boolean>
   /** Whether the backlog is to be read now by this process; what it finds goes through `enter`. */
   beginRefill(partition: Partition): Promise<boolean>
-  /** `isDrained`: the backlog holds no more. */
-  endRefill(partition: Partition, isDrained: boolean): Promise<void>
+  /**
+   * `isDrained`: the backlog holds no more, but for what waits at a limit. True: places were given back meanwhile, or another refill was
+   * asked for, so that one more is worth while.
+   */
+  endRefill(partition: Partition, isDrained: boolean): Promise<boolean>
   /** Whose jobs are inside, by id. */
   inside(partition: Partition): Promise<ReadonlyMap<string, Inside>>
   /** How many more would fit, not counting limits. */
@@ -65,6 +68,8 @@ export const RANK_MAX = 1023
 /** A process that has not said for so long how much it does counts no more. */
 export const PLACES_KEPT_MS = 30_000
 export const REFILL_LOCK_MS = 5000
+/** Sums of fractions of a millisecond are off by less. */
+export const ROUNDING_MS = 0.01
 
 /**
  * What a tenant has under way, in units of its weight, up to its fair part of the places: within that part it goes before those who
