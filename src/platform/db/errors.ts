@@ -21,6 +21,9 @@ export const isRefusedData = (error: unknown): boolean => {
   return typeof code === 'string' && /^2[23][0-9A-Z]{3}$/.test(code)
 }
 
+/** Whether a transaction was chosen to go again: a deadlock or a serialization failure. */
+export const isDeadlock = (error: unknown): boolean => ['40P01', '40001'].includes((error as { code: string }).code)
+
 /** Whether a driver's error says that a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
