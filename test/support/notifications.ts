@@ -88,6 +88,8 @@ export type TestOptions = Partial<NotificationServiceOptions> & {
   /** One that runs already: a second service beside the first. */
   readonly engine?: TestEngine
   readonly workflows?: Record<string, WorkflowFunction>
+  /** Of the engine's executor. */
+  readonly concurrency?: number
 }
 
 const DELIVER = 'notification:deliver'
@@ -110,6 +112,7 @@ export const makeTestNotifications = async (
     startTestEngine({
       db,
       workflows: options.workflows ?? {},
+      ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
       handlers: {
         [DELIVER]: (input, call) => holder.notifications!.handler(DELIVER)!(input, call),
         ok: async () => 'ok',
