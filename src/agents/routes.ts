@@ -1,5 +1,6 @@
 /** HTTP routes of agents. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { nameSchema, toTime } from '../platform/http/views.ts'
@@ -20,6 +21,12 @@ const summaryView = (agent: AgentSummary) => ({
 })
 
 const agentView = (agent: Agent) => ({ ...summaryView(agent), version: agent.version, config: agent.config })
+
+/** What a change could alter; which version is looked at makes another answer, but no other agent. */
+const stateOf = ({ id, status, latestVersion, updatedAtMs }: AgentSummary) => ({
+  fields: [id, status, latestVersion, updatedAtMs],
+})
+const answerState = (agent: Agent) => ({ ...stateOf(agent), figures: [agent.version] })
 
 const tags = ['agents']
 const params = z.object({ name: nameSchema })
@@ -66,15 +73,21 @@ export const makeAgentRoutes =
         ...read,
         schema: { tags, summary: 'One agent, as one of its versions has it', params, querystring: findQuery },
       },
-      async (request) =>
-        agentView(await agents.find(request.principal.tenantId, request.params.name, request.query.version)),
+      async (request, reply) => {
+        const agent = await agents.find(request.principal.tenantId, request.params.name, request.query.version)
+        return sendTagged(request, reply, answerState(agent), agentView(agent))
+      },
     )
 
     server.put(
       '/v1/agents/:name',
       { ...write, schema: { tags, summary: 'Add the next version; new runs take it', params, body: newVersion } },
-      async (request) =>
-        agentView(await agents.addVersion(request.principal.tenantId, request.params.name, request.body.config)),
+      async (request, reply) => {
+        const { principal, params: path, body } = request
+        const check = ifMatch(request, stateOf)
+        const agent = await agents.addVersion(principal.tenantId, path.name, body.config, check)
+        return sendTagged(request, reply, answerState(agent), agentView(agent))
+      },
     )
 
     for (const move of Object.keys(MOVES) as AgentMove[]) {

@@ -156,8 +156,14 @@ export const makeAgentService = (options: AgentServiceOptions) => {
     return agent
   }
 
-  const addVersion = async (tenantId: string, name: string, config: AgentConfigInput): Promise<Agent> => {
+  const addVersion = async (
+    tenantId: string,
+    name: string,
+    config: AgentConfigInput,
+    check?: (current: AgentSummary) => void,
+  ): Promise<Agent> => {
     const latest = await withConfig(await existing(tenantId, name))
+    check?.(latest)
     checkIsOpen(name, latest.status)
     const next = await checked(tenantId, config)
     if (isDeepStrictEqual(next, latest.config)) return latest
@@ -174,7 +180,7 @@ export const makeAgentService = (options: AgentServiceOptions) => {
   return {
     /** A draft at version 1. Throws `agent_exists`, `agent_config_invalid`, or what is wrong with a skill. */
     create,
-    /** The next version, which new runs take; the latest one again when the configuration is the same. */
+    /** The next version, which new runs take; the latest one again when the configuration is the same. `check` may refuse by throwing. */
     addVersion,
     /** Creates it or adds a version where the configuration differs, and lets a draft take runs: for agents kept in files. */
     async put(tenantId: string, request: NewAgent): Promise<Agent> {

@@ -123,8 +123,14 @@ export const makeChannels = (options: ChannelOptions) => {
     return after
   }
 
-  const update = async (tenantId: string, id: string, wish: ChannelChange): Promise<Channel> => {
+  const update = async (
+    tenantId: string,
+    id: string,
+    wish: ChannelChange,
+    check?: (current: Channel) => void,
+  ): Promise<Channel> => {
     const channel = await find(tenantId, id)
+    check?.(channel)
     const { config, settings, name } = channel
     const wanted = {
       name: wish.name ?? name,
@@ -164,8 +170,9 @@ export const makeChannels = (options: ChannelOptions) => {
       : change(channel, { status: 'disabled', reason }, 'channel.disabled', { reason })
   }
 
-  const remove = async (tenantId: string, id: string): Promise<void> => {
+  const remove = async (tenantId: string, id: string, check?: (current: Channel) => void): Promise<void> => {
     const channel = await find(tenantId, id)
+    check?.(channel)
     await write(eventOf(channel, 'channel.deleted'), (tx) => makeNotificationRepository(tx).deleteChannel(tenantId, id))
   }
 

@@ -1,5 +1,6 @@
 /** HTTP routes of channels and subscriptions. Those of deliveries and of the inbox are in their own files. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
@@ -45,6 +46,8 @@ const channelView = (channel: Channel) => ({
   createdAt: toTime(channel.createdAtMs),
   updatedAt: toTime(channel.updatedAtMs),
 })
+
+const stateOf = ({ id, name, status, config, settings }: Channel) => ({ fields: [id, name, status, config, settings] })
 
 const subscriptionView = (subscription: Subscription) => ({
   id: subscription.id,
@@ -148,8 +151,13 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
       return reply.code(201).send({ ...channelView(channel), ...(secret !== null && { secret }) })
     },
   )
-  server.get('/v1/channels/:id', { config: READ, schema: { tags, summary: 'A channel', params } }, async (request) =>
-    channelView(await channels.find(request.principal.tenantId, request.params.id)),
+  server.get(
+    '/v1/channels/:id',
+    { config: READ, schema: { tags, summary: 'A channel', params } },
+    async (request, reply) => {
+      const channel = await channels.find(request.principal.tenantId, request.params.id)
+      return sendTagged(request, reply, stateOf(channel), channelView(channel))
+    },
   )
   server.put(
     '/v1/channels/:id',
@@ -162,7 +170,11 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
         body: changedChannel,
       },
     },
-    async (request) => channelView(await channels.update(request.principal.tenantId, request.params.id, request.body)),
+    async (request, reply) => {
+      const { principal, params: path, body } = request
+      const channel = await channels.update(principal.tenantId, path.id, body, ifMatch(request, stateOf))
+      return sendTagged(request, reply, stateOf(channel), channelView(channel))
+    },
   )
   server.post(
     '/v1/channels/:id/rotate',
@@ -202,7 +214,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
     '/v1/channels/:id',
     { config: WRITE, schema: { tags, summary: 'Delete a channel and its subscriptions', params } },
     async (request, reply) => {
-      await channels.remove(request.principal.tenantId, request.params.id)
+      await channels.remove(request.principal.tenantId, request.params.id, ifMatch(request, stateOf))
       return reply.code(204).send()
     },
   )

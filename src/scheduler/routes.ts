@@ -1,5 +1,6 @@
 /** HTTP routes of schedules. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { jsonSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
@@ -18,6 +19,12 @@ const scheduleView = (schedule: Schedule) => ({
   failures: schedule.failures,
   createdAt: toTime(schedule.createdAtMs),
   updatedAt: toTime(schedule.updatedAtMs),
+})
+
+/** Its fires move by themselves: they make another answer, and are in no change's way. */
+const stateOf = (schedule: Schedule) => ({
+  fields: [schedule.id, schedule.status, schedule.timing, schedule.target, schedule.input, schedule.options],
+  figures: [schedule.nextAtMs, schedule.fires, schedule.failures, schedule.updatedAtMs],
 })
 
 const fireView = (fire: Fire) => ({
@@ -58,8 +65,13 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
     },
   )
 
-  server.get('/v1/schedules/:name', { ...read, schema: { tags, summary: 'One schedule', params } }, async (request) =>
-    scheduleView(await schedules.find(request.principal.tenantId, request.params.name)),
+  server.get(
+    '/v1/schedules/:name',
+    { ...read, schema: { tags, summary: 'One schedule', params } },
+    async (request, reply) => {
+      const schedule = await schedules.find(request.principal.tenantId, request.params.name)
+      return sendTagged(request, reply, stateOf(schedule), scheduleView(schedule))
+    },
   )
 
   server.get(
@@ -123,8 +135,11 @@ export const makeScheduleRoutes =
     server.put(
       '/v1/schedules/:name',
       { ...write, schema: { tags, summary: 'Replace the definition of a schedule', params, body: definitionSchema } },
-      async (request) =>
-        scheduleView(await schedules.update(request.principal.tenantId, request.params.name, request.body)),
+      async (request, reply) => {
+        const { principal, params: path, body } = request
+        const schedule = await schedules.update(principal.tenantId, path.name, body, ifMatch(request, stateOf))
+        return sendTagged(request, reply, stateOf(schedule), scheduleView(schedule))
+      },
     )
 
     server.delete(
@@ -134,7 +149,7 @@ export const makeScheduleRoutes =
         schema: { tags, summary: 'Delete a schedule and its history; what it started goes on', params },
       },
       async (request, reply) => {
-        await schedules.remove(request.principal.tenantId, request.params.name)
+        await schedules.remove(request.principal.tenantId, request.params.name, ifMatch(request, stateOf))
         return reply.code(204).send()
       },
     )

@@ -132,12 +132,19 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     return schedule
   }
 
-  const update = async (tenantId: string, name: string, request: DefinitionInput): Promise<Schedule> => {
+  const update = async (
+    tenantId: string,
+    name: string,
+    request: DefinitionInput,
+    check?: (current: Schedule) => void,
+  ): Promise<Schedule> => {
     const schedule = await find(tenantId, name)
+    check?.(schedule)
     const { timing, target, input, options: settings } = schedule
     const definition = readDefinition(request, clock.now(), schedule)
     if (isDeepStrictEqual(definition, { timing, target, input, options: settings })) return schedule
     return changeHeld(schedule, 'schedule.updated', (held, nowMs) => {
+      check?.(held)
       const keepsTime = held.nextPlannedMs !== null && hasSameTimes(held, definition)
       const nextMs = keepsTime ? held.nextPlannedMs : firstTime(definition, nowMs)
       return withNext({ ...held, ...definition, failures: 0 }, nextMs)
@@ -206,12 +213,13 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
       return resumed
     },
     /** With its history. What it started goes on. */
-    async remove(tenantId: string, name: string): Promise<void> {
+    async remove(tenantId: string, name: string, check?: (current: Schedule) => void): Promise<void> {
       const schedule = await find(tenantId, name)
       await db.transaction(async (tx) => {
         const repository = makeScheduleRepository(tx)
         const held = await repository.hold(schedule.id)
         if (!held) return
+        check?.(held)
         await repository.remove(held)
         await tell(tx, 'schedule.deleted', held, clock.now())
       })

@@ -1,5 +1,6 @@
 /** HTTP routes of skills. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { toTime } from '../platform/http/views.ts'
@@ -22,6 +23,12 @@ const summaryView = (skill: SkillSummary) => ({
 })
 
 const skillView = (skill: Skill) => ({ ...summaryView(skill), tools: skill.tools, definition: skill.definition })
+
+const stateOf = ({ id, status, updatedAtMs }: Pick<SkillSummary, 'id' | 'status' | 'updatedAtMs'>) => ({
+  fields: [id, status, updatedAtMs],
+})
+/** Another version is another answer, but no other skill. */
+const answerState = (skill: Skill) => ({ ...stateOf(skill), figures: [skill.version] })
 
 const description = z.string().describe(`For people and models; at most ${LONGEST_DESCRIPTION} characters.`).optional()
 // The form depends on the kind: the service checks it and says precisely what is wrong.
@@ -82,8 +89,10 @@ export const makeSkillRoutes =
         config: { permission: 'skills:read' },
         schema: { tags, summary: 'A skill with its tools and definition', params, querystring: versionQuery },
       },
-      async (request) =>
-        skillView(await skills.find(request.principal.tenantId, request.params.name, request.query.version)),
+      async (request, reply) => {
+        const skill = await skills.find(request.principal.tenantId, request.params.name, request.query.version)
+        return sendTagged(request, reply, answerState(skill), skillView(skill))
+      },
     )
 
     server.put(
@@ -97,8 +106,11 @@ export const makeSkillRoutes =
           body: newVersion,
         },
       },
-      async (request) =>
-        skillView(await skills.addVersion(request.principal.tenantId, request.params.name, request.body)),
+      async (request, reply) => {
+        const { principal, params: path, body } = request
+        const skill = await skills.addVersion(principal.tenantId, path.name, body, ifMatch(request, stateOf))
+        return sendTagged(request, reply, answerState(skill), skillView(skill))
+      },
     )
 
     server.delete(
@@ -107,6 +119,10 @@ export const makeSkillRoutes =
         config: { permission: 'skills:write' },
         schema: { tags, summary: 'Archive a skill: no new use of it; calls under way finish', params },
       },
-      async (request) => skillView(await skills.archive(request.principal.tenantId, request.params.name)),
+      async (request, reply) => {
+        const { principal, params: path } = request
+        const skill = await skills.archive(principal.tenantId, path.name, ifMatch(request, stateOf))
+        return sendTagged(request, reply, answerState(skill), skillView(skill))
+      },
     )
   }

@@ -53,11 +53,16 @@ export interface SkillService {
    * Adds the next version, or answers with the current one when nothing differs. An archived skill is in use again then.
    * Throws `skill_invalid`, `skill_not_found`, `skill_builtin`.
    */
-  addVersion(tenantId: string, name: string, request: SkillVersionRequest): Promise<Skill>
+  addVersion(
+    tenantId: string,
+    name: string,
+    request: SkillVersionRequest,
+    check?: (current: SkillRecord) => void,
+  ): Promise<Skill>
   /** Makes it or adds a version: for what is loaded again and again. Throws like both, and `skill_kind_fixed`. */
   put(tenantId: string, request: NewSkill): Promise<Skill>
   /** No version of it is used for anything new; attempts under way go on. Throws `skill_not_found`, `skill_builtin`. */
-  archive(tenantId: string, name: string): Promise<Skill>
+  archive(tenantId: string, name: string, check?: (current: SkillRecord) => void): Promise<Skill>
   /** The current version if none is named. Throws `skill_not_found`. */
   find(tenantId: string, name: string, version?: number): Promise<Skill>
   /** Newest first, then the builtin ones. */
@@ -143,9 +148,10 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
     return toSkill(skill, content)
   }
 
-  const addVersion: SkillService['addVersion'] = (tenantId, name, request) =>
+  const addVersion: SkillService['addVersion'] = (tenantId, name, request, check) =>
     retry(name, async () => {
       const { skill, content } = await own(tenantId, name)
+      check?.(skill)
       const given = readContent(name, request, content.description)
       const changed = { ...skill, status: 'active', updatedAtMs: clock.now() } as const
       if (isDeepStrictEqual(given, content)) {
@@ -176,9 +182,10 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
       }
     })
 
-  const archive: SkillService['archive'] = (tenantId, name) =>
+  const archive: SkillService['archive'] = (tenantId, name, check) =>
     retry(name, async () => {
       const { skill, content } = await own(tenantId, name)
+      check?.(skill)
       if (skill.status === 'archived') return toSkill(skill, content)
       const archived = { ...skill, status: 'archived', updatedAtMs: clock.now() } as const
       return (await commit(skill, archived, 'skill.archived')) ? toSkill(archived, content) : undefined

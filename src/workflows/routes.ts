@@ -1,5 +1,6 @@
 /** HTTP routes of workflows. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
@@ -17,6 +18,10 @@ const workflowView = (workflow: Workflow) => ({
   createdAt: workflow.createdAtMs === 0 ? null : toTime(workflow.createdAtMs),
   updatedAt: workflow.updatedAtMs === 0 ? null : toTime(workflow.updatedAtMs),
 })
+
+const stateOf = ({ id, status, updatedAtMs }: Workflow) => ({ fields: [id, status, updatedAtMs] })
+/** Another version is another answer, but no other workflow. */
+const answerState = (workflow: Workflow) => ({ ...stateOf(workflow), figures: [workflow.version] })
 
 const definitionBody = {
   definition: z
@@ -45,8 +50,14 @@ export const makeWorkflowRoutes =
         const { tenantId, projectId } = request.principal
         const { name, format } = request.body
         const definition = request.body.definition as JsonObject | string
-        const { workflow, isNew, warnings } = await workflows.put({ tenantId, projectId, name, definition, format })
-        return reply.code(isNew ? 201 : 200).send({ ...workflowView(workflow), warnings })
+        const { workflow, isNew, warnings } = await workflows.put({
+          ...{ tenantId, projectId, name, definition, format },
+          check: ifMatch(request, (current: Workflow | undefined) => (current ? stateOf(current) : { fields: [] })),
+        })
+        return sendTagged(request, reply.code(isNew ? 201 : 200), answerState(workflow), {
+          ...workflowView(workflow),
+          warnings,
+        })
       },
     )
 
@@ -96,13 +107,13 @@ export const makeWorkflowRoutes =
           querystring: z.strictObject({ version: z.coerce.number().int().min(1).optional() }),
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { workflow, definition } = await workflows.show(
           request.principal.tenantId,
           request.params.name,
           request.query.version,
         )
-        return { ...workflowView(workflow), definition }
+        return sendTagged(request, reply, answerState(workflow), { ...workflowView(workflow), definition })
       },
     )
 
@@ -112,6 +123,10 @@ export const makeWorkflowRoutes =
         config: { permission: 'workflows:write' },
         schema: { tags, summary: 'Archive a workflow: no new runs; those under way go on', params: byName },
       },
-      async (request) => workflowView(await workflows.archive(request.principal.tenantId, request.params.name)),
+      async (request, reply) => {
+        const { principal, params: path } = request
+        const workflow = await workflows.archive(principal.tenantId, path.name, ifMatch(request, stateOf))
+        return sendTagged(request, reply, answerState(workflow), workflowView(workflow))
+      },
     )
   }

@@ -121,6 +121,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       throw workflowErrors.workflow_is_code(`the name "${name}" belongs to a workflow written in code; choose another`)
     }
     const found = await workflows.find(tenantId, name)
+    request.check?.(found)
     const known = found && (await workflows.definition(tenantId, found.id, found.version))
     if (found?.status === 'active' && JSON.stringify(known) === JSON.stringify(definition)) {
       return { workflow: found, isNew: false, warnings }
@@ -191,10 +192,11 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
         return latest ? [codeView(latest, tenantId)] : []
       }),
 
-    async archive(tenantId: string, name: string): Promise<Workflow> {
+    async archive(tenantId: string, name: string, check?: (current: Workflow) => void): Promise<Workflow> {
       if (code.has(name))
         throw workflowErrors.workflow_is_code(`"${name}" is written in code; remove it from its folder`)
       const found = await find(tenantId, name)
+      check?.(found)
       if (found.status === 'archived') return found
       const workflow: Workflow = { ...found, status: 'archived', updatedAtMs: clock.now() }
       return store(tenantId, { workflow, definition: undefined, type: 'workflow.archived' })

@@ -33,4 +33,6 @@ export interface NewWorkflow {
   readonly name: string
   readonly definition: JsonObject | string
   readonly format?: 'json' | 'yaml' | undefined
+  /** May refuse the change by throwing; told what is there, undefined where nothing is. */
+  readonly check?: ((current: Workflow | undefined) => void) | undefined
 }

@@ -65,7 +65,7 @@ const servedBy = async (url: string): Promise<number> => {
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-test('no request fails while three gateways restart in turn under load', async (t) => {
+test('no request fails while three gateways restart in turn under load', { timeout: 240_000 }, async (t) => {
   const failures: string[] = []
   const counts = { requests: 0, made: 0 }
   let isOver = false
