@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { keysCommand } from './commands/keys.ts'
 import { runCommand, runsCommand } from './commands/run.ts'
+import { secretsCommand } from './commands/secrets.ts'
 import { skillsCommand } from './commands/skills.ts'
 import { devCommand, startCommand } from './commands/start.ts'
 import { deadCommand, tasksCommand } from './commands/tasks.ts'
@@ -22,5 +23,6 @@ export const commands: readonly Command[] = [
   skillsCommand,
   workflowsCommand,
   keysCommand,
+  secretsCommand,
   doctorCommand,
 ]

@@ -4,7 +4,8 @@ import type { Json, JsonObject } from '../platform/json.ts'
 import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
 
-const readAll = async (stdin: Io['stdin']): Promise<string> => {
+/** All of standard input, as text. */
+export const readAll = async (stdin: Io['stdin']): Promise<string> => {
   const chunks: Buffer[] = []
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks).toString()

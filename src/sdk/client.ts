@@ -185,11 +185,29 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
       list: (): Promise<v.Page<v.KeyView>> => get('/v1/keys'),
       create: (key: {
         name: string
+        role?: string | undefined
         scopes?: readonly string[] | undefined
         projectId?: string | undefined
         expiresAt?: string | undefined
       }): Promise<v.NewKeyView> => send('POST', '/v1/keys', key),
+      /** Another secret for the same key; the one before counts for that long too, a day if not said. */
+      rotate: (id: string, { keepOldHours }: { keepOldHours?: number | undefined } = {}): Promise<v.NewKeyView> =>
+        send('POST', `/v1/keys/${e(id)}/rotate`, { keepOldHours }),
       revoke: (id: string): Promise<v.KeyView> => send('DELETE', `/v1/keys/${e(id)}`),
+    },
+
+    /** Values go in and never come out. */
+    secrets: {
+      list: (query: v.PageQuery = {}): Promise<v.Page<v.SecretView>> => get('/v1/secrets', query),
+      set: (
+        name: string,
+        secret: { value: string; hosts?: readonly string[] | undefined },
+        { projectId }: { projectId?: string | undefined } = {},
+      ): Promise<v.SecretView> => send('PUT', `/v1/secrets/${e(name)}`, secret, { projectId }),
+      remove: (name: string, { projectId }: { projectId?: string | undefined } = {}): Promise<unknown> =>
+        send('DELETE', `/v1/secrets/${e(name)}`, undefined, { projectId }),
+      /** For the operator: puts all sealed things under the newest key; again until `isDone`. */
+      rotate: (): Promise<v.RotationView> => send('POST', '/v1/secrets/rotate'),
     },
 
     projects: {

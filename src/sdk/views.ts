@@ -206,9 +206,14 @@ export interface KeyView {
   readonly id: string
   readonly name: string
   readonly projectId: string | null
+  /** Instead of scopes. */
+  readonly role: string | null
   readonly scopes: readonly string[]
   readonly expiresAt: string | null
   readonly revokedAt: string | null
+  readonly rotatedAt: string | null
+  /** Until then the secret before the last rotation counts too. */
+  readonly previousUntil: string | null
   readonly lastUsedAt: string | null
   readonly createdAt: string
 }
@@ -216,6 +221,23 @@ export interface KeyView {
 export interface NewKeyView extends KeyView {
   /** The secret, in this answer alone. */
   readonly key: string
+}
+
+export interface SecretView {
+  readonly name: string
+  readonly projectId: string | null
+  /** Where it may be sent; none: anywhere. */
+  readonly hosts: readonly string[]
+  readonly version: number
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+export interface RotationView {
+  /** Of the key that everything is under now. */
+  readonly keyId: string
+  readonly resealed: Readonly<Record<string, number>>
+  readonly isDone: boolean
 }
 
 export interface ProjectView {

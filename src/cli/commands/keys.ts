@@ -13,7 +13,7 @@ const list = async (call: CommandCall): Promise<number> => {
     { title: 'KEY', of: (row: KeyView) => row.id },
     { title: 'NAME', of: (row: KeyView) => row.name },
     { title: 'STATE', of: stateOf },
-    { title: 'SCOPES', of: (row: KeyView) => row.scopes.join(' ') },
+    { title: 'MAY', of: (row: KeyView) => row.role ?? row.scopes.join(' ') },
     { title: 'LAST USED', of: (row: KeyView) => age(row.lastUsedAt) },
   ]
   return showPage(call, page, columns, 'no keys')
@@ -23,11 +23,21 @@ const create = async (call: CommandCall): Promise<number> => {
   const scopes = call.list('scope')
   const key = await call.client().keys.create({
     name: call.args[0] ?? '',
+    role: call.text('role'),
     scopes: scopes.length > 0 ? scopes : undefined,
     projectId: call.text('project'),
     expiresAt: call.text('expires'),
   })
   call.show(key, () => `${key.key}\n${call.style.dim(`key ${key.id}: shown this once; keep it safe`)}`)
+  return 0
+}
+
+const rotate = async (call: CommandCall): Promise<number> => {
+  const key = await call.client().keys.rotate(call.args[0] ?? '', { keepOldHours: call.integer('keep-old', 0) })
+  call.show(key, () => {
+    const hint = `key ${key.id}: shown this once; the secret before counts until ${key.previousUntil}`
+    return `${key.key}\n${call.style.dim(hint)}`
+  })
   return 0
 }
 
@@ -39,7 +49,7 @@ const revoke = async (call: CommandCall): Promise<number> => {
 
 export const keysCommand: Command = {
   name: 'keys',
-  summary: 'List, make and revoke API keys',
+  summary: 'List, make, rotate and revoke API keys',
   about:
     'A key speaks for one tenant, may be bound to a project, and may do what its scopes allow. Its secret is shown once.',
   usesServer: true,
@@ -48,6 +58,8 @@ export const keysCommand: Command = {
       line: "keys create ci --scope 'runs:*' --scope workflows:read",
       about: 'A key that can run workflows and no more.',
     },
+    { line: 'keys create watcher --role viewer', about: 'A key that follows what viewers may do.' },
+    { line: 'keys rotate ID --keep-old 48', about: 'Another secret; the one before counts for two days more.' },
     { line: 'keys revoke ID', about: 'It is refused from now on.' },
   ],
   run: list,
@@ -56,15 +68,25 @@ export const keysCommand: Command = {
     {
       name: 'create',
       summary: 'Make a key',
-      usage: 'NAME [--scope S]… [--expires TIME]',
+      usage: 'NAME [--role ROLE | --scope S…] [--expires TIME]',
       takes: [1, 1],
       usesServer: true,
       options: {
+        role: { type: 'text', value: 'ROLE', about: 'owner, admin, operator, developer or viewer, instead of scopes.' },
         scope: { type: 'list', value: 'S', about: '*, *:read, runs:*, runs:read, …; all if none is given.' },
         project: { type: 'text', value: 'ID', about: 'Bind it to one project.' },
         expires: { type: 'text', value: 'TIME', about: 'ISO 8601, such as 2030-01-01T00:00:00Z.' },
       },
       run: create,
+    },
+    {
+      name: 'rotate',
+      summary: 'Give a key another secret',
+      usage: 'ID [--keep-old HOURS]',
+      takes: [1, 1],
+      usesServer: true,
+      options: { 'keep-old': { type: 'text', value: 'HOURS', about: 'How long the secret before counts too; 24.' } },
+      run: rotate,
     },
     { name: 'revoke', summary: 'Refuse a key from now on', usage: 'ID', takes: [1, 1], usesServer: true, run: revoke },
   ],

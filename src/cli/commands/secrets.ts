@@ -1,0 +1,133 @@
+/** `aidos secrets`: the secret store, and the key under which everything in it lies. */
+import type { SecretView } from '../../sdk/views.ts'
+import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import type { Command, CommandCall, Options } from '../command.ts'
+import { cliErrors } from '../errors.ts'
+import { readAll, readText } from '../input.ts'
+
+const PROJECT: Options = { project: { type: 'text', value: 'ID', about: 'The secret of this project.' } }
+
+const list = async (call: CommandCall): Promise<number> => {
+  const page = await call.client().secrets.list(pageOf(call))
+  const columns = [
+    { title: 'NAME', of: (row: SecretView) => row.name },
+    { title: 'PROJECT', of: (row: SecretView) => row.projectId },
+    { title: 'VERSION', of: (row: SecretView) => row.version },
+    { title: 'MAY GO TO', of: (row: SecretView) => row.hosts.join(' ') || 'anywhere' },
+    { title: 'CHANGED', of: (row: SecretView) => age(row.updatedAt) },
+  ]
+  return showPage(call, page, columns, 'no secrets')
+}
+
+const set = async (call: CommandCall): Promise<number> => {
+  const file = call.text('file')
+  // Never an argument: those are seen by others on the machine and kept by shells.
+  const text = file === undefined ? await readAll(call.io.stdin) : await readText(file)
+  const hosts = call.list('host')
+  const secret = await call
+    .client()
+    .secrets.set(
+      call.args[0] ?? '',
+      { value: text.replace(/\r?\n$/, ''), ...(hosts.length > 0 && { hosts }) },
+      { projectId: call.text('project') },
+    )
+  call.show(secret, () => `${secret.name} is stored, version ${secret.version}`)
+  return 0
+}
+
+const remove = async (call: CommandCall): Promise<number> => {
+  const [name = ''] = call.args
+  await call.client().secrets.remove(name, { projectId: call.text('project') })
+  call.show({ name }, () => `${name} is removed`)
+  return 0
+}
+
+/** The file that the server reads its keys from, on this machine. */
+const keyFileOf = async (call: CommandCall): Promise<string> => {
+  const { embeddedKeyFile } = await import('../../app/secret-key.ts')
+  const { env } = call.io
+  if ((env.AIDOS_SECRET_KEY ?? '') !== '') {
+    throw cliErrors.usage_invalid(
+      'the key is set by AIDOS_SECRET_KEY: put a new one before it (NEW,OLD), start the servers again, and call this without --new-key',
+    )
+  }
+  const named = call.text('key-file') ?? (env.AIDOS_SECRET_KEY_FILE || undefined)
+  return named ?? embeddedKeyFile(call.text('data-dir') ?? (env.AIDOS_DATA_DIR || '.aidos'))
+}
+
+const rotate = async (call: CommandCall): Promise<number> => {
+  const { addSecretKey, dropOldSecretKeys } = await import('../../app/secret-key.ts')
+  const file = call.flag('new-key') ? await keyFileOf(call) : undefined
+  if (file !== undefined) addSecretKey(file)
+  const total: Record<string, number> = {}
+  let keyId = ''
+  for (let isDone = false; !isDone; ) {
+    const part = await call.client().secrets.rotate()
+    for (const [name, count] of Object.entries(part.resealed)) total[name] = (total[name] ?? 0) + count
+    ;({ keyId, isDone } = part)
+  }
+  const dropped = file === undefined ? 0 : dropOldSecretKeys(file)
+  call.show({ keyId, resealed: total, dropped }, () => {
+    const counts = Object.entries(total).map(([name, count]) => `${count} ${name}`)
+    const old = dropped > 0 ? `; ${dropped} old ${dropped === 1 ? 'key is' : 'keys are'} gone from ${file}` : ''
+    return `everything is under the key ${keyId} (${counts.join(', ')} changed)${old}`
+  })
+  return 0
+}
+
+export const secretsCommand: Command = {
+  name: 'secrets',
+  summary: 'Store secrets, and change the key they lie under',
+  about: `Skills, agents and channels name a secret ({ "$secret": "NAME" }) instead of holding it. Its value is never shown again. rotate puts
+everything that is sealed under the newest key; broken off, it goes on when it is called again.`,
+  usesServer: true,
+  options: PAGE_OPTIONS,
+  examples: [
+    { line: 'secrets set STRIPE --host api.stripe.com < key.txt', about: 'The value comes from standard input.' },
+    { line: 'secrets rotate --new-key', about: 'On the machine of an embedded server: a new key, all at once.' },
+  ],
+  run: list,
+  commands: [
+    { name: 'list', summary: 'List secrets, never their values', usesServer: true, options: PAGE_OPTIONS, run: list },
+    {
+      name: 'set',
+      summary: 'Store a secret, or give it another value',
+      usage: 'NAME [--host HOST]… [--file FILE]',
+      takes: [1, 1],
+      usesServer: true,
+      options: {
+        host: { type: 'list', value: 'HOST', about: 'Where it may be sent: api.example.org, *.example.org.' },
+        file: { type: 'text', value: 'FILE', about: 'Read the value from it instead of standard input.' },
+        ...PROJECT,
+      },
+      run: set,
+    },
+    {
+      name: 'remove',
+      summary: 'Remove a secret',
+      usage: 'NAME',
+      takes: [1, 1],
+      usesServer: true,
+      options: PROJECT,
+      run: remove,
+    },
+    {
+      name: 'rotate',
+      summary: 'Put everything that is sealed under the newest key',
+      usage: '[--new-key [--key-file FILE]]',
+      usesServer: true,
+      options: {
+        'new-key': {
+          type: 'flag',
+          about: 'First put a fresh key into the file, and at the end take the old ones out.',
+        },
+        'key-file': {
+          type: 'text',
+          value: 'FILE',
+          about: 'Else AIDOS_SECRET_KEY_FILE, else secret.key in the data folder.',
+        },
+      },
+      run: rotate,
+    },
+  ],
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { before, test } from 'node:test'
+import { wholeFile } from '../../test/support/cleanup.ts'
+import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { startTestApp, type TestApp } from './testing.ts'
+
+let app: TestApp
+let dataDir: string
+
+before(async () => {
+  dataDir = path.join(await makeTempFolder(), 'data')
+  app = await startTestApp(dataDir)
+  wholeFile.after(() => app.stop())
+})
+
+const json = async (argv: readonly string[], stdin?: string) => {
+  const { status, stdout, stderr } = await app.cli([...argv, '--json'], stdin === undefined ? {} : { stdin })
+  assert.equal(status, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+test('aidos secrets stores a value from standard input, lists its name and removes it', async () => {
+  const made = await app.cli(['secrets', 'set', 'STRIPE', '--host', 'api.stripe.com'], { stdin: 'sk_geheim\n' })
+  assert.deepEqual([made.status, made.stdout], [0, 'STRIPE is stored, version 1\n'])
+  const list = await app.cli(['secrets'])
+  assert.match(list.stdout, /STRIPE +– +1 +api\.stripe\.com/)
+  assert.doesNotMatch(list.stdout + made.stdout, /geheim/)
+  assert.equal((await app.cli(['secrets', 'remove', 'STRIPE'])).status, 0)
+  assert.equal((await app.cli(['secrets', 'remove', 'STRIPE'])).status, 1)
+})
+
+test('aidos secrets rotate --new-key changes the key of a running server, and leaves no old one behind', async () => {
+  await json(['secrets', 'set', 'A'], 'geheim')
+  const file = path.join(dataDir, 'secret.key')
+  const before = readFileSync(file, 'utf8')
+  const rotated = await json(['secrets', 'rotate', '--new-key'])
+  assert.deepEqual([rotated.resealed, rotated.dropped], [{ secrets: 1, channels: 0 }, 1])
+  const after = readFileSync(file, 'utf8')
+  assert.equal(after.trim().split('\n').length, 1)
+  assert.notEqual(after, before)
+  assert.deepEqual((await json(['secrets', 'rotate'])).resealed, { secrets: 0, channels: 0 })
+})
+
+test('aidos secrets rotate --new-key says what to do where the key is a setting', async () => {
+  const { status, stderr } = await app.cli(['secrets', 'rotate', '--new-key'], { env: { AIDOS_SECRET_KEY: 'x' } })
+  assert.notEqual(status, 0)
+  assert.match(stderr, /put a new one before it/)
+})
+
+test('aidos keys makes a key with a role, and rotates it with both secrets good meanwhile', async () => {
+  const made = await json(['keys', 'create', 'watcher', '--role', 'viewer'])
+  assert.deepEqual([made.role, made.scopes], ['viewer', []])
+  const rotated = await json(['keys', 'rotate', made.id, '--keep-old', '1'])
+  for (const key of [made.key, rotated.key])
+    assert.equal((await app.cli(['runs', '--key', key, '--url', app.url!])).status, 0)
+  const again = await json(['keys', 'rotate', made.id, '--keep-old', '0'])
+  const status = async (key: string) => (await app.cli(['runs', '--key', key, '--url', app.url!])).status
+  assert.deepEqual([await status(made.key), await status(rotated.key), await status(again.key)], [1, 1, 0])
+})
