@@ -129,8 +129,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     if (bus.isShared) relayEvents(hub, bus)
     const foundation: Foundation = { config, log, hub, db, audit, meter, queue, window, bus, redis, makeId, workerId }
     const services = buildServices(foundation)
-    const { engine, tasks, sandbox, outbound, modelOutbound, workers, tenants, identity } = services
-    stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), identity.stop()]))
+    const { engine, tasks, sandbox, outbound, modelOutbound, objectStore, workers, tenants, identity } = services
+    stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), objectStore.stop(), identity.stop()]))
     stops.push(() => sandbox.stop())
 
     const { tenant, key: made } = await tenants.ensureDefaultTenant()

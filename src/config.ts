@@ -97,6 +97,11 @@ export const VARIABLES = {
   ),
   OUTBOUND_ALLOW: list('Internal hosts, host:port or networks that outbound calls may reach; none by default.'),
 
+  S3_ENDPOINT: url('S3-compatible store that distributed Maps read from and write to; empty: the files of the tenant.'),
+  S3_REGION: text('us-east-1', 'Its region, as requests are signed for.'),
+  S3_ACCESS_KEY_ID: text('', 'Its access key.'),
+  S3_SECRET_ACCESS_KEY: text('', 'The secret of that key.'),
+
   SMTP_HOST: text('', 'Mail server for channels that name none; empty: they must name their own.'),
   SMTP_PORT: integer(587, 1, 65_535, 'Its port.'),
   SMTP_SECURITY: choice(
@@ -255,6 +260,9 @@ type Values = { readonly [K in keyof typeof VARIABLES]: ValueOf<(typeof VARIABLE
 export type Config = Values & { readonly playsAll: boolean }
 
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/** A variable of the operator's own, named by a file of his: secrets of connections are not among AIDOS's variables. */
+export const environmentValue = (name: string): string | undefined => process.env[name]
 
 const SECRET = /PASSWORD|KEY|SECRET|TOKEN/
 

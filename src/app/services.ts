@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import { makeAgentService, makeModelClient } from '../agents/index.ts'
 import type { Audit } from '../audit/index.ts'
-import type { Config } from '../config.ts'
+import { type Config, environmentValue } from '../config.ts'
 import { type Engine, makeEngine, makeWorkers, type ProgramSource } from '../engine/index.ts'
 import { makeNotificationService, type NotificationService } from '../notifications/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
@@ -26,12 +26,13 @@ import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
 import { makeRotation, makeSecretService } from '../secrets/index.ts'
 import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
 import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
-import { makeWorkflowService } from '../workflows/index.ts'
-import { readBindings } from './bindings.ts'
+import { HTTP_INVOKE, makeHttpInvoke, makeWorkflowService } from '../workflows/index.ts'
+import { readBindings, readConnections } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
 import { makeGateway, withQuota } from './gateway.ts'
 import { hostOf, makeIdentity } from './identity.ts'
 import { mailOptions } from './mail.ts'
+import { makeObjectStore } from './object-store.ts'
 import { makeSecretKeyReader } from './secret-key.ts'
 
 const SANDBOX_IDLE_MS = 30_000
@@ -155,12 +156,16 @@ export const buildServices = ({
   })
 
   const code = makeCodeHandlers()
+  const connections = readConnections(config.AIDOS_BINDINGS_FILE, environmentValue)
+  const httpInvoke = makeHttpInvoke({ outbound, connections })
+  const objectStore = makeObjectStore({ config, clock, operatorId: () => owner.tenantId })
   // Runs make tasks and tasks wake runs; notifications are tasks and make tasks. These knots are tied here.
   const knot: { engine?: Engine; notifications?: NotificationService } = {}
   const handlers: HandlerSource = {
     async find(tenantId, kind) {
       const delivery = knot.notifications?.handler(kind)
       if (delivery) return delivery
+      if (kind === HTTP_INVOKE) return httpInvoke
       if (!kind.startsWith('skill:')) return code.find(kind)
       const tool = await skills.toolHandler(tenantId, kind)
       return (input, call) => tool.run(input, call)
@@ -191,6 +196,11 @@ export const buildServices = ({
     cacheMax,
     bindings: readBindings(config.AIDOS_BINDINGS_FILE),
     filesRoot,
+    s3: objectStore.s3,
+    startRun: async (request) => {
+      const { run } = await (knot.engine as Engine).create({ projectId: null, priority: 3, ...request })
+      return run
+    },
     payloadLimitBytes,
   })
   const programs: ProgramSource = {
@@ -243,6 +253,7 @@ export const buildServices = ({
     makeId,
     outbound,
     modelOutbound,
+    objectStore,
     sandbox,
     workers,
     gateway,

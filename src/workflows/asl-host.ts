@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { AslHost, Transition } from '../asl/index.ts'
 import { type CommandSink, compileRetry, uuidFrom } from '../engine/index.ts'
-import { doTask } from './asl-task.ts'
+import { doTask, type StartRun } from './asl-task.ts'
 import type { Bindings } from './resources.ts'
 
 export interface HostOptions {
@@ -10,12 +10,13 @@ export interface HostOptions {
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal
   readonly bindings: Bindings
+  readonly startRun?: StartRun | undefined
   /** From `makeTaskTokens`, where the definition hands out tokens. */
   readonly taskToken?: ((key: string) => string) | undefined
 }
 
-export const makeAslHost = ({ sink, signal: runSignal, bindings, taskToken }: HostOptions): AslHost => ({
-  task: (request) => doTask(sink, request, request.signal ?? runSignal, bindings),
+export const makeAslHost = ({ sink, signal: runSignal, bindings, startRun, taskToken }: HostOptions): AslHost => ({
+  task: (request) => doTask(sink, request, request.signal ?? runSignal, bindings, startRun),
   async sleepUntil(key, atMs, signal) {
     await sink.request({ kind: 'timer', key, dueMs: atMs }, signal ?? runSignal)
   },

@@ -4,7 +4,7 @@ import { type CommandSink, compileRetry } from '../engine/index.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import { TOKEN_KIND } from '../tasks/index.ts'
-import { AS_IS, type Work, workOf } from './integrations.ts'
+import { AS_IS, type Start, type Work, workOf } from './integrations.ts'
 import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 
 /** One attempt: retries are the definition's business. Losing an attempt with its process does not count. */
@@ -29,6 +29,7 @@ export const doTask = (
   request: TaskRequest,
   signal: AbortSignal,
   bindings: Bindings,
+  start?: StartRun,
 ): Promise<Json> => {
   const resource = readResource(request.resource, bindings)
   if (!resource) {
@@ -38,16 +39,25 @@ export const doTask = (
   const work = workOf(resource, request.input, bindings)
   // What the holder of a token says is taken as it is.
   const { toOutput, toError } = request.waitForToken ? AS_IS : work
-  const answer = request.waitForToken ? awaitToken(sink, request, signal, work) : ask(sink, request, signal, work)
+  const answer = request.waitForToken
+    ? awaitToken(sink, request, signal, work)
+    : ask(sink, request, signal, work, start)
   return answer.then(toOutput, (thrown: unknown) => {
     const error = toAslError(thrown)
     throw error instanceof AslError ? toError(error) : error
   })
 }
 
-const ask = (sink: CommandSink, request: TaskRequest, signal: AbortSignal, work: Work): Promise<Json> => {
+const ask = (
+  sink: CommandSink,
+  request: TaskRequest,
+  signal: AbortSignal,
+  work: Work,
+  start?: StartRun,
+): Promise<Json> => {
   const { key, timeoutMs } = request
   const { resource, input } = work
+  if (resource.kind === 'start') return startRun(sink, key, resource, input, signal, start)
   if (resource.kind === 'task') return askTask(sink, request, signal, resource.resource, input)
   if (resource.kind === 'signal') {
     const dueMs = timeoutMs === undefined ? undefined : sink.now() + timeoutMs
@@ -55,6 +65,33 @@ const ask = (sink: CommandSink, request: TaskRequest, signal: AbortSignal, work:
   }
   const { runKind, name: target, version } = resource
   return sink.request({ kind: 'run', key, runKind, target, version, input, priority: undefined, timeoutMs }, signal)
+}
+
+/** Begins a run that is nobody's child; asked again with the same key it gives the run that it began. */
+export type StartRun = (request: {
+  readonly tenantId: string
+  readonly kind: 'agent' | 'workflow'
+  readonly target: string
+  readonly version: number | undefined
+  readonly input: Json
+  readonly idempotencyKey: string
+}) => Promise<{ readonly id: string; readonly createdAtMs: number }>
+
+const startRun = async (
+  sink: CommandSink,
+  key: string,
+  { runKind: kind, name: target, version }: Start,
+  input: Json,
+  signal: AbortSignal,
+  start: StartRun | undefined,
+): Promise<Json> => {
+  if (!start) throw new EngineError(STATES.runtime, 'nothing here can start a run that nobody waits for')
+  const { tenantId, runId } = sink
+  const fn = async (): Promise<Json> => {
+    const run = await start({ tenantId, kind, target, version, input, idempotencyKey: `${runId}/${key}` })
+    return { ExecutionArn: run.id, StartDate: new Date(run.createdAtMs).toISOString() }
+  }
+  return sink.request({ kind: 'step', key, name: key, fn, retry: ONCE, timeoutMs: undefined }, signal)
 }
 
 const askTask = (

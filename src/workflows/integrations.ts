@@ -1,14 +1,23 @@
 /** Service integrations: what their parameters ask for here, and how the answer looks in the service's own form. */
 import { AslError, EngineError, STATES } from '../asl/index.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
+import { HTTP_INVOKE } from './http-invoke.ts'
 import { type Bindings, type Integration, type Resource, readFunction, readStateMachine } from './resources.ts'
 
 /** What is to be done for a Task state. */
 export interface Work {
-  readonly resource: Exclude<Resource, { kind: 'integration' }>
+  readonly resource: Exclude<Resource, { kind: 'integration' }> | Start
   readonly input: Json
   toOutput(answer: Json): Json
   toError(error: AslError): AslError
+}
+
+/** A run that is only started. */
+export interface Start {
+  readonly kind: 'start'
+  readonly runKind: 'agent' | 'workflow'
+  readonly name: string
+  readonly version: number | undefined
 }
 
 /** The answer and the error are those of what was done. */
@@ -31,7 +40,7 @@ const mustBeText = (input: JsonObject, field: string): string => {
   return value
 }
 
-const mustBePlain = (resource: Resource | undefined, given: string): Work['resource'] => {
+const mustBePlain = (resource: Resource | undefined, given: string): Exclude<Resource, { kind: 'integration' }> => {
   if (resource && resource.kind !== 'integration') return resource
   throw refusal(`nothing is bound to "${given}": bind it to a skill, an agent, a workflow or an activity`)
 }
@@ -66,36 +75,25 @@ const startExecution =
     }
   }
 
+/** The parameters travel as they are: what a connection holds is added only where the call is made. */
 const invokeHttp = (input: JsonObject): Work => {
-  if (input.Authentication !== undefined) {
-    throw refusal('Authentication names a connection of the service: send what it holds in Headers, from a skill')
-  }
   const endpoint = mustBeText(input, 'ApiEndpoint')
-  const url = URL.parse(endpoint)
-  if (!url) throw refusal(`ApiEndpoint is no URL: ${JSON.stringify(endpoint)}`)
-  for (const [name, value] of Object.entries((input.QueryParameters ?? {}) as JsonObject)) {
-    for (const each of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(each))
-  }
-  const request = {
-    url: url.href,
-    method: typeof input.Method === 'string' ? input.Method : 'GET',
-    headers: (input.Headers ?? {}) as JsonObject,
-    ...(input.RequestBody === undefined ? {} : { body: input.RequestBody }),
-  }
-  return {
-    resource: { kind: 'task', resource: 'skill:http/request' },
-    input: request,
-    ...AS_IS,
-    toOutput(answer) {
-      const { status = null, headers = null, body = null } = answer as JsonObject
-      return { Headers: headers, ResponseBody: body, StatusCode: status }
-    },
-  }
+  if (!URL.canParse(endpoint)) throw refusal(`ApiEndpoint is no URL: ${JSON.stringify(endpoint)}`)
+  return { resource: { kind: 'task', resource: HTTP_INVOKE }, input, ...AS_IS }
+}
+
+/** Starts a run and goes on: nobody waits for its end. */
+const startOnly = (input: JsonObject, bindings: Bindings): Work => {
+  const arn = mustBeText(input, 'StateMachineArn')
+  const resource = mustBePlain(readStateMachine(arn, bindings), arn)
+  if (resource.kind !== 'run') throw refusal(`"${arn}" is bound to no workflow or agent`)
+  return { resource: { ...resource, kind: 'start' }, input: input.Input ?? {}, ...AS_IS }
 }
 
 const INTEGRATIONS: Readonly<Record<Integration, (input: JsonObject, bindings: Bindings) => Work>> = {
   lambda: invokeFunction,
   http: invokeHttp,
+  startExecution: startOnly,
   'startExecution.sync': startExecution((value) => JSON.stringify(value)),
   'startExecution.sync:2': startExecution((value) => value),
 }

@@ -89,6 +89,30 @@ test('a started execution with a token ends by the token, and its failure is not
   assert.deepEqual((await ended(id)).error, { code: 'Declined', message: 'no' })
 })
 
+test('an execution is started once and not waited for, whatever becomes of it', async () => {
+  const doomed = machine({ A: { Type: 'Fail', Error: 'Doomed' } })
+  await app.call('POST', '/v1/workflows', { name: 'doomed', definition: doomed })
+  const Resource = 'arn:aws:states:::states:startExecution'
+  const Parameters = { StateMachineArn: 'doomed', Input: { n: 7 } }
+  const id = await start('starter', machine({ A: { Type: 'Task', Resource, Parameters, End: true } }))
+  const { status, output } = await ended(id)
+  assert.equal(status, 'completed')
+  const started = await ended(output.ExecutionArn)
+  assert.deepEqual([started.status, started.input, started.parentRunId], ['failed', { n: 7 }, null])
+  assert.equal(output.StartDate, started.createdAt)
+})
+
+test('http:invoke fails by the names of the service, and may be caught by them', async () => {
+  const Catch = [
+    { ErrorEquals: ['States.Runtime.Never'], Next: 'B' },
+    { ErrorEquals: ['States.Http.Socket'], Next: 'C' },
+  ]
+  const Parameters = { ApiEndpoint: 'https://nowhere.invalid/', Method: 'GET' }
+  const invoke = { Type: 'Task', Resource: 'arn:aws:states:::http:invoke', Parameters, Catch, End: true }
+  const states = { A: invoke, B: { Type: 'Fail' }, C: { Type: 'Pass', Result: 'caught', End: true } }
+  assert.equal((await ended(await start('calls', machine(states)))).output, 'caught')
+})
+
 test('a remote worker polls for an activity and answers', async () => {
   const activity = { Type: 'Task', Resource: 'activity:resize', Parameters: { 'image.$': '$.image' }, End: true }
   assert.equal((await app.call('POST', '/v1/activities/resize/poll?wait=0', {})).status, 204)

@@ -44,13 +44,8 @@ test('an activity is known by its ARN or its short form', () => {
   assert.deepEqual(readResource('activity:pack', {}), task('activity:pack'))
 })
 
-test('what AIDOS cannot do is unknown: a signal with a token, an execution that nobody waits for', () => {
-  for (const resource of [
-    'signal:x.waitForTaskToken',
-    'arn:aws:states:::states:startExecution',
-    'sqs:send',
-    '__proto__',
-  ])
+test('what AIDOS cannot do is unknown, such as a signal with a token', () => {
+  for (const resource of ['signal:x.waitForTaskToken', 'sqs:send', '__proto__'])
     assert.equal(readResource(resource, {}), undefined, resource)
   assert.ok(readResource('arn:aws:states:::states:startExecution.waitForTaskToken', {}))
 })
@@ -89,19 +84,19 @@ test('the forms of startExecution give the output as a text or as JSON, and a fa
   assert.deepEqual([told.Error, told.Cause, told.Status], ['Broken', 'why', 'FAILED'])
 })
 
-test('http:invoke becomes a request of the HTTP skill, and refuses a connection it does not have', () => {
-  const work = integrate('arn:aws:states:::http:invoke', {
-    ApiEndpoint: 'https://example.org/a',
-    Method: 'POST',
-    QueryParameters: { q: ['x y', '2'] },
-    RequestBody: { n: 1 },
-  })
-  assert.deepEqual(work.resource, task('skill:http/request'))
-  assert.deepEqual(work.input, {
-    ...{ url: 'https://example.org/a?q=x+y&q=2', method: 'POST', headers: {}, body: { n: 1 } },
-  })
-  const answer = { status: 201, headers: { a: 'b' }, body: [1] }
-  assert.deepEqual(work.toOutput(answer), { Headers: { a: 'b' }, ResponseBody: [1], StatusCode: 201 })
-  assert.throws(() => integrate('http:invoke', { ApiEndpoint: 'https://x.org', Authentication: {} }), /Authentication/)
+test('startExecution only starts, but with a token it is waited for', () => {
+  const parameters = { StateMachineArn: 'ship', Input: { a: 1 } }
+  const only = integrate('arn:aws:states:::states:startExecution', parameters)
+  assert.deepEqual(
+    [only.resource, only.input],
+    [{ kind: 'start', runKind: 'workflow', name: 'ship', version: undefined }, { a: 1 }],
+  )
+  assert.equal(integrate('arn:aws:states:::states:startExecution.waitForTaskToken', parameters).resource.kind, 'run')
+})
+
+test('http:invoke hands its parameters on as they are, so that no secret of a connection is in them', () => {
+  const parameters = { ApiEndpoint: 'https://example.org/a', Authentication: { ConnectionArn: 'crm' } }
+  const work = integrate('arn:aws:states:::http:invoke', parameters)
+  assert.deepEqual([work.resource, work.input], [task('http:invoke'), parameters])
   assert.throws(() => integrate('http:invoke', { ApiEndpoint: 'nowhere' }), { error: 'States.Runtime' })
 })

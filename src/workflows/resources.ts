@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../platform/json.ts'
 export type Bindings = Readonly<Record<string, string>>
 
 /** Service integrations whose parameters and answers are those of the service. */
-export type Integration = 'lambda' | 'startExecution.sync' | 'startExecution.sync:2' | 'http'
+export type Integration = 'lambda' | 'startExecution' | 'startExecution.sync' | 'startExecution.sync:2' | 'http'
 
 export type Resource =
   | {
@@ -21,15 +21,14 @@ export type Resource =
 
 export const RESOURCE_FORMS =
   '"agent:NAME", "skill:NAME/TOOL", "workflow:NAME" (an optional "@VERSION"), "task:HANDLER", "activity:NAME", "signal:NAME", ' +
-  '"http:invoke", the ARNs of lambda:invoke, http:invoke, states:startExecution.sync, .sync:2 and of activities, or what is bound'
+  '"http:invoke", the ARNs of lambda:invoke, http:invoke, states:startExecution, .sync, .sync:2 and of activities, or what is bound'
 
 const INTEGRATIONS: Readonly<Record<string, Integration>> = {
   'lambda:invoke': 'lambda',
   'http:invoke': 'http',
   'states:startExecution.sync': 'startExecution.sync',
   'states:startExecution.sync:2': 'startExecution.sync:2',
-  // With a token it is the token that is waited for.
-  'states:startExecution': 'startExecution.sync:2',
+  'states:startExecution': 'startExecution',
 }
 const WAITS_FOR_TOKEN = '.waitForTaskToken'
 
@@ -39,9 +38,11 @@ export const readResource = (text: string, bindings: Bindings): Resource | undef
   const plain = waits ? text.slice(0, -WAITS_FOR_TOKEN.length) : text
   const resource = readPlain(findBound(plain, bindings) ?? plain)
   if (!resource) return undefined
-  // A signal has an answer of its own, and nobody waits for a started execution unless the resource says so.
+  // A signal has an answer of its own.
   if (waits && resource.kind === 'signal') return undefined
-  return !waits && plain.endsWith('states:startExecution') ? undefined : resource
+  // With a token a failure of what was started is told at once.
+  const isStart = resource.kind === 'integration' && resource.integration === 'startExecution'
+  return waits && isStart ? { kind: 'integration', integration: 'startExecution.sync:2' } : resource
 }
 
 const readPlain = (text: string): Resource | undefined => {

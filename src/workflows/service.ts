@@ -10,6 +10,7 @@ import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { makeAslFunction } from './asl-program.ts'
+import type { StartRun } from './asl-task.ts'
 import { type Check, checkDefinition } from './check.ts'
 import { workflowErrors } from './errors.ts'
 import { isGroup } from './map-child.ts'
@@ -32,6 +33,8 @@ export interface WorkflowServiceOptions {
   readonly filesRoot?: FilesRoot | undefined
   /** The object store that distributed Maps read from and write to; see `MapStores`. */
   readonly s3?: MapStores['s3']
+  /** For `states:startExecution`; without it no run can start another and go on. */
+  readonly startRun?: StartRun | undefined
   /** The largest output of one child of a distributed Map. */
   readonly payloadLimitBytes?: number | undefined
 }
@@ -48,7 +51,17 @@ const mustBeResources = (bindings: Bindings): Bindings => {
 }
 
 export const makeWorkflowService = (options: WorkflowServiceOptions) => {
-  const { db, clock, makeId, cacheMs, cacheMax, filesRoot, s3, payloadLimitBytes = PAYLOAD_LIMIT_BYTES } = options
+  const {
+    db,
+    clock,
+    makeId,
+    cacheMs,
+    cacheMax,
+    filesRoot,
+    s3,
+    startRun,
+    payloadLimitBytes = PAYLOAD_LIMIT_BYTES,
+  } = options
   const bindings = mustBeResources(options.bindings ?? {})
   const workflows = makeWorkflowRepository(db.primary)
   const code = new Map<string, Map<number, CodeWorkflow>>()
@@ -232,7 +245,9 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       const byCode = code.get(run.target)?.get(run.version)
       if (byCode) return byCode.fn
       const program = await compiled(run)
-      return program && makeAslFunction({ program, run, bindings, stores: { filesRoot, s3 }, payloadLimitBytes })
+      return (
+        program && makeAslFunction({ program, run, bindings, startRun, stores: { filesRoot, s3 }, payloadLimitBytes })
+      )
     },
   }
 }
