@@ -114,6 +114,7 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzReport> => {
       target: route.path.replace(/\{\w+\}/g, 'nothing-of-that-name'),
       body: undefined,
       contentType: undefined,
+      headers: {},
       ids: [],
     })
     const matrix = routes.flatMap((route) => [undefined, ...world.keys.slice(2)].map((key) => ({ route, key })))

@@ -8,6 +8,7 @@ import { startTestApp } from '../../support/app.ts'
 import { makeTestDatabase } from '../../support/postgres.ts'
 import { fuzz } from './fuzz.ts'
 import { isLeft } from './left.ts'
+import { NO_RATES } from './world.ts'
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +39,12 @@ const postgresEnv = async () => {
 }
 
 try {
-  const env = { LOG_LEVEL: values.log, BODY_LIMIT_BYTES: '131072', ...(values.pg ? await postgresEnv() : {}) }
+  const env = {
+    LOG_LEVEL: values.log,
+    BODY_LIMIT_BYTES: '131072',
+    ...NO_RATES,
+    ...(values.pg ? await postgresEnv() : {}),
+  }
   const app = await startTestApp({ env }, cleanup)
   const seed = Number(values.seed)
   const leavesOut = values['skip-left'] ? isLeft : () => false

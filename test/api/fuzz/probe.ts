@@ -63,6 +63,7 @@ export const makeProbe =
   ({ url, codes, firstIds }: ProbeOptions) =>
   async (route: Route, request: FuzzRequest, key: Key | undefined): Promise<{ status: number; finding?: Finding }> => {
     const headers: Record<string, string> = {
+      ...request.headers,
       ...(key && { authorization: `Bearer ${key.key}` }),
       ...(request.contentType && { 'content-type': request.contentType }),
     }
@@ -73,7 +74,7 @@ export const makeProbe =
         rule,
         route: `${route.method} ${route.path}`,
         status: answer?.status ?? 0,
-        request: `${key?.tenant ?? 'nobody'} (${key?.scope ?? 'no key'}): ${request.target.slice(0, 400)} ${request.contentType ?? ''} ${(request.body ?? '').slice(0, 600)}`,
+        request: `${key?.tenant ?? 'nobody'} (${key?.scope ?? 'no key'}): ${request.target.slice(0, 400)} ${JSON.stringify(request.headers)} ${request.contentType ?? ''} ${(request.body ?? '').slice(0, 600)}`,
         answer: (answer?.text ?? '').slice(0, 400),
       },
     })
@@ -88,7 +89,8 @@ export const makeProbe =
     // Not a request yet: refused before anybody asked for the key.
     if (status === 431 || status === 414 || text.includes('"url_malformed"')) return { status }
     if (!route.isPublic && !key && status !== 401) return found('open without a key', answer)
-    const isAllowed = route.isPublic || key?.scope === '*' || key?.scope === route.permission
+    // A route that names none is open to any known caller.
+    const isAllowed = route.isPublic || route.permission === undefined || key?.permissions.has(route.permission)
     if (key && !isAllowed && status !== 403) return found('open without the permission', answer)
     if (key?.tenant !== 'second') return { status }
     if (!route.isPublic && text.includes(MARKER)) return found("another tenant's data", answer)

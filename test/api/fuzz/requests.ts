@@ -9,6 +9,8 @@ export interface FuzzRequest {
   readonly target: string
   readonly body: string | undefined
   readonly contentType: string | undefined
+  /** Those that ask for care: keys that repeat, tags of things, traces. */
+  readonly headers: Readonly<Record<string, string>>
   /** What was put into the path as an id. */
   readonly ids: readonly string[]
 }
@@ -61,6 +63,39 @@ const bodies = (route: Route, samples: readonly Json[], values: Values): fc.Arbi
   )
 }
 
+/** What may stand in a header at all: a client refuses to send the rest. */
+const HEADER_VALUES = [
+  '',
+  ' ',
+  '"',
+  '"a',
+  'W/"x"',
+  '*',
+  '"x", "y"',
+  'x'.repeat(300),
+  '\u00e9',
+  '{"a":1}',
+  "' or 1=1 --",
+]
+const HEADERS: Readonly<Record<string, readonly string[]>> = {
+  // Few, so that they meet: with the same content, with another, from another tenant.
+  'idempotency-key': ['one', 'two', '"one"', 'k'.repeat(255), ...HEADER_VALUES],
+  'if-match': ['*', '"none"', ...HEADER_VALUES],
+  'if-none-match': ['*', '"none"', ...HEADER_VALUES],
+  'x-request-id': ['sane-1', '../../etc', ...HEADER_VALUES],
+  traceparent: ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', '00-0-0-0', ...HEADER_VALUES],
+  origin: ['https://evil.example', 'null'],
+  'x-edge-retries': ['1'],
+}
+const headers: fc.Arbitrary<Record<string, string>> = fc.record(
+  Object.fromEntries(
+    Object.entries(HEADERS).map(([name, values]) => [
+      name,
+      fc.option(fc.constantFrom(...values), { nil: '', freq: 1 }),
+    ]),
+  ),
+)
+
 export const requestsFor = (route: Route, samples: readonly Json[], values: Values): fc.Arbitrary<FuzzRequest> => {
   const inPath = route.parameters.filter((p) => p.in === 'path')
   const inQuery = route.parameters.filter((p) => p.in === 'query')
@@ -87,7 +122,7 @@ export const requestsFor = (route: Route, samples: readonly Json[], values: Valu
       'x',
     ),
   )
-  return fc.record({ path, query, body, contentType }).map(({ path, query, body, contentType }) => {
+  return fc.record({ path, query, body, contentType, headers }).map(({ path, query, body, contentType, headers }) => {
     const filled = inPath.reduce(
       (url, { name }, i) => url.replace(`{${name}}`, encode(path[i] ?? '') || '%20'),
       route.path,
@@ -100,6 +135,7 @@ export const requestsFor = (route: Route, samples: readonly Json[], values: Valu
       target,
       body: sends ? body : undefined,
       contentType: sends ? contentType : undefined,
+      headers: Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== '')),
       ids: path.filter((_, i) => inPath[i]?.name === 'id'),
     }
   })

@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PERMISSIONS } from '../../../src/platform/http/principal.ts'
 import type { Json, JsonObject } from '../../../src/platform/json.ts'
+import { grantsOf, ROLES } from '../../../src/tenants/roles.ts'
 import type { TestApp } from '../../support/app.ts'
 
 export interface Key {
   readonly tenant: 'first' | 'second'
+  /** A scope, or the name of a role. */
   readonly scope: string
+  readonly permissions: ReadonlySet<string>
   readonly key: string
 }
 
@@ -22,6 +25,9 @@ export interface World {
   /** Bodies that are right, by route. */
   readonly samples: Readonly<Record<string, readonly Json[]>>
 }
+
+/** A fuzz asks faster than anybody should. */
+export const NO_RATES = { RATE_LIMIT_TENANT_PER_MINUTE: '0', RATE_LIMIT_KEY_PER_MINUTE: '0' }
 
 /** Kept in the contents of the first tenant's things and never sent by a request of the fuzz. */
 export const MARKER = 'mark-of-the-first-tenant-7f3a'
@@ -109,6 +115,7 @@ const samplesFor = (who: string, note: string, ids: JsonObject): Record<string, 
   'POST /v1/channels/{id}/rotate': [{ keepOldHours: 1 }],
   'POST /v1/deliveries/replay': [{ channelId: ids.channel ?? 'none', status: 'delivered' }],
   'POST /v1/activities/{name}/poll': [{ worker: 'w' }],
+  'PATCH /v1/tenants/{id}/limits': [{ requestsPerMinute: 10, runsPerDay: null }],
   'POST /v1/keys': [{ name: `${who}-spare`, scopes: ['runs:read'], expiresAt: '2100-01-01T00:00:00Z' }],
 })
 
@@ -161,6 +168,10 @@ const populate = async (send: Send, who: string, note: string): Promise<Populate
   return { ids: [...new Set(ids)], channel, usual }
 }
 
+/** Nobody but the operator's tenant sees tenants. */
+const ownPermissions = (all: readonly string[]): Set<string> =>
+  new Set(all.filter((one) => !one.startsWith('tenants:')))
+
 /** Given a former world, whose second tenant has lost much by now, its first tenant stays and the second is a new one. */
 export const makeWorld = async (app: TestApp, former?: World): Promise<World> => {
   const generation = (former?.generation ?? 0) + 1
@@ -173,15 +184,27 @@ export const makeWorld = async (app: TestApp, former?: World): Promise<World> =>
   const firstIds = former?.firstIds ?? (await populate(sendAs(first), 'first', MARKER)).ids
   const { ids: secondIds, channel, usual } = await populate(sendAs(second), 'second', 'note of the second')
   const keys: Key[] = [
-    { tenant: 'first', scope: '*', key: first },
-    { tenant: 'second', scope: '*', key: second },
+    { tenant: 'first', scope: '*', key: first, permissions: new Set(PERMISSIONS) },
+    { tenant: 'second', scope: '*', key: second, permissions: ownPermissions(PERMISSIONS) },
   ]
   for (const scope of PERMISSIONS) {
     const made = await app.call('POST', '/v1/keys', { name: 'single', scopes: [scope] }, first)
-    keys.push({ tenant: 'first', scope, key: made.body.key })
+    keys.push({ tenant: 'first', scope, key: made.body.key, permissions: new Set([scope]) })
     if (scope.startsWith('tenants')) continue
     const other = await app.call('POST', '/v1/keys', { name: 'single', scopes: [scope] }, second)
-    keys.push({ tenant: 'second', scope, key: other.body.key })
+    keys.push({ tenant: 'second', scope, key: other.body.key, permissions: new Set([scope]) })
+  }
+  for (const role of ROLES) {
+    for (const [tenant, key] of [
+      ['first', first],
+      ['second', second],
+    ] as const) {
+      const made = await app.call('POST', '/v1/keys', { name: role, role }, key)
+      if (made.status !== 201) throw new Error(`no key for the role ${role}: ${JSON.stringify(made.body)}`)
+      const granted = grantsOf(role)
+      const permissions = tenant === 'first' ? granted : ownPermissions([...granted])
+      keys.push({ tenant, scope: role, key: made.body.key, permissions })
+    }
   }
   const things = [
     'project',
@@ -198,5 +221,14 @@ export const makeWorld = async (app: TestApp, former?: World): Promise<World> =>
   ]
   const names = ['first', 'second'].flatMap((who) => things.map((thing) => `${who}-${thing}`))
   const samples = samplesFor('second', 'note of the second', { channel })
-  return { keys, firstIds, known: [...names, ...firstIds, ...secondIds, 'core', 'go'], usual, samples, generation }
+  // One that nobody uses, for its limits to be set.
+  const third = (await app.call('POST', '/v1/tenants', { name: `third-${generation}` })).body.id as string
+  return {
+    keys,
+    firstIds,
+    known: [...names, ...firstIds, ...secondIds, 'core', 'go'],
+    usual: { ...usual, 'tenants/id': [third] },
+    samples,
+    generation,
+  }
 }
