@@ -1,7 +1,7 @@
 /** What the BullMQ adapter does beyond the contract of the port. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inReverse, openBullmqQueue, taskOf } from '../../../test/support/bullmq.ts'
+import { inReverse, openBullmqQueue, type TestQueue, taskOf } from '../../../test/support/bullmq.ts'
 import {
   eventually,
   type RedisServer,
@@ -79,6 +79,27 @@ test('BullMQ queue: reserve() takes at most half of the places, and the rest is 
   await eventually('the places given back to be taken', () => release.length === 4)
   consumer.pause()
   for (const finish of release) finish()
+})
+
+test('BullMQ queue: a consumer paused while it waits takes nothing, and leaves the job to the others at once', async (t) => {
+  const paused = await openBullmqQueue(t, testRedisTarget())
+  const other = await openBullmqQueue(t, testRedisTarget(), { prefix: paused.prefix })
+  const seen: string[] = []
+  const consume = ({ queue }: TestQueue, name: string) =>
+    queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void seen.push(`${name} ${id}`) })
+  const first = consume(paused, 'first')
+  await eventually('the first consumer', () => first.isReady())
+  await other.queue.add([taskOf('a')])
+  await eventually('the job', () => seen.length === 1)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  first.pause()
+  // Both wait at Redis now, the paused one for longer: it is woken first.
+  const second = consume(other, 'second')
+  await eventually('the second consumer', () => second.isReady())
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  await other.queue.add([taskOf('b')])
+  await eventually('the job', () => seen.length === 2, 3000)
+  assert.deepEqual(seen, ['first a', 'second b'])
 })
 
 test('BullMQ queue: splits share the jobs out over all masters, and all are handled once', async (t) => {
