@@ -140,10 +140,9 @@ export const makeKeyService = (options: KeyServiceOptions) => {
     async check(text: string): Promise<CheckedKey | undefined> {
       const given = readKey(text)
       if (!given) return undefined
-      const known = await tenants.keyForLogin(given.id)
-      const match = matchSecret(known, given.secret)
-      if (!known || !match) return undefined
-      const key = known.key()
+      const match = matchSecret(await tenants.hashesOf(given.id), given.secret)
+      const key = match && (await tenants.keyForLogin(given.id))
+      if (!key) return undefined
       const { id: keyId, tenantId, projectId, name, role, expiresAtMs, previousUntilMs } = key
       const untilMs = match === 'current' ? expiresAtMs : Math.min(previousUntilMs ?? 0, expiresAtMs ?? Infinity)
       if (key.revokedAtMs !== null || (untilMs !== null && untilMs <= clock.now())) return undefined

@@ -1,5 +1,7 @@
 /** Reads and writes of tenants, projects and keys. */
+import { sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
+import { NO_HASH } from './keys.ts'
 import type { Role } from './roles.ts'
 import type { TenantTables } from './schema.ts'
 import type { ApiKey, KeyHashes, Project, Tenant } from './types.ts'
@@ -97,10 +99,25 @@ export const makeTenantRepository = (handle: Handle) => {
         })
         .execute()
     },
-    /** For authentication, before the tenant is known. The key is read out only by whoever knows its secret. */
-    async keyForLogin(id: string): Promise<(KeyHashes & { readonly key: () => ApiKey }) | undefined> {
+    /**
+     * What a key's secret is held against, before anything else is known. There is a row of the same form for an id that does not
+     * exist, so that the time of the answer does not tell the two apart.
+     */
+    async hashesOf(id: string): Promise<KeyHashes> {
+      const row = await db
+        .selectFrom(sql<{ one: number }>`(SELECT 1 AS one)`.as('always'))
+        .leftJoin('api_keys', (join) => join.on('api_keys.id', '=', id))
+        .select((eb) => [
+          eb.fn.coalesce('api_keys.hash', sql.lit(NO_HASH)).as('hash'),
+          eb.fn.coalesce('api_keys.previous_hash', sql.lit(NO_HASH)).as('previousHash'),
+        ])
+        .executeTakeFirstOrThrow()
+      return row
+    },
+    /** Of whoever has shown that it knows the secret. */
+    async keyForLogin(id: string): Promise<ApiKey | undefined> {
       const row = await db.selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
-      return row && { hash: row.hash, previousHash: row.previous_hash, key: () => toKey(row) }
+      return row && toKey(row)
     },
     async tenant(id: string): Promise<Tenant | undefined> {
       const row = await db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()

@@ -36,10 +36,10 @@ export interface ApiKey {
   readonly createdAtMs: number
 }
 
-/** What a secret is held against. */
+/** What a secret is held against; `NO_HASH` where there is none. */
 export interface KeyHashes {
   readonly hash: string
-  readonly previousHash: string | null
+  readonly previousHash: string
 }
 
 export const MEMBER_STATUSES = ['active', 'disabled'] as const
