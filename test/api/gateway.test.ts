@@ -1,0 +1,82 @@
+/** Limits, quotas and idempotency keys of a whole AIDOS, as a tenant meets them. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { before, test } from 'node:test'
+import { startTestApp, type TestApp } from '../support/app.ts'
+
+let app: TestApp
+before(async () => {
+  app = await startTestApp({ env: { RATE_LIMIT_TENANT_PER_MINUTE: '0', RATE_LIMIT_KEY_PER_MINUTE: '0' } })
+})
+
+const makeTenant = async (limits: Record<string, number>) => {
+  const { id, key } = (await app.call('POST', '/v1/tenants', { name: `t-${randomUUID()}` })).body
+  assert.equal((await app.call('PATCH', `/v1/tenants/${id}/limits`, limits)).status, 200)
+  const call = (method: string, path: string, body?: Parameters<TestApp['call']>[2]) =>
+    app.call(method, path, body, key)
+  return { id: id as string, key: key as string, call }
+}
+const echo = { kind: 'skill:core/echo', input: 'x' }
+
+test("a tenant's own limits go before the installation's, and are seen by the tenant and set by the operator alone", async () => {
+  const { id, call } = await makeTenant({ requestsPerMinute: 4, tasksPerDay: 7 })
+  const seen = await call('GET', '/v1/limits')
+  assert.equal(seen.body.limits.tasksPerDay, 7)
+  assert.equal(seen.headers.get('ratelimit-policy'), '"tenant";q=4;w=60')
+  assert.equal((await call('PATCH', `/v1/tenants/${id}/limits`, { tasksPerDay: 0 })).status, 403)
+  for (let i = 0; i < 3; i++) assert.equal((await call('GET', '/v1/limits')).status, 200)
+  const refused = await call('GET', '/v1/limits')
+  assert.equal(refused.status, 429)
+  assert.ok(Number(refused.headers.get('retry-after')) > 0)
+  const back = await app.call('PATCH', `/v1/tenants/${id}/limits`, { requestsPerMinute: null })
+  assert.equal(back.body.requestsPerMinute, 0)
+  assert.equal(back.body.tasksPerDay, 7)
+  assert.equal((await call('GET', '/v1/limits')).status, 200)
+  assert.equal((await app.call('PATCH', '/v1/tenants/none/limits', {})).status, 404)
+})
+
+test('tasks beyond the quota of the day are refused, and what was refused is not counted', async () => {
+  const { call } = await makeTenant({ tasksPerDay: 2 })
+  for (let i = 0; i < 2; i++) assert.equal((await call('POST', '/v1/tasks', echo)).status, 201)
+  const refused = await call('POST', '/v1/tasks', echo)
+  assert.equal(refused.status, 429)
+  assert.equal(refused.body.code, 'quota_exceeded')
+  const { quota, used, limit, reset } = refused.body.details
+  assert.deepEqual({ quota, used, limit }, { quota: 'tasks', used: 2, limit: 2 })
+  assert.match(reset, /T00:00:00\.000Z$/)
+  const { today } = (await call('GET', '/v1/limits')).body
+  assert.equal(today.tasks, 2)
+  assert.ok(today.storage > 0)
+})
+
+test('runs and what they write are counted, and a schedule is held by the quota, too', async () => {
+  const { call } = await makeTenant({ runsPerDay: 1 })
+  const definition = { StartAt: 'A', States: { A: { Type: 'Pass', End: true } } }
+  await call('POST', '/v1/workflows', { name: 'w', definition })
+  assert.equal((await call('POST', '/v1/runs?wait=5000', { workflow: 'w' })).status, 201)
+  assert.equal((await call('POST', '/v1/runs', { workflow: 'w' })).body.code, 'quota_exceeded')
+  assert.equal((await call('GET', '/v1/limits')).body.today.runs, 1)
+  await call('POST', '/v1/schedules', { name: 's', timing: { every: '1 day' }, target: { workflow: 'w' } })
+  const fire = await call('POST', '/v1/schedules/s/trigger', {})
+  assert.equal(fire.status, 201, JSON.stringify(fire.body))
+  assert.equal((await call('GET', '/v1/limits')).body.today.runs, 1)
+})
+
+test('a key that is made with an idempotency key is given again, the same', async () => {
+  const send = () =>
+    fetch(`${app.app.url}/v1/keys`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${app.app.key}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'make-my-key',
+      },
+      body: JSON.stringify({ name: 'once' }),
+    })
+  const [first, again] = [await send(), await send()]
+  assert.equal(first.status, 201)
+  assert.equal(again.headers.get('idempotency-replayed'), 'true')
+  assert.deepEqual(await again.json(), await first.json())
+  const keys = (await app.call('GET', '/v1/keys')).body.items as { name: string }[]
+  assert.equal(keys.filter(({ name }) => name === 'once').length, 1)
+})
