@@ -124,6 +124,7 @@ export const VARIABLES = {
   DB_POOL_MAX: integer(50, 1, 1000, 'PostgreSQL: the most connections.'),
 
   CORS_ORIGINS: list('Origins whose web pages may call the API, such as https://app.example.com; none by default.'),
+  TRUSTED_PROXIES: list('Addresses or networks of proxies whose X-Forwarded-For is believed; none by default.'),
   DRAIN_MS: integer(
     0,
     0,

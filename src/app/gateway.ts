@@ -77,6 +77,7 @@ export const makeGateway = ({ config, log, db, clock, makeId, box, meter, redis,
     /** For the HTTP server. */
     http: {
       corsOrigins: config.CORS_ORIGINS,
+      trustedProxies: config.TRUSTED_PROXIES,
       drainMs: config.DRAIN_MS,
       load,
       traces,

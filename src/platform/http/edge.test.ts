@@ -255,3 +255,16 @@ test('a server that leaves is not ready, finishes what is under way, and sends o
   await closed
   await assert.rejects(get('/readyz'))
 })
+
+test('the address of the caller is what a trusted proxy says, and nobody else', async (t) => {
+  for (const [trustedProxies, expected] of [
+    [['127.0.0.0/8'], '203.0.113.7'],
+    [[], '127.0.0.1'],
+  ] as const) {
+    const server = await makeServer(t, { trustedProxies }, (made) => {
+      made.get('/v1/from', { config: CONFIG }, async (request) => ({ from: request.ip }))
+    })
+    const answer = await server.inject({ url: '/v1/from', headers: { 'x-forwarded-for': '203.0.113.7' } })
+    assert.equal(answer.json().from, expected)
+  }
+})

@@ -44,6 +44,8 @@ export interface HttpServerOptions {
   readonly routes: readonly Routes[]
   /** Origins whose pages may call; none by default. */
   readonly corsOrigins?: readonly string[]
+  /** Proxies whose word is taken for where a request comes from; none by default. */
+  readonly trustedProxies?: readonly string[]
   /** How long a server that stops still takes requests, while those who send them learn that it leaves. */
   readonly drainMs?: number
   /** Refuses requests before there are too many. */
@@ -122,6 +124,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
     requestIdHeader: false,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
     routerOptions: { maxParamLength: 500 },
     frameworkErrors: (error, request, reply) =>
       void sendProblem(error, request, reply.header('x-request-id', request.id)),

@@ -91,7 +91,7 @@ const headers: fc.Arbitrary<Record<string, string>> = fc.record(
   Object.fromEntries(
     Object.entries(HEADERS).map(([name, values]) => [
       name,
-      fc.option(fc.constantFrom(...values), { nil: '', freq: 1 }),
+      fc.option(fc.constantFrom(...values), { nil: '', freq: 2 }),
     ]),
   ),
 )
@@ -99,7 +99,7 @@ const headers: fc.Arbitrary<Record<string, string>> = fc.record(
 export const requestsFor = (route: Route, samples: readonly Json[], values: Values): fc.Arbitrary<FuzzRequest> => {
   const inPath = route.parameters.filter((p) => p.in === 'path')
   const inQuery = route.parameters.filter((p) => p.in === 'query')
-  const query = fc.tuple(...inQuery.map((p) => fc.option(parameterText(p, values), { nil: undefined, freq: 1 })))
+  const query = fc.tuple(...inQuery.map((p) => fc.option(parameterText(p, values), { nil: undefined, freq: 2 })))
   // Ids and names of things that exist are asked for more often than such as break the rules.
   const folder = route.path.split('/')[2]
   const path = fc.tuple(
