@@ -25,11 +25,16 @@ export interface RedisWithReplica {
   stop(): Promise<void>
 }
 
+export interface RedisWithReplicaOptions extends Launch {
+  /** Of both servers. The sentinels ask for none. */
+  readonly password?: string
+}
+
 const HOST = '127.0.0.1'
 const NAME = 'aidos'
 const DOWN_AFTER_MS = 1000
 
-const startSentinel = async (primaryPort: number, launch: Launch) => {
+const startSentinel = async (primaryPort: number, launch: Launch, password?: string) => {
   const folder = await makeFolder()
   const file = path.join(folder, 'sentinel.conf')
   const watched = [
@@ -37,6 +42,7 @@ const startSentinel = async (primaryPort: number, launch: Launch) => {
     `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
     `sentinel failover-timeout ${NAME} 3000`,
     `sentinel parallel-syncs ${NAME} 1`,
+    ...(password ? [`sentinel auth-pass ${NAME} ${password}`] : []),
   ]
   // The sentinel writes what it learns into its file.
   await writeFile(file, `bind ${HOST}\n${watched.join('\n')}\n`)
@@ -44,7 +50,9 @@ const startSentinel = async (primaryPort: number, launch: Launch) => {
 }
 
 /** Starts all five, and waits until the replica follows and the sentinels know each other. */
-export const startRedisWithReplica = async (launch: Launch = {}): Promise<RedisWithReplica> => {
+export const startRedisWithReplica = async (options: RedisWithReplicaOptions = {}): Promise<RedisWithReplica> => {
+  const { password, ...launch } = options
+  const each = { launch, ...(password ? { password } : {}) }
   const started: { stop(): Promise<void> }[] = []
   const stop = async (): Promise<void> => void (await Promise.all(started.map((each) => each.stop())))
   const keep = <T extends { stop(): Promise<void> }>(each: T): T => {
@@ -52,12 +60,12 @@ export const startRedisWithReplica = async (launch: Launch = {}): Promise<RedisW
     return each
   }
   try {
-    const first = keep(await startRedis({ launch }))
-    const second = keep(await startRedis({ launch, settings: { replicaof: `${HOST} ${first.port}` } }))
+    const first = keep(await startRedis(each))
+    const second = keep(await startRedis({ ...each, settings: { replicaof: `${HOST} ${first.port}` } }))
     await eventually('the replica to follow', async () =>
       String(await second.command('info', 'replication')).includes('master_link_status:up'),
     )
-    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(first.port, launch)))
+    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(first.port, launch, password)))
     for (const sentinel of sentinels) keep(sentinel)
     const ask = (index: number, ...args: string[]): Promise<unknown> =>
       command({ host: HOST, port: sentinels[index]!.port }, 'sentinel', args)

@@ -119,9 +119,10 @@ test('makeRedis() speaks TLS with a server whose authority it is told', async (t
 })
 
 test('makeRedis() follows the sentinels to the new primary', async (t) => {
-  const servers = await startRedisWithReplica()
+  const password = 'secret'
+  const servers = await startRedisWithReplica({ password })
   t.after(() => servers.stop())
-  const { redis, reconnects } = await open(t, { mode: 'sentinel', sentinels: servers.sentinels })
+  const { redis, reconnects } = await open(t, { mode: 'sentinel', sentinels: servers.sentinels, password })
   await redis.client.set('a', 1)
   await redis.client.wait(1, 1000)
   await servers.failover()
