@@ -108,8 +108,6 @@ export const makeGateway = ({ config, log, db, clock, makeId, box, meter, redis,
   }
 }
 
-export type Gateway = ReturnType<typeof makeGateway>
-
 /** Schedules are held by the quotas of their tenant, too: a fire that may not start is told as one that could not. */
 export const withQuota = (targets: Targets, quotas: Quotas): Targets => ({
   ...targets,

@@ -4,25 +4,9 @@ import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { defineErrors } from '../platform/errors.ts'
 import { makeLimitsRepository } from './repository-limits.ts'
+import type { TenantLimits } from './tenant-limits.ts'
 
 const limitErrors = defineErrors({ tenant_not_found: { status: 404 } })
-
-/** Zero: no limit. */
-export interface TenantLimits {
-  /** Requests a minute, over all gateways: of the tenant, and of each of its keys. */
-  readonly requestsPerMinute: number
-  readonly requestsPerMinutePerKey: number
-  /** Requests under way at a time, per gateway. */
-  readonly requestsUnderWay: number
-  /** Per day, in UTC. */
-  readonly runsPerDay: number
-  readonly tasksPerDay: number
-  readonly tokensPerDay: number
-  /** Millionths of the currency of the prices. */
-  readonly costPerDay: number
-  /** Bytes of inputs, outputs and steps written. */
-  readonly storagePerDay: number
-}
 
 export interface LimitsServiceOptions {
   readonly db: Database

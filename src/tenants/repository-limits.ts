@@ -1,6 +1,6 @@
 /** Reads and writes of tenants' own limits. */
 import type { Handle } from '../platform/db/database.ts'
-import type { TenantLimits } from './limits.ts'
+import type { TenantLimits } from './tenant-limits.ts'
 
 type Tables = {
   tenants: { id: string }

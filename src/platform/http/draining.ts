@@ -13,7 +13,7 @@ const drainErrors = defineErrors({
 })
 
 /** Set by our own edge (deploy/nginx): it repeats a safe request elsewhere when it hears 502, and sends no more here for a while. */
-export const RETRIES_HEADER = 'x-edge-retries'
+const RETRIES_HEADER = 'x-edge-retries'
 
 export const addDraining = (server: FastifyInstance, drainMs: number, openStreams: Set<() => void>): void => {
   let isDraining = false

@@ -18,7 +18,7 @@ const hash = (values: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(values)).digest('base64url').slice(0, 22)
 
 /** A strong tag: `"STATE"`, or `"STATE.FIGURES"`. */
-export const tagOf = ({ fields, figures }: State): string =>
+const tagOf = ({ fields, figures }: State): string =>
   `"${hash(fields)}${figures === undefined ? '' : `.${hash(figures)}`}"`
 
 const listOf = (header: string): string[] => header.match(/(?:W\/)?"[^"]*"|\*/g) ?? []
@@ -47,7 +47,7 @@ export const ifMatch = <T>(
 }
 
 /** Sets the tag of what is answered. True when the caller has it already: the answer is 304 then, without a body. */
-export const isUnchanged = (request: FastifyRequest, reply: FastifyReply, state: State): boolean => {
+const isUnchanged = (request: FastifyRequest, reply: FastifyReply, state: State): boolean => {
   const tag = tagOf(state)
   reply.header('etag', tag).header('cache-control', 'private, no-cache')
   const header = request.method === 'GET' || request.method === 'HEAD' ? request.headers['if-none-match'] : undefined

@@ -27,7 +27,7 @@ export interface LoadProbe {
   memoryPercent(): number
 }
 
-export const systemProbe: LoadProbe = {
+const systemProbe: LoadProbe = {
   now: () => performance.now(),
   after: (delayMs, fn) => void setTimeout(fn, delayMs).unref(),
   memoryPercent() {
@@ -103,7 +103,7 @@ export const makeLoadWatch = (limits: LoadLimits, probe: LoadProbe = systemProbe
   }
 }
 
-export const HEALTH_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
+const HEALTH_ROUTES: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
 
 export const addLoadShedding = (server: FastifyInstance, watch: LoadWatch): void => {
   server.addHook('onRequest', (request, reply, done) => {

@@ -39,7 +39,7 @@ export const readTraceparent = (
   return { traceId, parentId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 }
 }
 
-export const formatTraceparent = ({ traceId, spanId, isSampled }: Trace): string =>
+const formatTraceparent = ({ traceId, spanId, isSampled }: Trace): string =>
   `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`
 
 /** The last half of a UUIDv7 is random. */

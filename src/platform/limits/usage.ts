@@ -18,7 +18,7 @@ export interface Usage {
 
 export type Metric = keyof Usage
 
-export const METRICS = ['runs', 'tasks', 'tokens', 'cost', 'storage'] as const satisfies readonly Metric[]
+const METRICS = ['runs', 'tasks', 'tokens', 'cost', 'storage'] as const satisfies readonly Metric[]
 
 const DAY_MS = 86_400_000
 export const dayOf = (nowMs: number): number => Math.floor(nowMs / DAY_MS)
