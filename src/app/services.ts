@@ -198,7 +198,7 @@ export const buildServices = ({
     filesRoot,
     s3: objectStore.s3,
     startRun: async (request) => {
-      const { run } = await (knot.engine as Engine).create({ projectId: null, priority: 3, ...request })
+      const { run } = await (knot.engine as Engine).create({ ...request, priority: 3 })
       return run
     },
     payloadLimitBytes,
@@ -235,6 +235,7 @@ export const buildServices = ({
     hub,
     outbound,
     secretKey: keys,
+    revealSecret: secrets.reveal,
     createTask: (request) => tasks.create(request),
     eventLog: makeEventLog(db),
     places: config.QUEUE_CONCURRENCY,

@@ -2,7 +2,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { AslHost, Transition } from '../asl/index.ts'
 import { type CommandSink, compileRetry, uuidFrom } from '../engine/index.ts'
-import { doTask, type StartRun } from './asl-task.ts'
+import { doTask, type RunStarter } from './asl-task.ts'
 import type { Bindings } from './resources.ts'
 
 export interface HostOptions {
@@ -10,7 +10,7 @@ export interface HostOptions {
   /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal
   readonly bindings: Bindings
-  readonly startRun?: StartRun | undefined
+  readonly startRun?: RunStarter | undefined
   /** From `makeTaskTokens`, where the definition hands out tokens. */
   readonly taskToken?: ((key: string) => string) | undefined
 }

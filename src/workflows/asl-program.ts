@@ -9,7 +9,7 @@ import {
   type WorkflowFunction,
 } from '../engine/index.ts'
 import { makeAslHost, makeTaskTokens } from './asl-host.ts'
-import type { StartRun } from './asl-task.ts'
+import type { RunStarter, StartRun } from './asl-task.ts'
 import { isGroupRun, makeChildRun, makeGroupFunction } from './map-child.ts'
 import { type MapStores, makeMapIo } from './map-io.ts'
 import type { Bindings } from './resources.ts'
@@ -30,12 +30,14 @@ const handsOutTokens = ({ definition }: Program): boolean => JSON.stringify(defi
 /** The function of a run over a compiled definition, or over a group of the children of one of its Maps. */
 export const makeAslFunction = (options: AslFunctionOptions): WorkflowFunction => {
   const { program, run, bindings, startRun, stores } = options
+  const { projectId } = run
+  const start: RunStarter | undefined = startRun && ((request) => startRun({ ...request, projectId }))
   const needsTokens = handsOutTokens(program)
   const makeHost = async (sink: CommandSink, signal: AbortSignal): Promise<AslHost> => {
     const { openItems, openResults } = makeMapIo(sink, signal, stores)
     const taskToken = needsTokens ? await makeTaskTokens(sink, signal) : undefined
     return {
-      ...makeAslHost({ sink, signal, bindings, startRun, taskToken }),
+      ...makeAslHost({ sink, signal, bindings, startRun: start, taskToken }),
       ...{ openItems, openResults, childRun: makeChildRun(sink, run, signal) },
     }
   }

@@ -29,7 +29,7 @@ export const doTask = (
   request: TaskRequest,
   signal: AbortSignal,
   bindings: Bindings,
-  start?: StartRun,
+  start?: RunStarter,
 ): Promise<Json> => {
   const resource = readResource(request.resource, bindings)
   if (!resource) {
@@ -53,7 +53,7 @@ const ask = (
   request: TaskRequest,
   signal: AbortSignal,
   work: Work,
-  start?: StartRun,
+  start?: RunStarter,
 ): Promise<Json> => {
   const { key, timeoutMs } = request
   const { resource, input } = work
@@ -70,6 +70,8 @@ const ask = (
 /** Begins a run that is nobody's child; asked again with the same key it gives the run that it began. */
 export type StartRun = (request: {
   readonly tenantId: string
+  /** Of the run that asks. */
+  readonly projectId: string | null
   readonly kind: 'agent' | 'workflow'
   readonly target: string
   readonly version: number | undefined
@@ -77,13 +79,16 @@ export type StartRun = (request: {
   readonly idempotencyKey: string
 }) => Promise<{ readonly id: string; readonly createdAtMs: number }>
 
+/** The same, where the project is known. */
+export type RunStarter = (request: Omit<Parameters<StartRun>[0], 'projectId'>) => ReturnType<StartRun>
+
 const startRun = async (
   sink: CommandSink,
   key: string,
   { runKind: kind, name: target, version }: Start,
   input: Json,
   signal: AbortSignal,
-  start: StartRun | undefined,
+  start: RunStarter | undefined,
 ): Promise<Json> => {
   if (!start) throw new EngineError(STATES.runtime, 'nothing here can start a run that nobody waits for')
   const { tenantId, runId } = sink

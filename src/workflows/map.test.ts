@@ -202,32 +202,41 @@ test('CSV, JSON and the names of the service are read by bucket and key', async 
   await engine.stop()
 })
 
-test('a hundred thousand items finish, in groups, with their progress in the timeline', async (t) => {
-  const { db, start, put, items, read } = await setUp(t, open)
-  items(100_000)
-  await put(mapOf(pass, writer))
-  const engine = await start()
-  const { id } = await engine.run('w')
-  const run = await engine.wait(id, 120_000)
-  assert.equal(run.status, 'completed', JSON.stringify(run.error))
-  assert.equal((await engine.engine.runs.children(id)).length, 1000)
-  await engine.stop()
-  const { Key } = (run.output as { ResultWriterDetails: { Key: string } }).ResultWriterDetails
-  assert.equal((read(Key) as { succeeded: number }).succeeded, 100_000)
+const worker = fileURLToPath(import.meta.resolve('../../test/support/map-worker.ts'))
+const openFile = (folder: string) => openSqliteDatabase({ file: `${folder}/aidos.db`, hub: makeEventHub() })
+const writeItems = (folder: string, padding: number): void => {
+  const pad = 'x'.repeat(padding)
+  const lines = Array.from({ length: 100_000 }, (_, i) => `${JSON.stringify({ i, pad })}\n`)
+  fs.writeFileSync(path.join(folder, 'items.jsonl'), lines.join(''))
+}
+
+/** Megabytes. What a hundred thousand items of 300 bytes and their results take would not fit. */
+const SMALL_HEAP = 72
+
+test('a hundred thousand items finish in a small heap, in groups, with their progress in the timeline', async (t) => {
+  const folder = await makeTempFolder(t)
+  writeItems(folder, 300)
+  const args = [`--max-old-space-size=${SMALL_HEAP}`, worker, folder, TENANT, JSON.stringify(mapOf(pass, writer))]
+  const working = await startProcess(t, { args })
+  const [, id = ''] = await working.waitFor(/run (\S+)/, 60_000)
+  await working.waitFor(/ended completed/, 150_000)
+  assert.equal((await working.exited).code, 0, working.output())
+  const db = openFile(folder)
   const events = await makeEventLog(db).read({ tenantId: TENANT, runId: id, afterId: 0, limit: 10_000 })
+  await db.stop()
   const told = events.filter((event) => event.type === 'map.progress').map((event) => Number(event.data.succeeded))
   assert.ok(told.length >= 100 && told.length <= 1000, `progress was told ${told.length} times`)
   assert.deepEqual([told, told.at(-1)], [told.toSorted((a, b) => a - b), 100_000])
+  const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'out', id, 'manifest.json'), 'utf8'))
+  assert.deepEqual([manifest.succeeded, manifest.ResultFiles.SUCCEEDED.length], [100_000, 1000])
 })
 
 test('a hundred thousand items outlive a SIGKILL, and no group that had ended is done again', async (t) => {
   const folder = await makeTempFolder(t)
-  fs.writeFileSync(path.join(folder, 'items.jsonl'), Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join(''))
-  const worker = fileURLToPath(import.meta.resolve('../../test/support/map-worker.ts'))
+  writeItems(folder, 0)
   const args = [worker, folder, TENANT, JSON.stringify(mapOf(pass, writer))]
-  const openFile = () => openSqliteDatabase({ file: `${folder}/aidos.db`, hub: makeEventHub() })
   const children = async (id: string) => {
-    const db = openFile()
+    const db = openFile(folder)
     const runs = db.primary.withTables<{ runs: { id: string; parent_run_id: string; status: string; fence: number } }>()
     const rows = await runs.selectFrom('runs').selectAll().where('parent_run_id', '=', id).execute()
     await db.stop()
