@@ -20,7 +20,7 @@ const mayUse = {
   workflows: ['tasks', 'agents', 'skills', 'tenants', 'engine', 'asl'],
   // Nobody but the app imports these two: they stand beside each other at the top.
   scheduler: ['workflows', 'tasks', 'agents', 'skills', 'tenants', 'engine'],
-  notifications: ['tasks', 'tenants', 'engine'],
+  notifications: ['tasks', 'secrets', 'tenants', 'engine'],
 }
 const domains = ['audit', 'tenants', 'secrets', 'skills', 'agents', 'tasks', 'workflows', 'scheduler', 'notifications']
 const parts = [...Object.keys(mayUse), 'asl', 'sdk', 'cli', 'app', 'main', 'roles', 'config']

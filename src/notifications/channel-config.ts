@@ -1,5 +1,6 @@
 /** The address of a channel, as a caller gives it and as it lies in the database: checked, and sealed where it is a secret. */
 import type { SecretBox } from '../platform/secret-box.ts'
+import { isSecretReference, type SecretReference } from '../secrets/index.ts'
 import { placeOf } from './channel-secrets.ts'
 import { notificationErrors } from './errors.ts'
 import type { Channel, ChannelConfig, ChannelSettings, NewChannel, NewMailServer, SealedMailServer } from './types.ts'
@@ -7,7 +8,8 @@ import { makeWebhookSecret } from './webhook.ts'
 
 export interface ChannelChange {
   readonly name?: string | undefined
-  readonly url?: string | undefined
+  /** Of Slack also a secret of the tenant's. */
+  readonly url?: string | SecretReference | undefined
   readonly to?: readonly string[] | undefined
   /** A password that is left out stays as it is, as long as the host does. */
   readonly server?: NewMailServer | null | undefined
@@ -20,7 +22,10 @@ export interface ChannelConfigOptions {
   readonly hasMailServer: boolean
 }
 
-const checkUrl = (text: string): URL => {
+/** Throws `channel_invalid`. */
+export const checkUrl = (text: string | SecretReference): URL => {
+  if (isSecretReference(text))
+    throw notificationErrors.channel_invalid('a webhook is secured by its signature: its url is no secret')
   const url = URL.parse(text)
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.username !== '' || url.password !== '') {
     throw notificationErrors.channel_invalid(
@@ -31,10 +36,18 @@ const checkUrl = (text: string): URL => {
 }
 
 export const makeChannelConfigs = ({ box, hasMailServer }: ChannelConfigOptions) => {
+  const sealIt = (id: string, value: string | SecretReference): string | SecretReference =>
+    isSecretReference(value) ? value : box.seal(value, placeOf(id))
+
+  const slack = (id: string, url: string | SecretReference): ChannelConfig => {
+    const host = isSecretReference(url) ? null : checkUrl(url).host
+    return { kind: 'slack', host, sealedUrl: sealIt(id, url) }
+  }
+
   const sealServer = (id: string, server: NewMailServer, before?: SealedMailServer | null): SealedMailServer => {
     const { host, port, security, user = null, password, from } = server
     const isKept = password === undefined && user !== null && before?.host === host && before.user === user
-    const sealedPassword = password === undefined ? null : box.seal(password, placeOf(id))
+    const sealedPassword = password === undefined ? null : sealIt(id, password)
     const sealed = isKept ? before.sealedPassword : sealedPassword
     if ((user === null) !== (sealed === null))
       throw notificationErrors.channel_invalid('a mail server takes a user with a password, or neither')
@@ -54,13 +67,8 @@ export const makeChannelConfigs = ({ box, hasMailServer }: ChannelConfigOptions)
       const server = checkServer(request.server ? sealServer(id, request.server) : null)
       return { config: { kind: 'email', to: request.to, server }, secret: null }
     }
+    if (request.kind === 'slack') return { config: slack(id, request.url), secret: null }
     const url = checkUrl(request.url)
-    if (request.kind === 'slack') {
-      return {
-        config: { kind: 'slack', host: url.host, sealedUrl: box.seal(request.url, placeOf(id)) },
-        secret: null,
-      }
-    }
     const secret = makeWebhookSecret()
     const secrets = [{ sealed: box.seal(secret, placeOf(id)), untilMs: null }]
     return { config: { kind: 'webhook', url: url.href, secrets }, secret }
@@ -79,7 +87,7 @@ export const makeChannelConfigs = ({ box, hasMailServer }: ChannelConfigOptions)
     }
     if (url === undefined) return config
     if (config.kind === 'webhook') return { ...config, url: checkUrl(url).href }
-    return { kind: 'slack', host: checkUrl(url).host, sealedUrl: box.seal(url, placeOf(id)) }
+    return slack(id, url)
   }
 
   return { make, change }

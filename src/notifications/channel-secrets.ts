@@ -1,5 +1,6 @@
-/** What a channel keeps sealed: signing secrets, addresses that are secrets, passwords of mail servers. */
+/** What a channel keeps sealed, or names: signing secrets, addresses that are secrets, passwords of mail servers. */
 import type { SecretBox } from '../platform/secret-box.ts'
+import { isSecretReference, type SecretReference } from '../secrets/index.ts'
 import type { MailServer } from './mail.ts'
 import type { Channel } from './types.ts'
 
@@ -15,7 +16,7 @@ export const secretsOf = (channel: Channel, box: SecretBox, nowMs: number): stri
 
 export const urlOf = ({ id, config }: Channel, box: SecretBox): string => {
   if (config.kind === 'webhook') return config.url
-  if (config.kind === 'slack') return box.open(config.sealedUrl, placeOf(id))
+  if (config.kind === 'slack') return opened(config.sealedUrl, id, box)
   throw new Error(`a channel of the kind ${config.kind} has no address`)
 }
 
@@ -23,6 +24,11 @@ export const urlOf = ({ id, config }: Channel, box: SecretBox): string => {
 export const serverOf = ({ id, config }: Channel, box: SecretBox): MailServer | undefined => {
   if (config.kind !== 'email' || config.server === null) return undefined
   const { sealedPassword, ...server } = config.server
-  const password = sealedPassword === null ? null : box.open(sealedPassword, placeOf(id))
+  const password = sealedPassword === null ? null : opened(sealedPassword, id, box)
   return { ...server, password, isOperators: false }
+}
+
+const opened = (kept: string | SecretReference, id: string, box: SecretBox): string => {
+  if (isSecretReference(kept)) throw new Error(`the secret ${kept.$secret} was not fetched`)
+  return box.open(kept, placeOf(id))
 }

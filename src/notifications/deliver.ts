@@ -7,6 +7,7 @@ import type { Json } from '../platform/json.ts'
 import { parseRetryAfter } from '../platform/outbound/retry-after.ts'
 import type { TaskCall, TaskHandler } from '../tasks/index.ts'
 import type { Breaker } from './breaker.ts'
+import type { FetchSecrets } from './channel-fetch.ts'
 import type { Channels } from './channels.ts'
 import { deliveryErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
@@ -26,6 +27,7 @@ export interface DeliverOptions {
   readonly templates: Templates
   readonly inbox: Inbox
   readonly send: Send
+  readonly fetchSecrets: FetchSecrets
   readonly breaker: Breaker
   readonly gate: Gate
   readonly random: () => number
@@ -80,7 +82,8 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     let answer: Answer | undefined
     let failure: unknown
     try {
-      const sending = options.send(channel, delivery, await options.templates.of(channel))
+      const complete = await options.fetchSecrets(channel)
+      const sending = options.send(complete, delivery, await options.templates.of(channel))
       request = sending.request
       answer = await sending.make(call.signal)
       await judge(channel, answer)

@@ -4,6 +4,7 @@ import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { secretReferenceSchema } from '../secrets/index.ts'
 import { CATALOGUE, SEVERITIES, schemaOf } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import { addDeliveryRoutes, deliveryView } from './routes-deliveries.ts'
@@ -23,7 +24,7 @@ const addressOf = ({ config }: Channel) => {
       return { url: config.url }
     case 'slack':
       // The path of Slack's address is a secret.
-      return { url: `https://${config.host}/…` }
+      return { url: config.host === null ? config.sealedUrl : `https://${config.host}/…` }
     case 'email': {
       if (config.server === null) return { url: null, to: config.to, server: null }
       const { sealedPassword, ...server } = config.server
@@ -61,6 +62,7 @@ const subscriptionView = (subscription: Subscription) => ({
 })
 
 const url = z.string().min(1).max(2000)
+const secretUrl = z.union([url, secretReferenceSchema])
 const settings = z
   .strictObject({
     envelope: z.enum(ENVELOPES).optional().describe('Of a webhook: `standard`, or `cloudevents` (1.0, structured).'),
@@ -83,19 +85,22 @@ const server = z
     port: z.number().int().min(1).max(65_535).default(587),
     security: z.enum(MAIL_SECURITY).default('starttls'),
     user: z.string().min(1).max(320).optional(),
-    password: z.string().min(1).max(1000).optional().describe('Kept sealed, and never shown.'),
+    password: z
+      .union([z.string().min(1).max(1000), secretReferenceSchema])
+      .optional()
+      .describe('Kept sealed, and never shown; or a secret by its name.'),
     from: address,
   })
   .describe('A mail server; the one of the operator if left out.')
 const newChannel = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('webhook'), name: nameSchema, url, settings }),
-  z.strictObject({ kind: z.literal('slack'), name: nameSchema, url, settings }),
+  z.strictObject({ kind: z.literal('slack'), name: nameSchema, url: secretUrl, settings }),
   z.strictObject({ kind: z.literal('email'), name: nameSchema, to, server: server.optional(), settings }),
   z.strictObject({ kind: z.literal('inbox'), name: nameSchema, settings }),
 ])
 const changedChannel = z.strictObject({
   name: nameSchema.optional(),
-  url: url.optional(),
+  url: secretUrl.optional(),
   to: to.optional(),
   server: server.nullable().optional(),
   settings,

@@ -8,8 +8,10 @@ import type { Log } from '../platform/log.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import type { SecretKeys } from '../platform/secret-keys.ts'
+import type { RevealSecret } from '../secrets/index.ts'
 import type { TaskHandler } from '../tasks/index.ts'
 import { makeBreaker } from './breaker.ts'
+import { makeFetchSecrets } from './channel-fetch.ts'
 import { makeChannels } from './channels.ts'
 import { makeDeliver } from './deliver.ts'
 import { type CreateTask, type DeliveryRetry, makeDispatch } from './dispatch.ts'
@@ -38,6 +40,7 @@ export interface NotificationServiceOptions {
   readonly log: Log
   /** A key of 32 bytes, or several; the secrets of channels are sealed under the first. */
   readonly secretKey: Buffer | SecretKeys
+  readonly revealSecret: RevealSecret
   readonly createTask: CreateTask
   readonly outbound: Outbound
   readonly eventLog: EventLog
@@ -96,6 +99,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const deliver = makeDeliver({
     ...{ db, clock, makeId, channels, templates, inbox, random },
     send: makeSend({ ...options, mailServer: options.mailServer, mailer, liquids, box, timeoutMs }),
+    fetchSecrets: makeFetchSecrets({ revealSecret: options.revealSecret, box }),
     breaker: makeBreaker({ now: clock.now, probeMs: timeoutMs }),
     gate: makeGate({ now: clock.now, places: options.places ?? PLACES }),
     dueAt: outbox.dueAt,

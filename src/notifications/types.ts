@@ -1,5 +1,6 @@
 /** The words of notifications. */
 import type { Json } from '../platform/json.ts'
+import type { SecretReference } from '../secrets/index.ts'
 import type { Severity } from './catalogue.ts'
 
 export type ChannelStatus = 'active' | 'disabled'
@@ -21,7 +22,8 @@ export interface SealedMailServer {
   readonly port: number
   readonly security: MailSecurity
   readonly user: string | null
-  readonly sealedPassword: string | null
+  /** Or the name of a secret of the tenant's. */
+  readonly sealedPassword: string | SecretReference | null
   readonly from: string
 }
 
@@ -31,8 +33,8 @@ export interface SealedMailServer {
  */
 export type ChannelConfig =
   | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly SealedSecret[] }
-  /** The address is the secret. */
-  | { readonly kind: 'slack'; readonly host: string; readonly sealedUrl: string }
+  /** The address is the secret, or a secret of the tenant's is the address: its host is not known here then. */
+  | { readonly kind: 'slack'; readonly host: string | null; readonly sealedUrl: string | SecretReference }
   | { readonly kind: 'email'; readonly to: readonly string[]; readonly server: SealedMailServer | null }
   | { readonly kind: 'inbox' }
 
@@ -71,14 +73,14 @@ export interface NewMailServer {
   readonly port: number
   readonly security: MailSecurity
   readonly user?: string | undefined
-  readonly password?: string | undefined
+  readonly password?: string | SecretReference | undefined
   readonly from: string
 }
 
 /** What a caller says of a new channel. */
 export type NewChannel = { readonly name: string; readonly settings?: Partial<ChannelSettings> | undefined } & (
   | { readonly kind: 'webhook'; readonly url: string }
-  | { readonly kind: 'slack'; readonly url: string }
+  | { readonly kind: 'slack'; readonly url: string | SecretReference }
   | { readonly kind: 'email'; readonly to: readonly string[]; readonly server?: NewMailServer | undefined }
   | { readonly kind: 'inbox' }
 )

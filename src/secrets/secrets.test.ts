@@ -96,6 +96,11 @@ for (const database of DATABASES) {
       'https://x.api.example.org',
     ])
       await assert.rejects(reveal('KEY', null, url), { code: 'secret_host_refused' }, url)
+    await secrets.set(place('SLACK'), { value: 'https://hooks.example.org/x', hosts: ['hooks.example.org'] })
+    const itself = { tenantId: 't1', projectId: null, reference: { $secret: 'SLACK' }, url: null }
+    assert.equal(await secrets.reveal(itself), 'https://hooks.example.org/x')
+    await secrets.set(place('SLACK'), { value: 'https://evil.example/x' })
+    await assert.rejects(secrets.reveal(itself), { code: 'secret_host_refused' })
     // Hosts stay when only the value changes.
     assert.deepEqual((await secrets.set(place('KEY'), { value: 'other' })).hosts.length, 3)
     await assert.rejects(secrets.set(place('KEY'), { value: 'x', hosts: ['https://x'] }), { code: 'secret_invalid' })

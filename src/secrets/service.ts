@@ -39,12 +39,10 @@ const HOST = /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/
 const placeOf = (id: string): string => `secret:${id}`
 
 /** `*.example.org` stands for every name below it, not for itself. A host without a port is meant on every port. */
-const isAllowed = (hosts: readonly string[], url: string): boolean => {
-  const { host, hostname } = new URL(url)
-  return hosts.some((allowed) =>
+const isAllowed = (hosts: readonly string[], { host, hostname }: URL): boolean =>
+  hosts.some((allowed) =>
     allowed.startsWith('*.') ? hostname.endsWith(allowed.slice(1)) : allowed === hostname || allowed === host,
   )
-}
 
 export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptions) => {
   const secrets = makeSecretRepository(db.primary)
@@ -100,12 +98,14 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
     const name = reference.$secret
     const secret = await secrets.nearest(tenantId, projectId, name)
     if (!secret) throw notFound({ name })
-    if (secret.hosts.length > 0 && !isAllowed(secret.hosts, url)) {
+    const value = box.open(secret.sealed, placeOf(secret.id))
+    const to = URL.parse(url ?? value)
+    if (secret.hosts.length > 0 && !(to && isAllowed(secret.hosts, to))) {
       throw secretErrors.secret_host_refused(
-        `the secret "${name}" may not be sent to ${new URL(url).host}; allowed: ${secret.hosts.join(', ')}`,
+        `the secret "${name}" may not be sent to ${to?.host ?? 'what is no address'}; allowed: ${secret.hosts.join(', ')}`,
       )
     }
-    return `${reference.prefix ?? ''}${box.open(secret.sealed, placeOf(secret.id))}`
+    return `${reference.prefix ?? ''}${value}`
   }
 
   return {

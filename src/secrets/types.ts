@@ -34,7 +34,8 @@ export interface RevealRequest {
   /** Of the thing that names the secret: its project's secret goes before the tenant's. */
   readonly projectId: string | null
   readonly reference: SecretReference
-  readonly url: string
+  /** Null: the value is an address, and goes there. */
+  readonly url: string | null
 }
 
 /**

@@ -105,6 +105,7 @@ for (const environment of environments) {
       bearer: planted('bearer'),
       model: planted('model'),
       slack: planted('slack'),
+      named: planted('named'),
       replaced: planted('replaced'),
     }
     let isStopped = false
@@ -114,6 +115,7 @@ for (const environment of environments) {
         ['HEADER', secrets.header],
         ['BEARER', secrets.bearer],
         ['MODEL', secrets.model],
+        ['SLACK', `${echo.url}/${secrets.named}`],
       ] as const) {
         assert.equal((await call('PUT', `/v1/secrets/${name}`, { value })).status, 200)
       }
@@ -158,15 +160,22 @@ for (const environment of environments) {
       const asked = echo.seen.find(({ url }) => url.startsWith('/refuse/v1'))
       assert.equal(asked?.headers.authorization, `Bearer ${secrets.model}`)
 
-      const slack = { kind: 'slack', name: 'slack', url: `${echo.url}/${secrets.slack}` }
-      const channel = await call('POST', '/v1/channels', slack)
-      assert.equal(channel.status, 201, JSON.stringify(channel.body))
-      const delivery = await call('POST', `/v1/channels/${channel.body.id}/test`)
-      for (let i = 0; i < 400; i++) {
-        if ((await call('GET', `/v1/deliveries/${delivery.body.id}`)).body.status !== 'pending') break
-        await new Promise((resolve) => setTimeout(resolve, 25))
+      for (const [name, url, secret] of [
+        ['own', `${echo.url}/${secrets.slack}`, secrets.slack],
+        ['named', { $secret: 'SLACK' }, secrets.named],
+      ] as const) {
+        const channel = await call('POST', '/v1/channels', { kind: 'slack', name, url })
+        assert.equal(channel.status, 201, JSON.stringify(channel.body))
+        const delivery = await call('POST', `/v1/channels/${channel.body.id}/test`)
+        for (let i = 0; i < 400; i++) {
+          if ((await call('GET', `/v1/deliveries/${delivery.body.id}`)).body.status !== 'pending') break
+          await new Promise((resolve) => setTimeout(resolve, 25))
+        }
+        assert.ok(
+          echo.seen.some(({ url }) => url.includes(secret)),
+          name,
+        )
       }
-      assert.ok(echo.seen.some(({ url }) => url.includes(secrets.slack)))
       for (const path of ['audit', 'channels', 'skills/echo', 'agents/clerk', 'tasks', 'runs']) {
         assert.equal((await call('GET', `/v1/${path}`)).status, 200, path)
       }
