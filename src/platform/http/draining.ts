@@ -15,7 +15,16 @@ const drainErrors = defineErrors({
 /** Set by our own edge (deploy/nginx): it repeats a safe request elsewhere when it hears 502, and sends no more here for a while. */
 const RETRIES_HEADER = 'x-edge-retries'
 
-export const addDraining = (server: FastifyInstance, drainMs: number, openStreams: Set<() => void>): void => {
+export interface DrainingOptions {
+  /** How long requests are still taken, while those who send them learn that this server leaves. */
+  readonly drainMs: number
+  /** How long those under way then have to finish, before their connections are cut. */
+  readonly graceMs: number
+  readonly openStreams: ReadonlySet<() => void>
+}
+
+export const addDraining = (server: FastifyInstance, options: DrainingOptions): void => {
+  const { drainMs, graceMs, openStreams } = options
   let isDraining = false
   server.addHook('onRequest', (request, reply, done) => {
     if (!isDraining) return done()
@@ -33,5 +42,8 @@ export const addDraining = (server: FastifyInstance, drainMs: number, openStream
     const isListening = server.addresses().length > 0
     if (isListening && drainMs > 0) await sleep(drainMs)
     for (const close of openStreams) close()
+    // A caller may wait for a minute, and a stop must not.
+    const cut = setTimeout(() => server.server.closeAllConnections(), graceMs).unref()
+    server.server.once('close', () => clearTimeout(cut))
   })
 }

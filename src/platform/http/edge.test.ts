@@ -268,3 +268,18 @@ test('the address of the caller is what a trusted proxy says, and nobody else', 
     assert.equal(answer.json().from, expected)
   }
 })
+
+test('a stop does not wait for ever: what is not done within the grace is cut off', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const server = await makeServer(t, { graceMs: 50 }, (made) => {
+    made.get('/v1/never', { config: CONFIG }, () => {
+      entered.resolve()
+      return new Promise(() => {})
+    })
+  })
+  const url = await server.listen({ host: '127.0.0.1', port: 0 })
+  const cut = assert.rejects(fetch(`${url}/v1/never`))
+  await entered.promise
+  await server.close()
+  await cut
+})

@@ -48,6 +48,8 @@ export interface HttpServerOptions {
   readonly trustedProxies?: readonly string[]
   /** How long a server that stops still takes requests, while those who send them learn that it leaves. */
   readonly drainMs?: number
+  /** How long requests under way then have to finish; 10 seconds. */
+  readonly graceMs?: number
   /** Refuses requests before there are too many. */
   readonly load?: LoadWatch
   /** How much each caller may ask for. */
@@ -59,6 +61,8 @@ export interface HttpServerOptions {
   /** Knows the trace of the request under way. */
   readonly traces?: Traces
 }
+
+const GRACE_MS = 10_000
 
 const httpErrors = defineErrors({ route_not_found: { status: 404 } })
 
@@ -148,7 +152,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   server.decorate('openStreams', openStreams)
   addSecurityHeaders(plain)
   addTraces(plain, options.traces ?? makeTraces(), options.makeId)
-  addDraining(plain, options.drainMs ?? 0, openStreams)
+  addDraining(plain, { drainMs: options.drainMs ?? 0, graceMs: options.graceMs ?? GRACE_MS, openStreams })
   addCors(plain, options.corsOrigins ?? [])
   if (options.load) addLoadShedding(plain, options.load)
   checkAccess(plain, options.authenticate)
