@@ -20,6 +20,8 @@ export interface Reply {
 export interface ReceivedCall {
   readonly id: string
   readonly type: string
+  /** Of its data. */
+  readonly message: string | undefined
   readonly atMs: number
   readonly isVerified: boolean
 }
@@ -57,8 +59,8 @@ const receive = async (path: Path, request: http.IncomingMessage, response: http
   const { secret, replies } = path.script
   const reply = replies[Math.min(path.calls.length, replies.length - 1)]
   const isVerified = isSigned(secret, body, request.headers)
-  const { type } = JSON.parse(body) as { type: string }
-  path.calls.push({ id: String(request.headers['webhook-id']), type, atMs, isVerified })
+  const { type, data } = JSON.parse(body) as { type: string; data?: { message?: string } }
+  path.calls.push({ id: String(request.headers['webhook-id']), type, message: data?.message, atMs, isVerified })
   if (!isVerified) response.writeHead(401).end()
   else if (reply !== 'hang') response.writeHead(reply?.status ?? 200, reply?.headers).end()
 }
