@@ -51,6 +51,7 @@ interface Call {
   readonly outcome: Entry['outcome']
   resolve(value: Json): void
   reject(error: unknown): void
+  leave(): void
 }
 
 /** More answers than this mean that the run does not end. */
@@ -66,8 +67,11 @@ export const runJournaled = async (options: JournaledOptions): Promise<Journaled
   const open = (key: string, dueMs: number, outcome: Entry['outcome'], signal?: AbortSignal): Promise<Json> =>
     new Promise((resolve, reject) => {
       if (calls.has(key)) throw new Error(`the key ${key} was used twice at once`)
-      calls.set(key, { key, dueMs, outcome, resolve, reject })
-      signal?.addEventListener('abort', () => calls.delete(key), { once: true })
+      const onAbort = (): void => void calls.delete(key)
+      // One signal serves all calls of a branch: whoever is done leaves it, or each further call would look through all before it.
+      const leave = (): void => signal?.removeEventListener('abort', onAbort)
+      calls.set(key, { key, dueMs, outcome, resolve, reject, leave })
+      signal?.addEventListener('abort', onAbort, { once: true })
     })
   const host: AslHost = {
     now: () => nowMs,
@@ -89,6 +93,7 @@ export const runJournaled = async (options: JournaledOptions): Promise<Journaled
     const call = calls.get(entry.key)
     if (!call) throw new Error(`replay asked for other things than before: nobody waits for ${entry.key}`)
     calls.delete(entry.key)
+    call.leave()
     nowMs = entry.atMs
     journal.push(entry)
     if ('output' in entry.outcome) call.resolve(entry.outcome.output)
