@@ -44,18 +44,34 @@ const FETCH_LIMIT_MS = 3000
 /** How often jobs of dead processes are looked for: often enough that one is given again within `lockMs` + 5 s. */
 export const stalledIntervalMs = (lockMs: number): number => Math.min(2000, Math.ceil(lockMs / 2))
 
+/**
+ * BullMQ asks Redis for its version first, and a worker whose question fails is dead for good: so nothing is asked, and what
+ * every Redis since 6.0 can do is taken for granted.
+ */
+const connectionOver = (client: RedisClient, use: { shared: boolean; blocking: boolean }): RedisConnection => {
+  const connection = new RedisConnection(client, { ...use, skipVersionCheck: true })
+  connection.client.then(
+    () => {
+      connection.capabilities = { canDoubleTimeout: true, canBlockFor1Ms: false }
+    },
+    // The client was ended before it was ever connected.
+    () => {},
+  )
+  return connection
+}
+
 /** BullMQ would copy the shared client's options for the connection to wait on; the two need different ones. */
 const backendOf =
   (prefix: string, shared: RedisClient, blocking: RedisClient): BackendFactory<RedisQueueBackend> =>
   (name, options) => {
     const keys = new QueueKeys(prefix)
     return new RedisQueueBackend(
-      new RedisConnection(shared, { shared: true, blocking: false }),
+      connectionOver(shared, { shared: true, blocking: false }),
       name,
       keys.getKeys(name),
       (type) => keys.toKey(name, type),
       options,
-      new RedisConnection(blocking, { shared: false, blocking: true }),
+      connectionOver(blocking, { shared: false, blocking: true }),
     )
   }
 

@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import { makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
 import { checkSettings } from './settings-check.ts'
 
-export type { RedisClient, RedisNode, RedisTarget, RedisUse } from './client-options.ts'
+export type { RedisClient, RedisTarget, RedisUse } from './client-options.ts'
 
 export interface RedisOptions extends RedisTarget {
   readonly log: Pick<Log, 'warn' | 'info'>
