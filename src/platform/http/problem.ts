@@ -126,7 +126,11 @@ const toProblem = (error: unknown, request: FastifyRequest): Problem => {
 
 export const sendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const problem = toProblem(error, request)
-  if (problem.status >= 500) request.log.error({ err: error }, 'a request failed')
+  if (problem.status >= 500) {
+    // What passes by itself (load, a stop) is no fault, and a flood of it must not become a flood of lines.
+    const passes = error instanceof AppError && error.retryable
+    request.log[passes ? 'debug' : 'error']({ err: error }, passes ? 'a request was put off' : 'a request failed')
+  }
   if (error instanceof AppError && error.retryAfterMs !== undefined) {
     reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { wholeFile } from '../../../test/support/cleanup.ts'
+import { connectRedis, randomPrefix, testRedisClusterTarget } from '../../../test/support/redis.ts'
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts'
 import { makeFakeClock, systemClock } from '../clock.ts'
 import { makeLog } from '../log.ts'
@@ -19,6 +20,14 @@ testRateLimiter({ name: 'memory', make: (clock) => makeMemoryLimiter({ clock }) 
 testRateLimiter({
   name: 'Redis',
   make: async (clock) => makeRedisLimiter({ redis: await server.connect(), clock }),
+})
+
+testRateLimiter({
+  name: 'Redis Cluster',
+  async make(clock) {
+    const { client } = await connectRedis(testRedisClusterTarget())
+    return makeRedisLimiter({ redis: client, clock, prefix: `${randomPrefix()}:` })
+  },
 })
 
 test('the memory limiter forgets the keys asked for longest ago', () => {
