@@ -31,6 +31,7 @@ export interface TaskCommand extends CommandBase {
   readonly waitForToken: boolean
   /** Under this token the task is found by whoever answers it. */
   readonly token?: string | undefined
+  readonly limitKey?: string | undefined
 }
 
 export interface RunCommand extends CommandBase {

@@ -91,6 +91,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
           heartbeatMs: optionalMs(options.heartbeatTimeout),
           delayMs: optionalMs(options.delay),
           waitForToken: false,
+          limitKey: options.limitKey,
         },
         abortSignal,
       )) as T

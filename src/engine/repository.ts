@@ -117,13 +117,12 @@ export const makeRunRepository = (handle: Handle) => {
           }
           return found
         },
-        async head(priority, tenantId, limit) {
-          const query = queued().where('priority', '=', priority).where('tenant_id', '=', tenantId)
-          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
-        },
-        async oldest(priority, beforeMs, limit) {
-          const query = queued().where('priority', '=', priority).where('created_at', '<', beforeMs)
-          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
+        // Runs have no limit keys.
+        keys: async (_priority, _tenantId, afterKey) => (afterKey === undefined ? [''] : []),
+        async head(priority, tenantId, _key, limit) {
+          const query = queued().select('created_at').where('priority', '=', priority)
+          const rows = await query.where('tenant_id', '=', tenantId).orderBy('id').limit(limit).execute()
+          return rows.map((row) => ({ ...jobOf(row), sinceMs: row.created_at }))
         },
         async look(ids) {
           const rows = await db

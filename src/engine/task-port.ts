@@ -24,6 +24,8 @@ export interface RunTaskSpec {
   readonly waitForToken?: boolean
   /** Under this token the task is found by whoever answers it. */
   readonly token?: string | undefined
+  /** Tasks of the tenant with the same one share the limits that are set for it. */
+  readonly limitKey?: string | undefined
 }
 
 /** A task that is made but not committed yet. */

@@ -49,7 +49,7 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     const { tenantId, projectId, id: runId } = memory.run
     const priority = command.priority ?? memory.run.priority
     const spec = { tenantId, projectId, runId, stepKey, kind, input, priority, retry, waitForToken, token }
-    const planned = env.tasks.plan({ ...spec, timeoutMs, heartbeatMs, delayMs })
+    const planned = env.tasks.plan({ ...spec, timeoutMs, heartbeatMs, delayMs, limitKey: command.limitKey })
     found.ref = planned.id
     writes.push(...planned.writes)
     memory.events.push(...planned.events)

@@ -95,6 +95,8 @@ export interface TaskOptions extends StepOptions {
   readonly delay?: Duration
   /** The attempt fails when no heartbeat came for so long. */
   readonly heartbeatTimeout?: Duration
+  /** Tasks with the same one share the limits that are set for it, e.g. those of a service that is called. */
+  readonly limitKey?: string
 }
 
 export interface RunOptions {

@@ -5,5 +5,6 @@ import { notifications } from './0002-notifications.ts'
 import { identity } from './0003-identity.ts'
 import { gateway } from './0004-gateway.ts'
 import { cluster } from './0005-cluster.ts'
+import { queues } from './0006-queues.ts'
 
-export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster]
+export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster, queues]

@@ -2,9 +2,8 @@
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
-import type { Backlog } from '../platform/queue/admission.ts'
-import type { BacklogSource } from '../platform/queue/fair-backlog.ts'
-import type { Job, Partition } from '../platform/queue/queue.ts'
+import type { Partition } from '../platform/queue/queue.ts'
+import { makeTaskBacklog } from './repository-backlog.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
 import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
 
@@ -73,62 +72,7 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** The backlog of a partition. */
-    backlog(partition: Partition): BacklogSource & Pick<Backlog, 'look'> {
-      const queued = () =>
-        db
-          .selectFrom('tasks')
-          .select(['id', 'tenant_id', 'priority'])
-          .where('status', '=', 'queued')
-          .where('partition_name', '=', partition)
-      const jobOf = (row: { id: string; tenant_id: string; priority: number }): Job => ({
-        ...{ id: row.id, partition, tenantId: row.tenant_id, priority: row.priority as Task['priority'] },
-      })
-      const nextTenant = compileOnce(handle, () =>
-        db
-          .selectFrom('tasks')
-          .select('tenant_id')
-          .where('status', '=', 'queued')
-          .where('partition_name', '=', partition)
-          .where('priority', '=', VALUE as unknown as number)
-          .where('tenant_id', '>', VALUE)
-          .orderBy('tenant_id')
-          .limit(1),
-      )
-      return {
-        async tenants(priority, afterTenantId, limit) {
-          const found: string[] = []
-          // From one to the next by the index, however many tasks each has.
-          for (let after = afterTenantId; found.length < limit; ) {
-            const [row] = await nextTenant('queued', partition, priority, after, 1)
-            if (!row) break
-            found.push(row.tenant_id)
-            after = row.tenant_id
-          }
-          return found
-        },
-        async head(priority, tenantId, limit) {
-          const query = queued().where('priority', '=', priority).where('tenant_id', '=', tenantId)
-          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
-        },
-        async oldest(priority, beforeMs, limit) {
-          const query = queued().where('priority', '=', priority).where('created_at', '<', beforeMs)
-          return (await query.orderBy('id').limit(limit).execute()).map(jobOf)
-        },
-        async look(ids) {
-          const rows = await db
-            .selectFrom('tasks')
-            .select(['id', 'tenant_id', 'priority', 'status'])
-            .where('id', 'in', ids)
-            .where('status', 'in', ['queued', 'running'])
-            .execute()
-          const [queuedRows, working] = [
-            rows.filter((row) => row.status === 'queued'),
-            rows.filter((row) => row.status === 'running'),
-          ]
-          return { queued: queuedRows.map(jobOf), working: working.map((row) => row.id) }
-        },
-      }
-    },
+    backlog: (partition: Partition) => makeTaskBacklog(handle, partition),
 
     async due(nowMs: number, limit: number): Promise<Task[]> {
       const rows = await tasks()

@@ -27,6 +27,7 @@ export type TaskRow = {
   deadline_at: number | null
   progress: string | null
   idempotency_key: string | null
+  limit_key: string
   created_at: number
   started_at: number | null
   finished_at: number | null
@@ -71,6 +72,7 @@ const insertTaskRow = insertRows('tasks', {
   run_at: bigint,
   deadline_at: bigint,
   idempotency_key: text,
+  limit_key: text,
   created_at: bigint,
   started_at: bigint,
 })
@@ -108,6 +110,7 @@ export const insertTask = (task: Task, inputText: string): Write => ({
     task.runAtMs,
     task.deadlineAtMs,
     task.idempotencyKey,
+    task.limitKey ?? '',
     task.createdAtMs,
     task.startedAtMs,
   ],
@@ -318,6 +321,7 @@ export const toTask = (row: TaskRow): Task => ({
   deadlineAtMs: row.deadline_at,
   progress: parse(row.progress),
   idempotencyKey: row.idempotency_key,
+  limitKey: row.limit_key === '' ? null : row.limit_key,
   createdAtMs: row.created_at,
   startedAtMs: row.started_at,
   finishedAtMs: row.finished_at,

@@ -66,6 +66,8 @@ export interface NewTask {
   readonly retry?: RetryPolicy | undefined
   /** A second task with the same key of the same tenant is not made: the first is returned. */
   readonly idempotencyKey?: string | undefined
+  /** Tasks of the tenant with the same one share the limits that are set for it. */
+  readonly limitKey?: string | undefined
 }
 
 const SWEEP_LIMIT = 500
@@ -98,10 +100,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   })
 
   /** `isOurs`: its run is carried by this process, which wants to hear of the end. */
-  const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition'>, isOurs = false): void => {
-    const { id, tenantId, priority, partition } = task
+  const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition' | 'limitKey'>, isOurs = false): void => {
+    const { id, tenantId, priority, partition, limitKey } = task
     const job: Job = { id, partition, tenantId, priority, ...(isOurs ? { replyTo: workerId } : {}) }
-    admissions.offer(job)
+    admissions.offer(limitKey === null ? job : { ...job, key: limitKey })
   }
 
   const sweeper = makeSweeper({
@@ -149,6 +151,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     readonly runAtMs: number | undefined
     readonly deadlineAtMs: number | null
     readonly idempotencyKey: string | null
+    readonly limitKey: string | null
   }
 
   /** A task that starts with its birth when the executor has a place to spare, and is queued or scheduled otherwise. */
@@ -157,7 +160,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     const partition = partitionOf(draft.kind)
     const isAnswered = isOutside(draft.kind)
     const isLater = !isAnswered && draft.runAtMs !== undefined && draft.runAtMs > nowMs
-    const mayStart = !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId)
+    const mayStart =
+      !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId, draft.limitKey ?? undefined)
     const place = mayStart ? executor.reserve(partition) : undefined
     const isRunning = place !== undefined
     const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
@@ -218,7 +222,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
     const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
     const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
-    return make({ ...base, deadlineAtMs: null, idempotencyKey }, JSON.stringify(input))
+    return make({ ...base, deadlineAtMs: null, idempotencyKey, limitKey: spec.limitKey ?? null }, JSON.stringify(input))
   }
 
   const same = (task: Task, request: NewTask): Task => {
@@ -229,7 +233,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   }
 
   const create = async (request: NewTask): Promise<{ task: Task; isNew: boolean }> => {
-    const { tenantId, projectId, kind, input, priority, runAtMs, idempotencyKey = null } = request
+    const { tenantId, projectId, kind, input, priority, runAtMs, idempotencyKey = null, limitKey = null } = request
     const inputText = serialize(input, options.payloadLimitBytes, 'the input of the task')
     await handlers.find(tenantId, kind)
     const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
@@ -243,7 +247,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
     const deadlineAtMs = request.deadlineAtMs ?? null
     const base = { tenantId, projectId, runId: null, stepKey: null, kind, input, priority, settings, runAtMs }
-    const made = make({ ...base, deadlineAtMs, idempotencyKey }, inputText)
+    const made = make({ ...base, deadlineAtMs, idempotencyKey, limitKey }, inputText)
     try {
       await db.commit({ writes: made.writes, events: made.events })
     } catch (error) {

@@ -57,6 +57,8 @@ export interface Task {
   /** What the attempt last reported of itself. */
   readonly progress: Json
   readonly idempotencyKey: string | null
+  /** Tasks of a tenant with the same one share the limits that are set for it. */
+  readonly limitKey: string | null
   readonly createdAtMs: number
   readonly startedAtMs: number | null
   readonly finishedAtMs: number | null

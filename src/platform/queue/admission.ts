@@ -15,8 +15,10 @@ export interface Backlog {
 
 export interface BacklogHead {
   readonly jobs: readonly Job[]
-  /** There is no more than that. */
+  /** There is no more than that, but for what is at a limit or paused. */
   readonly isAll: boolean
+  /** All tenants were looked at; otherwise the next reading goes on with the others. */
+  readonly isTurnDone: boolean
 }
 
 export interface AdmissionOptions {
@@ -49,6 +51,10 @@ const OLD_MS = 15_000
 const PLACES_EVERY_MS = 10_000
 /** Jobs that travel together. */
 const BATCH = 500
+/** After a failure the backlog is read again so much later. */
+const AFTER_FAILURE_MS = 1000
+/** Readings in a row in which nothing could go on: the rest is left to the next sweep. */
+const BARREN_MAX = 20
 
 export const makeAdmission = (options: AdmissionOptions): Admission => {
   const { queue, window, clock, partition, backlog, entrant, onError } = options
@@ -57,44 +63,52 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
   let flushing: Promise<void> | undefined
   let leaving: Promise<void> | undefined
   let refilling: Promise<void> | undefined
-  let disarmAgain: (() => void) | undefined
+  let isAsked = false
+  let again: { readonly atMs: number; disarm(): void } | undefined
 
-  /** Those that get a place go to the queue; returns how many. */
-  const enter = async (jobs: readonly Job[], isRefill: boolean): Promise<number> => {
+  /** Those that get a place go to the queue: how many, and whether others found none. */
+  const enter = async (jobs: readonly Job[], isRefill: boolean): Promise<{ count: number; isFull: boolean }> => {
     const able = jobs.flatMap((job) => {
       const asks = entrant(job)
       return asks ? [{ job, asks }] : []
     })
-    if (able.length === 0) return 0
+    if (able.length === 0) return { count: 0, isFull: false }
     const entries = await window.enter(
       partition,
       able.map(({ asks }) => asks),
       isRefill,
     )
     const admitted: Job[] = []
+    let isFull = false
     entries.forEach((entry, i) => {
       if ('rank' in entry) admitted.push({ ...(able[i] as { job: Job }).job, rank: entry.rank })
       else if (entry.refused === 'rate') refillIn(entry.againInMs)
+      else if (entry.refused === 'full') isFull = true
     })
     if (admitted.length > 0) await add(admitted)
-    return admitted.length
+    return { count: admitted.length, isFull }
   }
 
   const add = async (jobs: readonly Job[]): Promise<void> => {
     try {
       await queue.add(jobs)
     } catch (error) {
-      // Should this fail as well, the sweep finds them.
-      for (const job of jobs) left(job)
+      // Should this fail as well, the sweep finds them. Whoever waits for the places is served by the refill to come.
+      const ids = jobs.map((job) => job.id)
+      await window.leave(partition, ids).catch(onError)
       throw error
     }
   }
 
   const refillIn = (ms: number): void => {
-    disarmAgain ??= clock.after(ms, () => {
-      disarmAgain = undefined
+    const atMs = clock.now() + ms
+    if (again && again.atMs <= atMs) return
+    again?.disarm()
+    const disarm = clock.after(ms, () => {
+      again = undefined
       void refill()
     })
+    again = { atMs, disarm }
   }
 
   const flush = async (): Promise<void> => {
@@ -107,6 +121,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
         await enter(jobs, false)
       } catch (error) {
         onError(error)
+        refillIn(AFTER_FAILURE_MS)
       }
     }
     flushing = undefined
@@ -126,27 +141,45 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
     leaving = undefined
   }
 
+  /** Fills the window from the backlog; resolves with whether all that can go on has. */
+  const fill = async (): Promise<boolean> => {
+    for (let barren = 0; barren < BARREN_MAX; ) {
+      const room = Math.min(await window.room(partition), BATCH)
+      if (room <= 0) return false
+      const { jobs, isAll, isTurnDone } = await backlog.read(room, await window.inside(partition))
+      const { count, isFull } = await enter(jobs, true)
+      if (isFull && count === 0) return false
+      if (isAll && !isFull) return true
+      // Those that are at a limit come back when it has room.
+      if (count === 0 && isTurnDone) return true
+      barren = count === 0 ? barren + 1 : 0
+    }
+    return true
+  }
+
   const readAndEnter = async (): Promise<void> => {
-    if (!(await window.beginRefill(partition))) return
-    let isDrained = false
-    try {
-      for (;;) {
-        const room = Math.min(await window.room(partition), BATCH)
-        if (room <= 0) return
-        const { jobs, isAll } = await backlog.read(room, await window.inside(partition))
-        const entered = await enter(jobs, true)
-        isDrained = isAll
-        // Those that are refused for a limit come back when it has room.
-        if (isAll || entered === 0) return
-      }
-    } finally {
-      await window.endRefill(partition, isDrained)
+    for (let goesOn = true; goesOn; ) {
+      if (!(await window.beginRefill(partition))) return
+      const isDrained = await fill().catch(async (error: unknown) => {
+        await window.endRefill(partition, false).catch(onError)
+        throw error
+      })
+      goesOn = await window.endRefill(partition, isDrained)
     }
   }
 
   const refill = (): Promise<void> => {
-    refilling ??= readAndEnter()
-      .catch(onError)
+    isAsked = true
+    refilling ??= (async () => {
+      while (isAsked) {
+        isAsked = false
+        await readAndEnter()
+      }
+    })()
+      .catch((error: unknown) => {
+        onError(error)
+        refillIn(AFTER_FAILURE_MS)
+      })
       .finally(() => {
         refilling = undefined
       })
@@ -175,7 +208,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
         await queue.add(queued)
         const known = new Set([...queued.map((job) => job.id), ...working])
         const over = ids.filter((id) => !known.has(id))
-        if (over.length > 0) await window.leave(partition, over)
+        if (over.length > 0 && (await window.leave(partition, over))) void refill()
       }
     },
     serve(places) {

@@ -1,26 +1,31 @@
 /**
- * Reads the head of a backlog in the database: by priority, within it by turns between tenants according to their weights, each
- * tenant's oldest first. What has waited long beside more urgent work is taken along as if it were as urgent.
+ * Reads the head of a backlog in the database: by priority, within it fairly between tenants according to their weights, within a tenant
+ * by turns between its limit keys, each in the order in which it came. What has waited long beside more urgent work is taken along as if
+ * it were as urgent.
  */
 import type { Clock } from '../clock.ts'
 import type { BacklogHead } from './admission.ts'
 import type { Job, Priority } from './queue.ts'
 import type { Inside } from './window.ts'
 
+export interface WaitingJob extends Job {
+  readonly sinceMs: number
+}
+
 export interface BacklogSource {
   /** Tenants with queued work of that priority that come after `afterTenantId`, in the order of their ids. */
   tenants(priority: Priority, afterTenantId: string, limit: number): Promise<string[]>
-  /** A tenant's oldest of that priority. */
-  head(priority: Priority, tenantId: string, limit: number): Promise<Job[]>
-  /** The oldest of that priority that were made before that moment. */
-  oldest(priority: Priority, beforeMs: number, limit: number): Promise<Job[]>
+  /** The limit keys of a tenant's queued work, in order, those after `afterKey`; '' stands for work without one. */
+  keys(priority: Priority, tenantId: string, afterKey: string | undefined, limit: number): Promise<string[]>
+  /** A tenant's oldest of that priority and key. */
+  head(priority: Priority, tenantId: string, key: string, limit: number): Promise<WaitingJob[]>
 }
 
 export interface FairBacklogOptions {
   readonly source: BacklogSource
   readonly clock: Clock
   weightOf(tenantId: string): number
-  /** How many of a tenant's jobs could go on at most; the rest is not read. */
+  /** How many of a tenant's jobs could be under way at most; the rest is not read. */
   mostOf(tenantId: string): number
   isPaused(tenantId: string): boolean
   /** After so long work counts as urgent as the most urgent that waits. */
@@ -28,78 +33,138 @@ export interface FairBacklogOptions {
 }
 
 const PRIORITIES: readonly Priority[] = [1, 2, 3, 4]
-/** Tenants of one priority that one reading looks at; the next goes on after them. */
+/** Tenants of one priority, and keys of one tenant, that one reading looks at; the next goes on after them. */
 const TENANTS = 100
-/** The part of a reading that goes to aged work. */
+const KEYS = 20
+/** The part of a reading that goes to aged work of each priority. */
 const AGED_PART = 1 / 8
 
-/** One of each in turn. */
-const interleave = (lists: readonly (readonly Job[])[]): Job[] => {
-  const longest = Math.max(0, ...lists.map((list) => list.length))
-  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list[i] ?? [])).flat()
+interface Turn {
+  readonly names: readonly string[]
+  /** All that there are. */
+  readonly isAll: boolean
 }
+
+/** Reads names by turns: each call goes on where the one before ended, and begins anew at the end. */
+const makeTurns = () => {
+  const ends = new Map<string, string>()
+  return async (
+    what: string,
+    count: number,
+    read: (after: string | undefined, limit: number) => Promise<string[]>,
+  ): Promise<Turn> => {
+    const after = ends.get(what)
+    // One more than wanted tells whether there are more.
+    const rest = await read(after, count + 1)
+    ends.delete(what)
+    const isAll = rest.length <= count
+    let names = rest.slice(0, count)
+    if (!isAll) ends.set(what, names[count - 1] as string)
+    if (!isAll || after === undefined || names.length === count) return { names, isAll: isAll && after === undefined }
+    const room = count - names.length
+    const first = await read(undefined, room + 1)
+    const others = first.filter((name) => !names.includes(name)).slice(0, room)
+    const isRound = first.length <= room || first.some((name) => names.includes(name))
+    if (!isRound) ends.set(what, others.at(-1) as string)
+    names = [...names, ...others]
+    return { names, isAll: isRound }
+  }
+}
+
+/** One of each in turn, or as many as its weight. */
+const interleave = (
+  lists: readonly { readonly weight: number; readonly jobs: readonly WaitingJob[] }[],
+): WaitingJob[] =>
+  lists
+    .flatMap(({ weight, jobs }) => jobs.map((job, i) => ({ job, turn: Math.floor(i / weight) })))
+    .toSorted((a, b) => a.turn - b.turn)
+    .map(({ job }) => job)
+
+const jobOf = ({ sinceMs: _, ...job }: WaitingJob, priority = job.priority): Job => ({ ...job, priority })
+
+const laneOf = (tenantId: string, key = ''): string => `${tenantId}/${key}`
 
 export const makeFairBacklog = (options: FairBacklogOptions) => {
   const { source, clock, weightOf, mostOf, isPaused, agedAfterMs = 10_000 } = options
-  /** Where the last reading of a priority ended, when not all tenants had their turn. */
-  const turns = new Map<Priority, string>()
-
-  const tenantsInTurn = async (priority: Priority): Promise<{ tenants: string[]; isAll: boolean }> => {
-    const after = turns.get(priority) ?? ''
-    const rest = await source.tenants(priority, after, TENANTS)
-    const isFull = rest.length === TENANTS
-    const again = isFull || after === '' ? [] : await source.tenants(priority, '', TENANTS - rest.length)
-    const tenants = [...new Set([...rest, ...again])].filter((tenantId) => !isPaused(tenantId))
-    if (isFull) turns.set(priority, rest.at(-1) as string)
-    else turns.delete(priority)
-    return { tenants, isAll: !isFull }
-  }
+  const inTurn = makeTurns()
 
   return async (limit: number, inside: ReadonlyMap<string, Inside>): Promise<BacklogHead> => {
-    const insideOf = new Map<string, number>()
-    for (const { tenantId } of inside.values()) insideOf.set(tenantId, (insideOf.get(tenantId) ?? 0) + 1)
+    const counts = new Map<string, number>()
+    const count = (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1)
+    for (const { tenantId, key } of inside.values()) {
+      count(tenantId)
+      count(laneOf(tenantId, key))
+    }
+    const insideOf = (name: string): number => counts.get(name) ?? 0
     const taken = new Set<string>()
+    const aged: Job[] = []
     const jobs: Job[] = []
     let isAll = true
+    let isTurnDone = true
     let mostUrgent: Priority | undefined
-    const take = (found: readonly Job[]): void => {
-      for (const job of found) taken.add(job.id)
-      jobs.push(...found)
+
+    /** The head of what a tenant has of a priority, at most `part` jobs. */
+    const readTenant = async (lap: string, priority: Priority, tenantId: string, part: number) => {
+      // One beyond the limit: whoever is refused for it hears when there is room again.
+      const want = Math.min(part, Math.max(0, mostOf(tenantId) - insideOf(tenantId)) + 1)
+      const keys = await inTurn(`${lap}/${tenantId}`, KEYS, (after, most) =>
+        source.keys(priority, tenantId, after, most),
+      )
+      const each = Math.ceil(want / Math.max(keys.names.length, 1))
+      let hasMore = false
+      const heads = await Promise.all(
+        keys.names.map(async (key) => {
+          const most = each + insideOf(laneOf(tenantId, key))
+          const found = await source.head(priority, tenantId, key, most)
+          if (found.length === most && want === part) hasMore = true
+          return { weight: 1, jobs: found.filter(({ id }) => !inside.has(id) && !taken.has(id)).slice(0, each) }
+        }),
+      )
+      return { jobs: interleave(heads).slice(0, want), hasMore, isRound: keys.isAll }
+    }
+
+    const readFairly = async (lap: string, priority: Priority, room: number) => {
+      const turn = await inTurn(lap, Math.min(TENANTS, room), (after, most) =>
+        source.tenants(priority, after ?? '', most),
+      )
+      const tenants = turn.names.filter((tenantId) => !isPaused(tenantId))
+      const weights = tenants.reduce((sum, tenantId) => sum + weightOf(tenantId), 0)
+      const heads = await Promise.all(
+        tenants.map(async (tenantId) => {
+          const weight = weightOf(tenantId)
+          return { weight, ...(await readTenant(lap, priority, tenantId, Math.ceil((room * weight) / weights))) }
+        }),
+      )
+      return {
+        tenants,
+        found: interleave(heads),
+        hasMore: heads.some((head) => head.hasMore),
+        isRound: turn.isAll && heads.every((head) => head.isRound),
+      }
     }
 
     const takeAged = async (priority: Priority, urgent: Priority): Promise<void> => {
       const most = Math.max(1, Math.floor(limit * AGED_PART))
-      const old = await source.oldest(priority, clock.now() - agedAfterMs, most)
-      const fresh = old.filter((job) => !inside.has(job.id) && !isPaused(job.tenantId))
-      take(fresh.map((job) => ({ ...job, priority: urgent })))
-    }
-
-    const takeFairly = async (priority: Priority, tenants: readonly string[], room: number): Promise<void> => {
-      const weights = tenants.reduce((sum, tenantId) => sum + weightOf(tenantId), 0)
-      const heads = await Promise.all(
-        tenants.map(async (tenantId) => {
-          const part = Math.ceil((room * weightOf(tenantId)) / weights)
-          // At least one: whoever is at a limit is to be told of it, so that it hears when there is room again.
-          const want = Math.max(1, Math.min(part, mostOf(tenantId) - (insideOf.get(tenantId) ?? 0)))
-          const count = want + (insideOf.get(tenantId) ?? 0)
-          const found = await source.head(priority, tenantId, count)
-          if (found.length === count && want === part) isAll = false
-          return found.filter((job) => !inside.has(job.id) && !taken.has(job.id)).slice(0, want)
-        }),
-      )
-      take(interleave(heads))
+      const { found } = await readFairly(`aged/${priority}`, priority, most)
+      const old = found.filter(({ sinceMs }) => sinceMs < clock.now() - agedAfterMs).slice(0, most)
+      for (const { id } of old) taken.add(id)
+      aged.push(...old.map((job) => jobOf(job, urgent)))
     }
 
     for (const priority of PRIORITIES) {
       if (mostUrgent !== undefined) await takeAged(priority, mostUrgent)
-      if (jobs.length >= limit) isAll = false
-      if (jobs.length >= limit && mostUrgent !== undefined) continue
-      const turn = await tenantsInTurn(priority)
-      if (!turn.isAll) isAll = false
-      if (turn.tenants.length === 0) continue
-      mostUrgent ??= priority
-      await takeFairly(priority, turn.tenants, limit - jobs.length)
+      if (jobs.length >= limit) {
+        isAll = false
+        continue
+      }
+      const { tenants, found, hasMore, isRound } = await readFairly(`${priority}`, priority, limit - jobs.length)
+      if (tenants.length > 0) mostUrgent ??= priority
+      if (hasMore) isAll = false
+      if (!isRound) isTurnDone = false
+      for (const { id } of found) taken.add(id)
+      jobs.push(...found.map((job) => jobOf(job)))
     }
-    return { jobs, isAll }
+    const all = [...aged, ...jobs]
+    return { jobs: all.slice(0, limit), isAll: isAll && isTurnDone && all.length <= limit, isTurnDone }
   }
 }

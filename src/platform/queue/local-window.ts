@@ -91,7 +91,7 @@ const makePartition = (clock: Clock, windowSize: number) => {
     const againInMs = Math.max(...checks.map(([name, , { rate }]) => (rate ? rates.waitMs(name, rate) : 0)))
     if (againInMs > 0) return { refused: 'rate', againInMs }
     for (const [name, , { rate }] of checks) if (rate) rates.arrive(name, rate)
-    inside.set(id, { tenantId, keyName, enteredMs: clock.now() })
+    inside.set(id, { tenantId, key, keyName, enteredMs: clock.now() })
     change(tenants, tenantId, 1)
     if (keyName !== undefined) change(keys, keyName, 1)
     return { rank, isNew: true }

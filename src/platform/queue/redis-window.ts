@@ -203,8 +203,8 @@ export const makeRedisWindow = (options: RedisWindowOptions): Window => {
       const all = await redis.client.hgetall(keyOf(partition, 'ids'))
       return new Map<string, Inside>(
         Object.entries(all).map(([id, held]) => {
-          const [tenantId, , enteredMs] = JSON.parse(held) as [string, string | false, number]
-          return [id, { tenantId, enteredMs }]
+          const [tenantId, keyName, enteredMs] = JSON.parse(held) as [string, string | false, number]
+          return [id, { tenantId, enteredMs, ...(keyName && { key: keyName.slice(tenantId.length + 1) }) }]
         }),
       )
     },

@@ -84,7 +84,7 @@ export const describeWindow = ({ name, open }: WindowTarget): void => {
     clock.advance(20_000)
     const [[id, held] = []] = [...(await window.inside(P))]
     assert.equal(id, job.id)
-    assert.equal(held?.tenantId, 'a')
+    assert.deepEqual([held?.tenantId, held?.key], ['a', 'k'])
     assert.equal(held?.enteredMs, clock.now() - 20_000)
   })
 

@@ -57,6 +57,7 @@ export interface Window {
 
 export interface Inside {
   readonly tenantId: string
+  readonly key?: string | undefined
   readonly enteredMs: number
 }
 
