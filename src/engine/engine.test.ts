@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { DATABASES } from '../../test/support/databases.ts'
+import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
 import { NonRetryableError, type WorkflowFunction } from './index.ts'
 
@@ -13,7 +13,7 @@ const until = async (condition: () => boolean | Promise<boolean>, what: string):
   }
 }
 
-for (const database of DATABASES) {
+for (const database of BACKENDS) {
   const name = (title: string): string => `engine on ${database.name}: ${title}`
 
   const withEngine = (

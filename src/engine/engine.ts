@@ -356,7 +356,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     async sweep(nowMs) {
       const due = await runs.due(nowMs, HELD_GRACE_MS, SWEEP_LIMIT)
       const unheard = due.filter((run) => (keeper.get(run.id)?.seenNews ?? -1) < run.news)
-      for (const run of unheard) keeper.wake(run.id, {}, run.workerId ?? undefined)
+      for (const run of unheard) keeper.wake(run.id)
       if (due.length === SWEEP_LIMIT && unheard.length > 0) sweeper.soon()
       await admissions.look()
     },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { DATABASES } from '../../test/support/databases.ts'
+import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
 import type { Database } from '../platform/db/database.ts'
 import { makeEventLog } from '../platform/events/log.ts'
@@ -18,7 +18,7 @@ const slowed = (db: Database, ms: number): Database => ({
   },
 })
 
-for (const database of DATABASES) {
+for (const database of BACKENDS) {
   const race = (title: string, body: (db: Database) => Promise<void>): void => {
     test(`races on ${database.name}: ${title}`, async () => body((await database.open()).db))
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DATABASES } from '../../test/support/databases.ts'
+import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { commandsOf, compileRetry, type WorkflowFunction } from '../engine/index.ts'
 import { makeLocalBus } from '../platform/bus/bus.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
+import { noRules, type QueueRules } from '../platform/queue/rules.ts'
 import { makeActivities } from './activities.ts'
 
 const ONCE = compileRetry(undefined, 1)
@@ -29,10 +30,13 @@ const settled = async (engine: TestEngine, status: string): Promise<void> => {
   throw new Error(`no task became ${status}`)
 }
 
+/** Nothing is taken from the queue. */
+const allPaused: QueueRules = { ...noRules, entrant: () => undefined, isPaused: () => true, isFree: () => false }
+
 const poll = (engine: TestEngine, waitMs: number, signal = new AbortController().signal) =>
   engine.tasks.activities.poll({ tenantId: engine.tenantId, name: 'pack', worker: 'w1', waitMs, signal })
 
-for (const database of DATABASES) {
+for (const database of BACKENDS) {
   const name = (title: string): string => `tasks answered outside on ${database.name}: ${title}`
   const start = async (fn: WorkflowFunction, handlers: Parameters<typeof startTestEngine>[0]['handlers'] = {}) => {
     const { db } = await database.open()
@@ -88,7 +92,7 @@ for (const database of DATABASES) {
       workflows: { w: fn },
       handlers,
       tenantId: engine.tenantId,
-      concurrency: 0,
+      rules: allPaused,
     })
     await settled(next, 'queued')
     await next.tasks.answers.answer(next.tenantId, 'secret', { output: 'in time' })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { DATABASES } from '../../test/support/databases.ts'
+import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import type { Json } from '../platform/json.ts'
 import type { Task, TaskHandler } from './index.ts'
@@ -18,7 +18,7 @@ const until = async (engine: TestEngine, id: string, status: Task['status']): Pr
   throw new Error(`${id} did not become ${status}: ${JSON.stringify(await engine.tasks.find(engine.tenantId, id))}`)
 }
 
-for (const database of DATABASES) {
+for (const database of BACKENDS) {
   const withTasks = (
     title: string,
     handlers: Record<string, TaskHandler>,

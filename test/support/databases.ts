@@ -4,14 +4,14 @@ import type { Database } from '../../src/platform/db/database.ts'
 import { migrate } from '../../src/platform/db/migrate.ts'
 import { openPostgresDatabase } from '../../src/platform/db/postgres.ts'
 import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
-import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
+import { makeEventHub, type RelayedHub } from '../../src/platform/events/hub.ts'
 import { wholeFile } from './cleanup.ts'
 import { makeTestDatabaseUrl } from './postgres.ts'
 import { makeTempFolder } from './temp-folder.ts'
 
 export interface TestDatabase {
   readonly db: Database
-  readonly hub: EventHub
+  readonly hub: RelayedHub
 }
 
 export interface DatabaseKind {
@@ -20,7 +20,7 @@ export interface DatabaseKind {
   open(): Promise<TestDatabase>
 }
 
-const migrated = async (db: Database, hub: EventHub): Promise<TestDatabase> => {
+const migrated = async (db: Database, hub: RelayedHub): Promise<TestDatabase> => {
   wholeFile.after(() => db.stop())
   await migrate(db, migrations)
   return { db, hub }

@@ -9,17 +9,15 @@ import {
   type Run,
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
-import { type Bus, makeLocalBus } from '../../src/platform/bus/bus.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
 import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
 import type { Json } from '../../src/platform/json.ts'
 import { makeLog } from '../../src/platform/log.ts'
-import { makeLocalQueue } from '../../src/platform/queue/local-queue.ts'
-import { makeLocalWindow } from '../../src/platform/queue/local-window.ts'
 import { noRules, type QueueRules } from '../../src/platform/queue/rules.ts'
 import { makeTaskService, type TaskHandler, type TaskService, taskErrors } from '../../src/tasks/index.ts'
+import { openTestShared } from './backends.ts'
 
 export interface TestEngine {
   readonly engine: Engine
@@ -37,8 +35,6 @@ export interface TestEngine {
 
 export interface TestEngineOptions {
   readonly db: Database
-  /** Brings what other engines tell; alone without it. */
-  readonly bus?: Bus
   readonly hub?: EventHub
   readonly workflows?: Record<string, WorkflowFunction>
   /** Instead of `workflows`. */
@@ -61,9 +57,12 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   const db: Database = { ...options.db, commit: (unit) => (crashed ? new Promise(() => {}) : options.db.commit(unit)) }
   // On a shared database the test says who is dead; a lease of no length has always run out.
   const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
-  const queue = makeLocalQueue({ clock: systemClock, onError: (error) => log.error({ err: error }, 'a job broke') })
-  const window = makeLocalWindow({ clock: systemClock, windowSize: options.windowSize ?? 1000 })
-  const bus = options.bus ?? makeLocalBus()
+  const shared = await openTestShared(options.db, {
+    workerId,
+    windowSize: options.windowSize ?? 1000,
+    onError: (error) => log.error({ err: error }, 'a job broke'),
+  })
+  const { queue, window, bus } = shared
   const holder: { engine?: Engine } = {}
   const tasks = makeTaskService({
     db,
@@ -116,6 +115,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   await tasks.takeOver(dead)
   await engine.takeOver(dead)
   await workers.forget(dead)
+  await bus.start()
   await engine.start()
   tasks.startExecutor()
   const sweepers = [engine.sweeper, tasks.sweepers.due, tasks.sweepers.answers]
@@ -138,7 +138,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     for (const sweeper of sweepers) sweeper.stop()
     await engine.stop(graceMs)
     await tasks.stop(graceMs)
-    await queue.stop()
+    await shared.stop()
   }
   return {
     engine,
@@ -152,6 +152,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     stop,
     async crash() {
       crashed = true
+      shared.cut()
       void stop(0)
       await new Promise((resolve) => setTimeout(resolve, 5))
     },
