@@ -24,7 +24,7 @@ export interface IdentityOptions {
 const HOUR_MS = 3_600_000
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES = 1_048_576
-export const CALLBACK_PATH = '/auth/callback'
+const CALLBACK_PATH = '/auth/callback'
 
 /** `host:port`, as the allow-list of outbound calls has it. */
 export const hostOf = (url: string): string => {

@@ -9,7 +9,7 @@ export interface CookieRules {
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 
-export const isSecure = ({ origin }: CookieRules): boolean => origin.startsWith('https://')
+const isSecure = ({ origin }: CookieRules): boolean => origin.startsWith('https://')
 
 /** `__Host-` (RFC 6265bis): no subdomain and no plain connection can plant it. */
 const nameOf = (name: string, rules: CookieRules): string => `${isSecure(rules) ? '__Host-' : ''}aidos_${name}`

@@ -129,5 +129,3 @@ export const makeMemberRepository = (handle: Handle) => {
     },
   }
 }
-
-export type MemberRepository = ReturnType<typeof makeMemberRepository>

@@ -1,7 +1,6 @@
 /** What each role may do, as one table; and the permissions that a key's scopes stand for. */
 import { PERMISSIONS, type Permission } from '../platform/http/principal.ts'
 import { tenantErrors } from './errors.ts'
-import type { Scope } from './types.ts'
 
 export const ROLES = ['owner', 'admin', 'operator', 'developer', 'viewer'] as const
 /**
@@ -53,8 +52,8 @@ const mayOf = (permission: Permission, role: Role): boolean =>
 export const grantsOf = (role: Role): Set<Permission> =>
   new Set(PERMISSIONS.filter((permission) => mayOf(permission, role)))
 
-/** The permissions that scopes stand for. Throws `scope_unknown`. */
-export const permissionsOf = (scopes: readonly Scope[]): Set<Permission> => {
+/** The permissions that scopes (see types.ts) stand for. Throws `scope_unknown`. */
+export const permissionsOf = (scopes: readonly string[]): Set<Permission> => {
   const granted = new Set<Permission>()
   for (const scope of scopes) {
     const matching = PERMISSIONS.filter((permission) => {

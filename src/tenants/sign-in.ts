@@ -74,5 +74,3 @@ export const makeSignIn = ({ oidc, cookies, claims, members, newMemberRole, oper
     },
   }
 }
-
-export type SignIn = ReturnType<typeof makeSignIn>
