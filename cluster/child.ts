@@ -16,12 +16,19 @@ export interface ChildOptions {
   readonly onEnd?: (why: string, wasAsked: boolean) => void
 }
 
+export interface Life {
+  readonly pid: number
+  readonly fromMs: number
+  /** Undefined as long as it lasts. */
+  endMs: number | undefined
+}
+
 export interface Child {
   readonly name: string
   readonly pid: number | undefined
   readonly isRunning: boolean
-  /** All process ids that it has had. */
-  readonly pids: readonly number[]
+  /** All processes that it has been, the present one last. */
+  readonly lives: readonly Life[]
   readonly logFile: string
   /** Starts the process and supervises it from now on; it is not ready yet. */
   start(): void
@@ -52,7 +59,7 @@ const killLiving = (): void => {
 
 export const makeChild = (options: ChildOptions): Child => {
   const { name, command, env, cwd, logFile, user, restartAfterMs, onEnd = () => {} } = options
-  const pids: number[] = []
+  const lives: Life[] = []
   let child: ChildProcess | undefined
   let isWanted = false
   let restart: NodeJS.Timeout | undefined
@@ -63,13 +70,15 @@ export const makeChild = (options: ChildOptions): Child => {
     // A group of its own: Ctrl-C reaches the starter alone, which stops all in order.
     const started = spawn(file, args, { ...user, env, cwd, detached: true, stdio: ['ignore', log, log] })
     child = started
-    if (started.pid !== undefined) pids.push(started.pid)
+    const life: Life = { pid: started.pid ?? 0, fromMs: Date.now(), endMs: undefined }
+    lives.push(life)
     writeSync(log, `== ${new Date().toISOString()} ${name} started as process ${started.pid}\n`)
     closeSync(log)
     endWithProcess(started)
     const end = (why: string): void => {
       if (child !== started) return
       child = undefined
+      life.endMs = Date.now()
       note(why)
       onEnd(why, !isWanted)
       if (isWanted && restartAfterMs !== undefined) restart = setTimeout(launch, restartAfterMs)
@@ -87,7 +96,7 @@ export const makeChild = (options: ChildOptions): Child => {
   return {
     name,
     logFile,
-    pids,
+    lives,
     get pid() {
       return child?.pid
     },

@@ -49,6 +49,8 @@ export interface ServiceOptions {
 const BIN = path.join(import.meta.dirname, '../bin/aidos.js')
 const READY_MS = 120_000
 const ANSWER_MS = 2000
+/** Starts that fail, until no more are waited for: its servers may come back meanwhile. */
+const MOST_TRIES = 20
 const STOP_GRACE_MS = 8000
 
 const ask = (url: string): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
@@ -86,11 +88,11 @@ export const makeService = (options: ServiceOptions): Service => {
     ...{ name, role, port, url, dataDir, child, isReady },
     start: child.start,
     async ready(withinMs = READY_MS) {
-      let tries = 0
-      const hopeless = (): string | undefined => {
-        tries = child.pids.length
-        return tries > 5 ? `it ended ${tries} times, see ${child.logFile}` : undefined
-      }
+      const before = child.lives.length
+      const hopeless = (): string | undefined =>
+        child.lives.length > before + MOST_TRIES
+          ? `it ended ${MOST_TRIES} times and more, see ${child.logFile}`
+          : undefined
       await eventually(isReady, { what: `${name} to be ready (see ${child.logFile})`, withinMs, hopeless })
     },
     async state() {
@@ -100,7 +102,7 @@ export const makeService = (options: ServiceOptions): Service => {
       )
       return {
         ...{ name, role, port, pid: child.pid, isReady: await isReady() },
-        restarts: Math.max(0, child.pids.length - 1),
+        restarts: Math.max(0, child.lives.length - 1),
         runsLive: figure(metrics, 'aidos_runs_live'),
         tasksActive: figure(metrics, 'aidos_tasks_active'),
       }
