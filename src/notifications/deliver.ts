@@ -206,8 +206,9 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
   }
 }
 
+/** Without NUL, which PostgreSQL keeps in no text. */
 const describe = (error: unknown): string =>
-  error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error)
+  (error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error)).replaceAll('\u0000', '')
 
 /** Somebody changed or deleted the channel at the same moment; if it is still in use, the next 410 will disable it. */
 const unlessGoneOrChanged = (error: unknown): void => {

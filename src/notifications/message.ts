@@ -28,7 +28,7 @@ const errorText = (error: unknown): string => {
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text)
 
 /** One line for people: what happened, to what, and why. */
-export const toTitle = ({ type, data }: Message): string => {
+const toTitle = ({ type, data }: Message): string => {
   if (type === DIGEST_TYPE) return `${String(data.count)} notifications`
   const names = NAMING.map((field) => data[field]).filter((value) => typeof value === 'string')
   const facts = [...names, errorText(data.error)].filter((text) => text !== '')
@@ -111,7 +111,8 @@ export const toInboxItem = (delivery: Delivery, title: string): InboxItem => ({
   channelId: delivery.channelId,
   type: delivery.type,
   severity: severityOf(delivery.type),
-  title: cut(title, LONGEST_TEXT),
+  // PostgreSQL keeps no NUL in a text, and code of users can put one into an error.
+  title: cut(title.replaceAll('\u0000', ''), LONGEST_TEXT),
   message: delivery.message,
   memberId: delivery.memberId,
   readAtMs: null,

@@ -107,6 +107,15 @@ for (const database of DATABASES) {
       assert.deepEqual(await got(s, 1), ['agent.paused'])
     })
 
+    test('an event that holds a NUL is told of like any other', async (t) => {
+      const s = await scene(t)
+      await subscribeTo(s, { channelId: s.channelId, types: ['run.failed'] })
+      await s.notifications.start()
+      await s.tell('run.failed', { data: { target: 'a\u0000b', error: { code: 'x', message: '\u0000' } } })
+      await s.tell('run.failed')
+      assert.equal((await got(s, 2)).length, 2)
+    })
+
     test('a delivery whose task was not made before the process died gets it after the next start, once', async (t) => {
       const receiver = await startReceiver({ status: 200 })
       t.after(() => receiver.stop())

@@ -33,6 +33,9 @@ export interface Certificate {
   readonly cert: string
 }
 
+/** Of the machine: Node signs no certificates. */
+const OPENSSL = 'openssl'
+
 /** For `localhost`, signed by itself. */
 export const makeCertificate = async (t: Cleanup): Promise<Certificate> => {
   const folder = await makeTempFolder(t)
@@ -49,7 +52,7 @@ export const makeCertificate = async (t: Cleanup): Promise<Certificate> => {
     '/CN=localhost',
   ]
   const names = ['-addext', 'subjectAltName=DNS:localhost']
-  execFileSync('openssl', ['req', '-x509', ...made, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  execFileSync(OPENSSL, ['req', '-x509', ...made, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
 }
 
