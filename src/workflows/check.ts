@@ -2,7 +2,7 @@
 import { type Finding as AslFinding, parseDefinition, validate } from '../asl/index.ts'
 import type { Finding } from '../platform/errors.ts'
 import type { JsonObject } from '../platform/json.ts'
-import { type Bindings, RESOURCE_FORMS, unknownResources } from './resources.ts'
+import { type Bindings, unknownResources } from './resources.ts'
 
 export interface DefinitionFinding {
   readonly severity: 'error' | 'warning'
@@ -29,13 +29,13 @@ export const checkDefinition = (
 ): Check => {
   const parsed = parseDefinition(source, format)
   if (!parsed.ok) return toCheck(undefined, parsed.findings)
-  const unknown = unknownResources(parsed.definition, bindings).map(({ state, location, resource }) => ({
+  const unknown = unknownResources(parsed.definition, bindings).map(({ state, location, resource, allowed }) => ({
     severity: 'error' as const,
     code: 'UNKNOWN_RESOURCE',
     location,
     state,
     field: location.slice(location.lastIndexOf('/') + 1),
-    message: `"${resource}" is nothing that AIDOS has; allowed: ${RESOURCE_FORMS}`,
+    message: `"${resource}" is nothing that AIDOS has; allowed: ${allowed}`,
   }))
   return toCheck(parsed.definition, [...validate(parsed.definition).findings, ...unknown])
 }

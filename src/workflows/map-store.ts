@@ -26,6 +26,7 @@ export interface MapStore {
 }
 
 export const READ_RESOURCES = ['file:read', 'arn:aws:states:::s3:getObject', 'arn:aws:states:::s3:listObjectsV2']
+export const INPUT_TYPES = ['CSV', 'JSON', 'JSONL']
 export const WRITE_RESOURCES = ['file:write', 'arn:aws:states:::s3:putObject']
 
 export const readerFailed = (cause: string, reason?: unknown): AslError =>

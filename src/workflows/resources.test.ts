@@ -3,7 +3,14 @@ import { test } from 'node:test'
 import { AslError } from '../asl/index.ts'
 import type { JsonObject } from '../platform/json.ts'
 import { workOf } from './integrations.ts'
-import { type Bindings, readFunction, readResource, readStateMachine, unknownResources } from './resources.ts'
+import {
+  type Bindings,
+  RESOURCE_FORMS,
+  readFunction,
+  readResource,
+  readStateMachine,
+  unknownResources,
+} from './resources.ts'
 
 const LAMBDA = 'arn:aws:lambda:eu-west-1:123456789012:function'
 const bindings: Bindings = {
@@ -45,7 +52,7 @@ test('an activity is known by its ARN or its short form', () => {
 })
 
 test('what AIDOS cannot do is unknown, such as a signal with a token', () => {
-  for (const resource of ['signal:x.waitForTaskToken', 'sqs:send', '__proto__'])
+  for (const resource of ['signal:x.waitForTaskToken', 'sqs:send', '__proto__', 'task:token'])
     assert.equal(readResource(resource, {}), undefined, resource)
   assert.ok(readResource('arn:aws:states:::states:startExecution.waitForTaskToken', {}))
 })
@@ -55,9 +62,32 @@ test('a function that nothing is bound to is found in the definition, if its nam
     States: { A: { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', Parameters: { FunctionName } } },
   })
   assert.deepEqual(unknownResources(invoke('gone'), bindings), [
-    { state: 'A', location: '/States/A/Parameters/FunctionName', resource: 'gone' },
+    { state: 'A', location: '/States/A/Parameters/FunctionName', resource: 'gone', allowed: RESOURCE_FORMS },
   ])
   assert.deepEqual(unknownResources(invoke('notify'), bindings), [])
+})
+
+test('a Map that reads or writes what AIDOS cannot is found before it runs', () => {
+  const map = (read: string, type: string, write: string) => ({
+    States: {
+      M: {
+        Type: 'Map',
+        ItemReader: { Resource: read, ReaderConfig: { InputType: type } },
+        ResultWriter: { Resource: write },
+      },
+    },
+  })
+  const S3 = 'arn:aws:states:::s3'
+  assert.deepEqual(unknownResources(map(`${S3}:getObject`, 'CSV', `${S3}:putObject`), {}), [])
+  const found = unknownResources(map(`${S3}:selectObject`, 'PARQUET', 'file:append'), {})
+  assert.deepEqual(
+    found.map(({ location, resource }) => [location, resource]),
+    [
+      ['/States/M/ItemReader/Resource', `${S3}:selectObject`],
+      ['/States/M/ItemReader/ReaderConfig/InputType', 'PARQUET'],
+      ['/States/M/ResultWriter/Resource', 'file:append'],
+    ],
+  )
 })
 
 const integrate = (resource: string, input: JsonObject) => workOf(readResource(resource, {}) as never, input, bindings)

@@ -1,5 +1,7 @@
 /** What the `Resource` of a Task state may name, and what each means here. */
 import type { Json, JsonObject } from '../platform/json.ts'
+import { TOKEN_KIND } from '../tasks/index.ts'
+import { INPUT_TYPES, READ_RESOURCES, WRITE_RESOURCES } from './map-store.ts'
 
 /** ARNs, or their beginnings followed by `*`, and the resource that each stands for; a `*` there takes over the rest. */
 export type Bindings = Readonly<Record<string, string>>
@@ -58,7 +60,8 @@ const readPlain = (text: string): Resource | undefined => {
   const integration = INTEGRATIONS[service?.[1] ?? service?.[2] ?? '']
   if (integration) return { kind: 'integration', integration }
   const named = /^(task|signal):(.+)$/.exec(text)
-  if (!named) return undefined
+  // The tasks of that kind are the ones that wait with a token; no handler takes them.
+  if (!named || text === `task:${TOKEN_KIND}`) return undefined
   return named[1] === 'task'
     ? { kind: 'task', resource: named[2] as string }
     : { kind: 'signal', name: named[2] as string }
@@ -98,9 +101,11 @@ export interface UnknownResource {
   readonly state: string
   readonly location: string
   readonly resource: string
+  /** What could stand there instead. */
+  readonly allowed: string
 }
 
-/** Task states whose resource is nothing that AIDOS has, anywhere in a definition. */
+/** Resources, and forms of items, that are nothing that AIDOS has, anywhere in a definition. */
 export const unknownResources = (machine: JsonObject, bindings: Bindings, location = ''): UnknownResource[] => {
   const states = (machine.States ?? {}) as JsonObject
   return Object.entries(states).flatMap(([state, value]) => {
@@ -120,13 +125,31 @@ export const unknownResources = (machine: JsonObject, bindings: Bindings, locati
 
 const unknownHere = (state: string, definition: JsonObject, bindings: Bindings, at: string): UnknownResource[] => {
   const { Type, Resource: resource } = definition
+  if (Type === 'Map') return unknownOfMap(state, definition, at)
   if (Type !== 'Task' || typeof resource !== 'string') return []
+  const allowed = RESOURCE_FORMS
   const found = readResource(resource, bindings)
-  if (!found) return [{ state, location: `${at}/Resource`, resource }]
+  if (!found) return [{ state, location: `${at}/Resource`, resource, allowed }]
   if (found.kind !== 'integration' || found.integration !== 'lambda') return []
   // A function that is named by an expression is looked for when the state is reached.
   const field = definition.Arguments === undefined ? 'Parameters' : 'Arguments'
   const name = (definition[field] as JsonObject | undefined)?.FunctionName
   if (typeof name !== 'string' || name.startsWith('{%') || readFunction(name, bindings)) return []
-  return [{ state, location: `${at}/${field}/FunctionName`, resource: name }]
+  return [{ state, location: `${at}/${field}/FunctionName`, resource: name, allowed }]
 }
+
+const unknownOfMap = (state: string, definition: JsonObject, at: string): UnknownResource[] => {
+  const fields = [
+    ['ItemReader/Resource', READ_RESOURCES],
+    ['ItemReader/ReaderConfig/InputType', INPUT_TYPES],
+    ['ResultWriter/Resource', WRITE_RESOURCES],
+  ] as const
+  return fields.flatMap(([field, known]) => {
+    const resource = field.split('/').reduce<Json | undefined>(fieldOf, definition)
+    if (typeof resource !== 'string' || known.includes(resource)) return []
+    return [{ state, location: `${at}/${field}`, resource, allowed: known.join(', ') }]
+  })
+}
+
+const fieldOf = (value: Json | undefined, name: string): Json | undefined =>
+  value && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject)[name] : undefined
