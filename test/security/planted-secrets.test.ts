@@ -108,6 +108,8 @@ for (const environment of environments) {
       named: planted('named'),
       replaced: planted('replaced'),
     }
+    /** Secrets of keys, which their makers are shown. */
+    const shownOnce = new Set<string>()
     let isStopped = false
     try {
       await call('PUT', '/v1/secrets/HEADER', { value: secrets.replaced })
@@ -179,6 +181,15 @@ for (const environment of environments) {
       for (const path of ['audit', 'channels', 'skills/echo', 'agents/clerk', 'tasks', 'runs']) {
         assert.equal((await call('GET', `/v1/${path}`)).status, 200, path)
       }
+      // Its answer is kept for whoever asks again with the same key.
+      const again = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'idempotency-key': 'made-once-0001' }
+      for (let i = 0; i < 2; i++) {
+        const body = JSON.stringify({ name: 'made-once' })
+        const response = await fetch(`${app.url}/v1/keys`, { method: 'POST', headers: again, body })
+        const shown = ((await response.json()) as { key: string }).key.split('_')[2] as string
+        shownOnce.add(shown)
+      }
+      assert.equal(shownOnce.size, 1)
       await call('POST', '/v1/secrets/rotate')
       await app.stop()
       isStopped = true
@@ -192,7 +203,10 @@ for (const environment of environments) {
     // The search finds what is there: names are.
     for (const text of [rows, answers.join('\n')]) assert.ok(text.includes('HEADER'))
     assert.ok(lines.length > 0)
-    for (const [what, secret] of [...Object.entries(secrets), ['key', key.split('_')[2] as string]] as const) {
+    for (const [what, secret] of [
+      ...Object.entries(secrets),
+      ...[key.split('_')[2] as string, ...shownOnce].map((one) => ['key', one] as const),
+    ] as const) {
       const spellings = [
         secret,
         Buffer.from(secret).toString('base64').replace(/=*$/, ''),
