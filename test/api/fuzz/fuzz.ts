@@ -117,7 +117,14 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzReport> => {
       headers: {},
       ids: [],
     })
-    const matrix = routes.flatMap((route) => [undefined, ...world.keys.slice(2)].map((key) => ({ route, key })))
+    // Nobody, every role, the keys that just have what it takes, and a few that have something else.
+    const callers = (route: Route, at: number): (Key | undefined)[] => {
+      const single = world.keys.filter(({ permissions }) => permissions.size === 1)
+      const fitting = single.filter(({ permissions }) => route.permission && permissions.has(route.permission))
+      const others = [0, 1, 2].map((i) => single[(at * 7 + i * 13) % single.length])
+      return [undefined, ...world.keys.slice(2).filter((key) => !single.includes(key)), ...fitting, ...others]
+    }
+    const matrix = routes.flatMap((route, at) => callers(route, at).map((key) => ({ route, key })))
     await each(matrix, ({ route, key }) => send(route, nothing(route), key))
 
     for (let round = 0; round < rounds && Date.now() < endAtMs; round++) {
