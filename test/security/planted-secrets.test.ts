@@ -182,7 +182,11 @@ for (const environment of environments) {
         assert.equal((await call('GET', `/v1/${path}`)).status, 200, path)
       }
       // Its answer is kept for whoever asks again with the same key.
-      const again = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'idempotency-key': 'made-once-0001' }
+      const again = {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'made-once-0001',
+      }
       for (let i = 0; i < 2; i++) {
         const body = JSON.stringify({ name: 'made-once' })
         const response = await fetch(`${app.url}/v1/keys`, { method: 'POST', headers: again, body })
