@@ -19,6 +19,7 @@ import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
 import type { FinishedTask, TaskResult } from './task-port.ts'
 import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
+import { commitThroughOutages, isStaleTask, stepsOnly } from './turn-commit.ts'
 import type { Run, WorkflowFunction } from './types.ts'
 
 export interface LiveRun {
@@ -346,7 +347,7 @@ export const makeLiveRun = (
   const isWanted = (news: News): boolean =>
     memory.outcome === undefined && (news.kind === 'cancel' ? !memory.cancelled : pending.get(news.key) !== undefined)
 
-  const tellAll = async ({ toldTasks, guards, writes }: Turn): Promise<void> => {
+  const tellAll = async ({ toldTasks, told, guards, writes }: Turn): Promise<void> => {
     for (;;) {
       matchSignals()
       const news = inbox.shift()
@@ -367,6 +368,7 @@ export const makeLiveRun = (
       const { key, kind, ref } = news
       writes.push(insertJournal(run, { position, key, kind, outcome: news.outcome, ref, atMs }, news.valueText))
       if (news.event) record(news.event.type, news.event.data)
+      told.push({ news, atMs })
       tell(news)
       await drained()
     }
@@ -379,7 +381,7 @@ export const makeLiveRun = (
     memory.events = []
     announceDue = false
     try {
-      await env.commit({ guards: [fenceOf(run), ...guards], writes, events })
+      await commitThroughOutages({ guards: [fenceOf(run), ...guards], writes, events }, committing)
       for (const task of turnOf.toldTasks) task.committed?.()
       return true
     } catch (error) {
@@ -390,9 +392,20 @@ export const makeLiveRun = (
         await stopWith(
           engineErrors.write_refused(`the database refuses what the run wants to write: ${messageOf(error)}`),
         )
-      else crashed(error)
+      else {
+        if (isStaleTask(error)) await keepSteps(turnOf)
+        crashed(error)
+      }
       return false
     }
+  }
+
+  const committing = { clock: env.clock, commit: env.commit, isOver: () => memory.over }
+
+  /** What steps have done in a turn that was refused is not done again when the run is rebuilt. */
+  const keepSteps = async ({ told }: Turn): Promise<void> => {
+    const unit = stepsOnly(run, told, memory.position - told.length)
+    if (unit) await commitThroughOutages(unit, committing)
   }
 
   const takeTurn = async (): Promise<void> => {

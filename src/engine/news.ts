@@ -23,6 +23,12 @@ export interface News {
   readonly signal?: SignalRow
 }
 
+/** News that the run's function was told, and when. */
+export interface Told {
+  readonly news: News
+  readonly atMs: number
+}
+
 const errorNews = (key: string, kind: JournalKind, error: ErrorRecord, event?: News['event']): News => ({
   key,
   kind,

@@ -252,4 +252,70 @@ for (const database of BACKENDS) {
     assert.equal(engine.tasks.active, 0)
     await engine.stop()
   })
+
+  race('a step that ended in a turn which a stale task refused does not run again', async (real) => {
+    const { promise: gate, resolve: open } = Promise.withResolvers<null>()
+    let calls = 0
+    let isSpoiled = false
+    /** Another process cancels the task in the moment in which its run writes the end. */
+    const spoil = async (taskId: string): Promise<void> => {
+      isSpoiled = true
+      const error = JSON.stringify({ code: 'task_cancelled', message: 'by hand' })
+      await real.transaction(async (tx) => {
+        const table = tx.withTables<{
+          tasks: { id: string; status: string; fence: number; error: string; finished_at: number }
+        }>()
+        const update = table.updateTable('tasks').set({ status: 'cancelled', fence: 7, error, finished_at: 1 })
+        await update.where('id', '=', taskId).execute()
+      })
+    }
+    const db: Database = {
+      ...real,
+      async commit(unit) {
+        const task = unit.guards?.find(({ table }) => table === 'tasks')
+        const hasStep = unit.events?.some(({ type }) => type === 'step.completed')
+        if (task && hasStep && !isSpoiled) await spoil(task.id)
+        return real.commit(unit)
+      },
+    }
+    const workflows: Record<string, WorkflowFunction> = {
+      w: (ctx) =>
+        ctx.all([
+          (b) => b.step('once', () => gate.then(() => ++calls)),
+          (b) => b.task('t').catch((error: Error) => error.message),
+        ]),
+    }
+    const engine = await startTestEngine({ db, workflows, handlers: { t: () => gate } })
+    const run = await engine.run('w')
+    await wait(100)
+    open(null)
+    assert.deepEqual((await engine.wait(run.id)).output, [1, 'by hand'])
+    assert.ok(isSpoiled)
+    assert.equal(calls, 1)
+    await engine.stop()
+  })
+
+  for (const reached of [false, true]) {
+    const what = reached ? 'whose commit arrived without an answer' : 'that could not be committed in an outage'
+    race(`a step ${what} does not run again`, async (real) => {
+      let calls = 0
+      let failures = 0
+      const db: Database = {
+        ...real,
+        async commit(unit) {
+          const isEnd = unit.events?.some(({ type }) => type === 'step.completed')
+          if (!isEnd || failures >= 2) return real.commit(unit)
+          failures++
+          if (reached && failures === 1) await real.commit(unit)
+          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+        },
+      }
+      const workflows: Record<string, WorkflowFunction> = { w: (ctx) => ctx.step('once', () => ++calls) }
+      const engine = await startTestEngine({ db, workflows })
+      assert.equal((await engine.result('w')).output, 1)
+      assert.equal(calls, 1)
+      assert.equal(failures, 2)
+      await engine.stop()
+    })
+  }
 }

@@ -191,6 +191,13 @@ export const makeRunRepository = (handle: Handle) => {
       return (await query.execute()).map((row) => row.id)
     },
 
+    async countQueued(kind: RunKind, tenantId?: string): Promise<number> {
+      let query = db.selectFrom('runs').where('status', '=', 'queued').where('kind', '=', kind)
+      if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
+      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+
     async countByStatus(): Promise<Record<string, number>> {
       const rows = await db
         .selectFrom('runs')

@@ -4,7 +4,7 @@ import type { Json } from '../platform/json.ts'
 import type { RunCommand, SignalCommand, TaskCommand, TimerCommand } from './command.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
-import { childRefused, type News } from './news.ts'
+import { childRefused, type News, type Told } from './news.ts'
 import type { Pending } from './pending.ts'
 import { finishRun, insertRun, leaveNews, type RunState, requestCancel, setRunWake, updateRun } from './rows.ts'
 import type { RunMemory } from './run-memory.ts'
@@ -18,6 +18,8 @@ export interface Turn {
   readonly writes: Write[]
   /** Ends of tasks that are committed with it. */
   readonly toldTasks: FinishedTask[]
+  /** All that was told in it, in order. */
+  readonly told: Told[]
   readonly after: (() => void)[]
   readonly undo: (() => void)[]
 }
@@ -30,7 +32,7 @@ export interface TurnActions {
   end(ended: Run): void
 }
 
-export const newTurn = (): Turn => ({ guards: [], writes: [], toldTasks: [], after: [], undo: [] })
+export const newTurn = (): Turn => ({ guards: [], writes: [], toldTasks: [], told: [], after: [], undo: [] })
 
 export const fenceOf = ({ id, fence }: Run): Guard => ({ table: 'runs', id, fence })
 

@@ -24,6 +24,20 @@ export const isRefusedData = (error: unknown): boolean => {
 /** Whether a transaction was chosen to go again: a deadlock or a serialization failure. */
 export const isDeadlock = (error: unknown): boolean => ['40P01', '40001'].includes((error as { code: string }).code)
 
+const OUTAGE_TEXT =
+  /connection terminated|connection timeout|timeout exceeded|query read timeout|not queryable|client was closed|cannot use a pool/i
+
+/**
+ * Whether the database was away, full or in the middle of a restart: the same may work in a moment. PostgreSQL: classes 08
+ * (connection), 53 (resources), 57P (shutdown, start-up); sockets; SQLite: busy.
+ */
+export const isOutage = (error: unknown): boolean => {
+  const { code, errcode, message = '' } = error as { code?: unknown; errcode?: unknown; message?: string }
+  if (typeof errcode === 'number') return (errcode & 0xff) === 5
+  if (typeof code === 'string') return /^(08|53|57P|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(code)
+  return OUTAGE_TEXT.test(message)
+}
+
 /** Whether a driver's error says that a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
