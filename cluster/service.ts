@@ -77,12 +77,14 @@ export const makeService = (options: ServiceOptions): Service => {
   })
   const url = `http://127.0.0.1:${port}`
 
-  const isReady = async (): Promise<boolean> =>
-    child.isRunning &&
-    (await ask(`${url}/readyz`).then(
-      (answer) => answer.ok,
-      () => false,
-    ))
+  /** Rejects with what the process says of itself. */
+  const askReady = async (): Promise<boolean> => {
+    const answer = await ask(`${url}/readyz`)
+    if (answer.ok) return true
+    throw new Error(`it answers ${answer.status} ${await answer.text()}`)
+  }
+
+  const isReady = (): Promise<boolean> => (child.isRunning ? askReady().catch(() => false) : Promise.resolve(false))
 
   return {
     ...{ name, role, port, url, dataDir, child, isReady },
@@ -93,7 +95,7 @@ export const makeService = (options: ServiceOptions): Service => {
         child.lives.length > before + MOST_TRIES
           ? `it ended ${MOST_TRIES} times and more, see ${child.logFile}`
           : undefined
-      await eventually(isReady, { what: `${name} to be ready (see ${child.logFile})`, withinMs, hopeless })
+      await eventually(askReady, { what: `${name} to be ready (see ${child.logFile})`, withinMs, hopeless })
     },
     async state() {
       const metrics = await ask(`${url}/metrics`).then(

@@ -29,6 +29,8 @@ export interface ChaosOptions {
   /** An empty folder. */
   readonly folder: string
   readonly say: (line: string) => void
+  /** Given the cluster as it is at the end, before it is stopped. */
+  readonly inspect?: (cluster: Cluster, result: ChaosResult) => Promise<void>
 }
 
 export interface ChaosResult {
@@ -131,19 +133,14 @@ export const runChaosTest = async (options: ChaosOptions): Promise<ChaosResult> 
       for (const fault of lane) {
         await pause(Math.min(fault.afterMs, Math.max(0, endMs - Date.now())))
         if (Date.now() >= endMs) return
-        const done = await harm.do(fault)
+        const { fault: done, wellAfterMs, trouble } = await harm.do(fault)
         faults.push(done)
-        say(
-          `${clock(beganMs, done.fromMs)}  ${done.kind.padEnd(20)} ${done.what}; well again after ${Date.now() - done.endMs} ms`,
-        )
+        const healed = trouble ?? `well again after ${wellAfterMs} ms`
+        say(`${clock(beganMs, done.fromMs)}  ${done.kind.padEnd(20)} ${done.what}; ${healed}`)
+        if (trouble !== undefined) failures.push(`after ${done.kind} of ${done.what}: ${trouble}`)
       }
     }
-    const lanes = [plan.roles, plan.servers].map((lane) =>
-      followLane(lane).catch(
-        (error: unknown) =>
-          void failures.push(`the faults stopped: ${error instanceof Error ? error.message : String(error)}`),
-      ),
-    )
+    const lanes = [plan.roles, plan.servers].map(followLane)
     await Promise.all([...lanes, pause(seconds * 1000)])
     say(`${clock(beganMs)}  no more faults, no more load; ${load.promised.length} pieces of work were accepted`)
     await load.stop()
@@ -167,7 +164,9 @@ export const runChaosTest = async (options: ChaosOptions): Promise<ChaosResult> 
       `${effects.length} effects; ${more} of them repeats of work that was under way when its process was harmed`,
       `answers on the way: ${[...troubles].map(([name, count]) => `${count} × ${name}`).join(', ') || 'all good'} (each was asked again)`,
     ]
-    return { checks: judge(story), recoveries: measureRecovery(faults, remains), summary }
+    const result = { checks: judge(story), recoveries: measureRecovery(faults, remains), summary }
+    await options.inspect?.(cluster, result)
+    return result
   } finally {
     await cluster?.stop()
     await standIn.stop()

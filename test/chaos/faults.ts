@@ -16,8 +16,17 @@ export interface DoneFault {
   readonly pids: readonly number[]
 }
 
+export interface Healing {
+  readonly fault: DoneFault
+  /** Since the harm was over. */
+  readonly wellAfterMs: number
+  /** What is still not well after a long wait. */
+  readonly trouble: string | undefined
+}
+
 export interface Harm {
-  do(fault: PlannedFault): Promise<DoneFault>
+  /** Resolves when all is well again, or after a long wait. */
+  do(fault: PlannedFault): Promise<Healing>
 }
 
 export interface HarmOptions {
@@ -28,7 +37,7 @@ export interface HarmOptions {
 /** Redis takes a node for dead after two seconds of silence; then the replica is voted in. */
 const REDIS_DOWN_MS = { least: 500, most: 6000 }
 const POSTGRES_DOWN_MS = { least: 0, most: 1500 }
-const READY_AGAIN_MS = 90_000
+const READY_AGAIN_MS = 60_000
 
 const between = ({ least, most }: { least: number; most: number }, part: number): number =>
   least + part * (most - least)
@@ -159,9 +168,16 @@ export const makeHarm = ({ cluster, leaseMs }: HarmOptions): Harm => {
       const done = await perform(fault)
       const endMs = Date.now()
       // The next fault of this lane finds the cluster whole: what is harmed twice at once is left to the other lane.
-      if (fault.kind.startsWith('redis')) await redis.whole()
-      else if (!fault.kind.startsWith('postgres')) await restarted(services)
-      return { kind: fault.kind, fromMs, endMs, ...done }
+      const healing = fault.kind.startsWith('redis')
+        ? redis.whole()
+        : fault.kind.startsWith('postgres')
+          ? Promise.resolve()
+          : restarted(services)
+      const trouble = await healing.then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      return { fault: { kind: fault.kind, fromMs, endMs, ...done }, wellAfterMs: Date.now() - endMs, trouble }
     },
   }
 }

@@ -1,11 +1,14 @@
 /** The chaos test as a program: a cluster under a mixed load, harmed by a plan that a seed repeats, and proof that nothing was lost or done twice. */
+import { once } from 'node:events'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Cluster } from '../../cluster/cluster.ts'
 import type { RedisKind } from '../../cluster/redis.ts'
+import { clusterTable } from '../../cluster/table.ts'
 import { showChecks } from '../kill/checks.ts'
-import { runChaosTest } from './chaos-test.ts'
+import { type ChaosResult, runChaosTest } from './chaos-test.ts'
 import { type FaultKind, ROLE_FAULTS, SERVER_FAULTS } from './plan.ts'
 import { showRecovery } from './recovery.ts'
 
@@ -15,7 +18,7 @@ const REDIS_KINDS: readonly RedisKind[] = ['cluster', 'single', 'sentinel']
 const HELP = `Starts a cluster on this machine (see "npm run cluster -- --help"), gives it a mixed load, kills, freezes and cuts off its parts at random,
 and proves at the end that everything accepted was completed, or is dead with a reason, and that nothing finished was done again.
 
-  npm run chaos -- [--seconds N] [--seed N] [--rate N] [--redis cluster|single|sentinel] [--each N] [--only FAULT,FAULT] [--keep]
+  npm run chaos -- [--seconds N] [--seed N] [--rate N] [--redis cluster|single|sentinel] [--each N] [--only FAULT,FAULT] [--keep] [--hold]
 
   --seconds N   how long there are faults and load; 180 if left out, 3600 for a long one
   --seed N      repeats the plan of an earlier test (its moments still fall where the machine lets them)
@@ -24,6 +27,8 @@ and proves at the end that everything accepted was completed, or is dead with a 
   --each N      processes of each role; 2 if left out
   --only LIST   only these faults: ${KINDS.join(', ')}
   --keep        leaves the folder with the logs of all processes, the database's files and the effects; after a failure it is left anyway
+
+  --hold        after a failure the cluster goes on running, to be looked at, until Ctrl-C
 
 The status is 1 when something that must hold does not.
 `
@@ -43,6 +48,11 @@ const faultsOf = (given: string | undefined): FaultKind[] | undefined => {
   })
 }
 
+const hold = async (cluster: Cluster): Promise<void> => {
+  say(`${await clusterTable(cluster)}\n\nAPI ${cluster.url} key ${cluster.key}\nCtrl-C stops it`)
+  await once(process, 'SIGINT')
+}
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const main = async (): Promise<boolean> => {
@@ -55,6 +65,7 @@ const main = async (): Promise<boolean> => {
       each: { type: 'string', default: '2' },
       only: { type: 'string' },
       keep: { type: 'boolean', default: false },
+      hold: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -73,11 +84,14 @@ const main = async (): Promise<boolean> => {
   say(`seed ${seed}: ${seconds} s of faults; everything is in ${folder}`)
   let isGood = false
   try {
-    const { checks, recoveries, summary } = await runChaosTest({ seed, seconds, rate, redis, each, only, folder, say })
-    const failed = checks.filter(({ problems }) => problems.length > 0).length
-    say(`${summary.join('\n')}\n\n${showRecovery(recoveries)}\n\n${showChecks(checks)}\n`)
-    say(`${checks.length - failed} passed, ${failed} failed (seed ${seed})`)
-    isGood = failed === 0
+    const inspect = async (cluster: Cluster, { checks, recoveries, summary }: ChaosResult): Promise<void> => {
+      const failed = checks.filter(({ problems }) => problems.length > 0).length
+      say(`${summary.join('\n')}\n\n${showRecovery(recoveries)}\n\n${showChecks(checks)}\n`)
+      say(`${checks.length - failed} passed, ${failed} failed (seed ${seed})`)
+      isGood = failed === 0
+      if (values.hold && !isGood) await hold(cluster)
+    }
+    await runChaosTest({ seed, seconds, rate, redis, each, only, folder, say, inspect })
     return isGood
   } finally {
     if (values.keep || !isGood) say(`logs, data and effects: ${folder}`)
