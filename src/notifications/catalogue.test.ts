@@ -27,6 +27,8 @@ const EXPANSIONS: Readonly<Record<string, readonly string[]>> = {
   // A task that is born running writes `task.started`; the ends are written by name or as `failed` and `dead`.
   'task.<task.status>': ['scheduled', 'queued'],
   'task.<status>': ['failed', 'dead'],
+  'partition.<verb>': ['paused', 'resumed'],
+  'tenant.<verb>': ['paused', 'resumed'],
 }
 
 /** Things whose events exist; a new one shows by a call that writes an event of it, see below. */
