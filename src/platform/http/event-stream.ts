@@ -1,6 +1,7 @@
 /** Timelines over HTTP: as a list, and live as server-sent events (WHATWG HTML, 9.2) that resume after `Last-Event-ID`. */
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { Event } from '../events/event.ts'
 import type { EventFilter, EventHub } from '../events/hub.ts'
@@ -46,6 +47,8 @@ const PAGE = 500
 /** Events held for a slow reader; beyond it the reader is cut off and resumes from the log. */
 const HELD_MAX = 10_000
 const KEEP_ALIVE_MS = 15_000
+/** Events that are remembered as sent. */
+const RECENT_MAX = 2000
 
 const lastEventId = (request: FastifyRequest): number => {
   const query = (request.query as { after?: number }).after
@@ -76,6 +79,8 @@ export const streamEvents = async (
   let isReading = true
   let isOpen = true
   const held: Event[] = []
+  // Two processes may commit for one run in the same moment: an event of the one can come after a younger one of the other.
+  const recent = new LRUCache<number, true>({ max: RECENT_MAX })
 
   const close = (): void => {
     if (!isOpen) return
@@ -86,8 +91,9 @@ export const streamEvents = async (
     raw.end()
   }
   const send = (event: Event): void => {
-    if (!isOpen || event.id <= sentId) return
-    sentId = event.id
+    if (!isOpen || recent.has(event.id)) return
+    recent.set(event.id, true)
+    sentId = Math.max(sentId, event.id)
     raw.write(frame(event))
     if (isLast(event) || raw.writableLength > HELD_MAX * 1000) close()
   }
@@ -95,21 +101,32 @@ export const streamEvents = async (
     if (!isReading) send(event)
     else if (held.push(event) > HELD_MAX) close()
   })
-  const keepAlive = setInterval(() => raw.write(': still here\n\n'), KEEP_ALIVE_MS)
-  keepAlive.unref()
-  raw.on('close', close)
-  request.server.openStreams.add(close)
-
-  try {
+  const read = async (): Promise<void> => {
     for (;;) {
       const events = await log.read({ ...filter, ...inRun, afterId: sentId, limit: PAGE })
       for (const event of events) send(event)
       if (events.length < PAGE || !isOpen) break
     }
+  }
+  const broken = (error: unknown): void => {
+    request.log.error({ err: error }, 'an event stream broke')
+    close()
+  }
+  const keepAlive = setInterval(() => {
+    raw.write(': still here\n\n')
+    // What another process sent may have been lost on its way.
+    if (!isReading) read().catch(broken)
+  }, KEEP_ALIVE_MS)
+  keepAlive.unref()
+  raw.on('close', close)
+  request.server.openStreams.add(close)
+
+  try {
+    await hub.settled()
+    await read()
     for (const event of held) send(event)
     isReading = false
   } catch (error) {
-    request.log.error({ err: error }, 'an event stream broke')
-    close()
+    broken(error)
   }
 }
