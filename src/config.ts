@@ -213,6 +213,7 @@ export const VARIABLES = {
     100_000,
     'Runs kept in memory; more wait their turn or are rebuilt from the journal.',
   ),
+  SCHEDULE_LATE_MS: integer(60_000, 1000, 86_400_000, 'How late a fire of a schedule is told of as "schedule.late".'),
   LEASE_MS: integer(15_000, 1000, 600_000, 'How long a process that does not answer keeps its work.'),
 
   CACHE_L1_ENABLED: flag(true, 'Keep read rows in memory.'),

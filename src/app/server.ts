@@ -36,7 +36,7 @@ const apiRoutes = ({ config, hub, db, audit }: Foundation, services: Services): 
   ]
 }
 
-const metricsOf = ({ db }: Foundation, { engine, tasks, gateway }: Services) => {
+const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway }: Services) => {
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
   metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
@@ -50,6 +50,7 @@ const metricsOf = ({ db }: Foundation, { engine, tasks, gateway }: Services) => 
   )
   metrics.gauge('aidos_commit_units', 'Units that those transactions carried.', () => commitStats.units)
   metrics.gauge('aidos_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
+  schedules.addMetrics(metrics)
   gateway.addMetrics(metrics)
   return metrics
 }

@@ -226,7 +226,10 @@ export const buildServices = ({
   })
   knot.engine = engine
   const targets = withQuota(makeEngineTargets({ engine, tasks, now: clock.now }), gateway.quotas)
-  const schedules = makeScheduleService({ db, hub, bus, clock, makeId, log, targets })
+  const schedules = makeScheduleService({
+    ...{ db, hub, bus, clock, makeId, log, targets },
+    lateMs: config.SCHEDULE_LATE_MS,
+  })
   const notifications = makeNotificationService({
     db,
     clock,

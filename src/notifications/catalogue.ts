@@ -139,6 +139,15 @@ export const CATALOGUE = {
     'runId?',
     'taskId?',
   ),
+  'schedule.late': ofSchedule(
+    'warning',
+    'A schedule started what it is for much later than it was due.',
+    'plannedAtMs',
+    'cause',
+    'latenessMs',
+    'runId?',
+    'taskId?',
+  ),
   'schedule.not_started': ofSchedule('error', 'A schedule could not start what it is for.', 'plannedAtMs', 'error'),
   'schedule.skipped': ofSchedule(
     'warning',

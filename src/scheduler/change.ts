@@ -101,7 +101,8 @@ export const makeChange = (tx: Handle, nowMs: number) => {
       if ((await repository.countOpen(schedule.id)).going > 0) return []
       const first = await repository.firstQueued(schedule)
       if (!first) return []
-      const due: Fire = { ...first, status: 'due', wakeAtMs: nowMs + START_WITHIN_MS }
+      // It waited because it should: it is late only from now on.
+      const due: Fire = { ...first, status: 'due', dueAtMs: nowMs, wakeAtMs: nowMs + START_WITHIN_MS }
       return (await repository.moveFire('queued', due)) ? [due] : []
     },
   }

@@ -12,6 +12,7 @@ export type ScheduleEventType =
   | 'schedule.ended'
   | 'schedule.deleted'
   | 'schedule.fired'
+  | 'schedule.late'
   | 'schedule.not_started'
   | 'schedule.skipped'
   | 'schedule.failing'

@@ -7,7 +7,7 @@ import { dueAt } from './timing.ts'
 import type { Fire, FireCause, Schedule } from './types.ts'
 
 /** How long whoever claimed a fire has to start it; then anybody does. */
-export const START_WITHIN_MS = 30_000
+export const START_WITHIN_MS = 5_000
 /** A fire in the queue is woken by the end of the one before it, not by time. */
 export const NEVER_MS = Number.MAX_SAFE_INTEGER
 
@@ -45,7 +45,9 @@ const blank = (schedule: Schedule, plannedAtMs: number, cause: FireCause): Fire 
 export const draftFire = async (schedule: Schedule, draft: Draft): Promise<Fire> => {
   const { plannedAtMs, cause, nowMs, input: template = schedule.input } = draft
   const { target, options } = schedule
-  const dueAtMs = cause === 'planned' ? dueAt(schedule.id, plannedAtMs, options.jitterMs) : nowMs
+  // What a pause has held back, or a change, was not due before its end.
+  const dueAtMs =
+    cause === 'planned' ? Math.max(dueAt(schedule.id, plannedAtMs, options.jitterMs), schedule.updatedAtMs) : nowMs
   const fire: Fire = { ...blank(schedule, plannedAtMs, cause), dueAtMs }
   const facts = {
     plannedAt: new Date(plannedAtMs).toISOString(),

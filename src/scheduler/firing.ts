@@ -17,6 +17,7 @@ import { draftFire, fireKey, missedFire } from './fire.ts'
 import { planFires } from './plan.ts'
 import { makeScheduleRepository } from './repository.ts'
 import type { Targets } from './targets.ts'
+import { dueAt } from './timing.ts'
 import type { Fire, Overlap, Schedule } from './types.ts'
 
 export interface FiringOptions {
@@ -26,14 +27,18 @@ export interface FiringOptions {
   readonly clock: Clock
   readonly log: Log
   readonly targets: Targets
+  /** A fire that starts later than this is told of. */
+  readonly lateMs: number
   /** Told of each fire that started: how long after it was due. */
-  readonly onFired?: ((fact: { readonly latenessMs: number }) => void) | undefined
+  readonly onFired: (fact: { readonly latenessMs: number }) => void
   /** Something falls due before the next look. */
   readonly soon: () => void
 }
 
-/** Rows read by one sweep. */
-const BATCH = 200
+/** Rows read by one sweep. Where others sweep too, few: what one has taken the others cannot help with. */
+const BATCH = { alone: 200, shared: 32 }
+/** What a sweep has taken others leave alone for so long; a guard at the claim, not this, keeps it from firing twice. */
+const TAKEN_MS = 3_000
 /** Of those, how many are worked on at a time. */
 const AT_A_TIME = 4
 /** Tries of one sweep to claim a schedule that others change at the same moment. */
@@ -63,7 +68,7 @@ const between = (ms: number, { least, most }: typeof LOOK_MS): number => Math.mi
 /** Whether another try cannot help. */
 const isRefusal = (error: unknown): boolean => error instanceof AppError && error.status < 500 && !error.retryable
 
-export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }: FiringOptions) => {
+export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired, soon }: FiringOptions) => {
   const repository = makeScheduleRepository(db.primary)
   /** What fires of this process started, by id. */
   const watched = new LRUCache<string, Fire>({
@@ -77,6 +82,19 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }:
   const unsubscribes = new Map<string, () => void>()
   /** Ends that nobody waited for yet: a quick run ends before its fire is marked as started. */
   const endedEarly = new LRUCache<string, true>({ max: ENDED_KEPT })
+
+  /** Several schedulers over one database take what is due from each other's way; a process that has it to itself just reads. */
+  const take = db.isExclusive
+    ? {
+        most: BATCH.alone,
+        wakingFires: (nowMs: number) => repository.wakingFires(nowMs, BATCH.alone),
+        dueSchedules: (nowMs: number) => repository.dueSchedules(nowMs, BATCH.alone),
+      }
+    : {
+        most: BATCH.shared,
+        wakingFires: (nowMs: number) => repository.takeWakingFires(nowMs, BATCH.shared, clock.now() + TAKEN_MS),
+        dueSchedules: (nowMs: number) => repository.takeDueSchedules(nowMs, BATCH.shared, clock.now() + TAKEN_MS),
+      }
 
   const report = (what: string, error: unknown, scheduleId: string): void => log.error({ err: error, scheduleId }, what)
 
@@ -108,11 +126,13 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }:
     const isMine = await db.transaction(async (tx) => {
       if (!(await makeScheduleRepository(tx).moveFire('due', now))) return false
       const { plannedAtMs, cause } = fire
-      await tell(tx, 'schedule.fired', schedule, nowMs, { plannedAtMs, cause, latenessMs, ...refData(now) })
+      const data = { plannedAtMs, cause, latenessMs, ...refData(now) }
+      await tell(tx, 'schedule.fired', schedule, nowMs, data)
+      if (latenessMs >= lateMs) await tell(tx, 'schedule.late', schedule, nowMs, data)
       return true
     })
     if (!isMine) return
-    onFired?.({ latenessMs })
+    onFired({ latenessMs })
     watched.set(ref.id, now)
     if (bus.isShared) await listenElsewhere(now, ref)
     else if (endedEarly.delete(ref.id)) await look(now)
@@ -228,7 +248,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }:
   const tryClaim = async (seen: Schedule): Promise<boolean> => {
     const schedule = (await settleEnded(seen)) ? await repository.byId(seen.id) : seen
     const nowMs = clock.now()
-    if (!schedule || schedule.nextAtMs === null || schedule.nextAtMs > nowMs) return true
+    if (!schedule || !isDue(schedule, nowMs)) return true
     const plan = planFires(schedule, nowMs)
     const drafts: Fire[] = []
     for (const plannedAtMs of plan.fire)
@@ -236,8 +256,8 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }:
 
     const claimed = await db.transaction(async (tx): Promise<Admitted | undefined> => {
       const change = makeChange(tx, nowMs)
-      const held = await change.repository.hold(schedule.id)
-      if (held?.revision !== schedule.revision + 1) return undefined
+      const held = await change.repository.hold(schedule.id, schedule.revision)
+      if (!held) return undefined
       if (plan.missed) {
         await change.repository.addFire(missedFire(held, plan.missed, nowMs))
         const { fromMs, untilMs, count } = plan.missed
@@ -312,19 +332,23 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, onFired, soon }:
     /** One look at all that is due. */
     async sweep(nowMs: number): Promise<void> {
       // What has ended makes room for what is due, and the two would only wait for each other.
-      const fires = await repository.wakingFires(nowMs, BATCH)
+      const fires = await take.wakingFires(nowMs)
       await inParallel(fires.map((fire) => () => wakeSafely(fire)))
-      const schedules = await repository.dueSchedules(nowMs, BATCH)
+      const schedules = await take.dueSchedules(nowMs)
       await inParallel(schedules.map((schedule) => () => claimSafely(schedule)))
       // What was left over, or became due while this batch was worked on.
-      const next = await repository.dueSchedules(clock.now(), 1)
-      if (schedules.length === BATCH || fires.length === BATCH || next.length > 0) soon()
+      const isFull = schedules.length === take.most || fires.length === take.most
+      if (isFull || (await repository.oldestDueMs(clock.now())) !== undefined) soon()
     },
     nextMoment: (nowMs: number) => repository.nextMoment(nowMs),
     /** Learns of the ends of runs and tasks in this process, where that is all there are. The returned function ends it. */
     listen: () => (bus.isShared ? () => watched.clear() : hub.subscribe({}, heard)),
   }
 }
+
+/** Told by its planned time, since whoever takes a schedule moves its `nextAtMs`. */
+const isDue = ({ id, nextPlannedMs, nextAtMs, options }: Schedule, nowMs: number): boolean =>
+  nextAtMs !== null && nextPlannedMs !== null && dueAt(id, nextPlannedMs, options.jitterMs) <= nowMs
 
 const inParallel = async (jobs: readonly (() => Promise<void>)[]): Promise<void> => {
   const rest = jobs.values()

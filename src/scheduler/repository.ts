@@ -51,15 +51,15 @@ export const makeScheduleRepository = (handle: Handle) => {
 
     /**
      * The schedule as it is now, held by this transaction until its end: whoever claims, settles or changes it waits here. Its revision has
-     * grown by one. Undefined when it is deleted.
+     * grown by one. Undefined when it is deleted, or when its revision is not the one that is asked for.
      */
-    async hold(id: string): Promise<Schedule | undefined> {
-      const row = await db
+    async hold(id: string, revision?: number): Promise<Schedule | undefined> {
+      let update = db
         .updateTable('schedules')
         .set((eb) => ({ revision: eb('revision', '+', 1) }))
         .where('id', '=', id)
-        .returningAll()
-        .executeTakeFirst()
+      if (revision !== undefined) update = update.where('revision', '=', revision)
+      const row = await update.returningAll().executeTakeFirst()
       return row && toSchedule(row)
     },
     /** Call it on a schedule that is held. */
@@ -151,6 +151,42 @@ export const makeScheduleRepository = (handle: Handle) => {
     async wakingFires(nowMs: number, limit: number): Promise<Fire[]> {
       const rows = await fires().where('wake_at', '<=', nowMs).orderBy('wake_at').limit(limit).execute()
       return rows.map(toFire)
+    },
+    /** The same on a shared database: others leave them alone until then, however soon their taker dies. Each is taken by one. */
+    async takeDueSchedules(nowMs: number, limit: number, untilMs: number): Promise<Schedule[]> {
+      const due = db.selectFrom('schedules').select('id').where('next_at', '<=', nowMs).orderBy('next_at').limit(limit)
+      const rows = await db
+        .with(
+          (cte) => cte('due').materialized(),
+          () => due.forUpdate().skipLocked(),
+        )
+        .updateTable('schedules')
+        .set({ next_at: untilMs })
+        .where('id', 'in', (eb) => eb.selectFrom('due').select('due.id'))
+        .returningAll()
+        .execute()
+      return rows.map(toSchedule).sort((a, b) => (a.nextPlannedMs ?? 0) - (b.nextPlannedMs ?? 0))
+    },
+    async takeWakingFires(nowMs: number, limit: number, untilMs: number): Promise<Fire[]> {
+      const waking = db.selectFrom('schedule_fires').select(['schedule_id', 'planned_at']).where('wake_at', '<=', nowMs)
+      const rows = await db
+        .with(
+          (cte) => cte('waking').materialized(),
+          () => waking.orderBy('wake_at').limit(limit).forUpdate().skipLocked(),
+        )
+        .updateTable('schedule_fires')
+        .from('waking')
+        .set({ wake_at: untilMs })
+        .whereRef('schedule_fires.schedule_id', '=', 'waking.schedule_id')
+        .whereRef('schedule_fires.planned_at', '=', 'waking.planned_at')
+        .returningAll('schedule_fires')
+        .execute()
+      return rows.map(toFire)
+    },
+    /** When the schedule was due that nobody has claimed for longest. */
+    async oldestDueMs(nowMs: number): Promise<number | undefined> {
+      const query = db.selectFrom('schedules').select('next_at').where('next_at', '<=', nowMs)
+      return (await query.orderBy('next_at').limit(1).executeTakeFirst())?.next_at ?? undefined
     },
     /** The first moment after `afterMs` at which a schedule is due or a fire is to be looked at. */
     async nextMoment(afterMs: number): Promise<number | undefined> {

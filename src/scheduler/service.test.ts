@@ -26,7 +26,8 @@ for (const kind of DATABASES) {
       const targets = makeHandTargets()
       const lateness: number[] = []
       const onFired = (fact: { latenessMs: number }) => void lateness.push(fact.latenessMs)
-      const service = makeTestSchedules({ ...database, clock, targets, onFired })
+      const gauges = new Map<string, () => number | Promise<number>>()
+      const service = makeTestSchedules({ ...database, clock, targets, onFired, gauges })
       const name = 'hourly'
       const request = { name, timing: { every: '1 hour' }, target: { workflow: 'report' }, ...more }
       const schedule = await service.create(tenantId, null, request)
@@ -35,6 +36,7 @@ for (const kind of DATABASES) {
         clock,
         targets,
         lateness,
+        gauges,
         service,
         request,
         schedule,
@@ -95,6 +97,37 @@ for (const kind of DATABASES) {
       assert.deepEqual(await events(), ['created', 'fired'])
       await done()
       assert.deepEqual((await events()).at(-1), 'deleted')
+    })
+
+    test('a fire later than the threshold is told of, and the oldest due schedule is a figure', async () => {
+      const { tenantId, clock, pass, targets, events, lateness, gauges, service, done } = await setUp({
+        overlap: 'queue-one',
+      })
+      const oldest = gauges.get('aidos_schedule_oldest_due_seconds')
+      assert.equal(await oldest?.(), 0)
+      clock.advance(HOUR + MIN - 1)
+      assert.equal(await oldest?.(), 59.999)
+      await pass(0)
+      assert.deepEqual(await events(), ['created', 'fired'])
+      // What waits in the queue because it should is not late when its turn comes.
+      await pass(HOUR)
+      await pass(10 * MIN)
+      targets.end(0, 'completed')
+      await pass(10 * MIN)
+      assert.deepEqual([await events(), lateness.at(-1)], [['created', 'fired', 'fired'], 0])
+      targets.end(1, 'completed')
+      await pass(10 * MIN)
+      await pass(HOUR)
+      assert.deepEqual((await events()).slice(3), ['fired', 'late'])
+      assert.equal(lateness.at(-1), 31 * MIN - 1)
+      targets.end(2, 'completed')
+      // Nor is what a pause has held back, from the pause's end on.
+      await service.pause(tenantId, 'hourly')
+      await pass(2 * HOUR)
+      await service.resume(tenantId, 'hourly')
+      await pass(100)
+      assert.deepEqual(lateness.at(-1), 100)
+      await done()
     })
 
     test('skip leaves out a fire while the one before goes on', async () => {

@@ -9,6 +9,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { withNext } from './change.ts'
 import { type DefinitionInput, type NewSchedule, readDefinition } from './definition.ts'
 import { scheduleErrors } from './errors.ts'
@@ -28,8 +29,8 @@ export interface ScheduleServiceOptions {
   readonly makeId: MakeId
   readonly log: Log
   readonly targets: Targets
-  /** For a metric: how long after it was due a fire started. */
-  readonly onFired?: (fact: { readonly latenessMs: number }) => void
+  /** A fire that starts so long after it was due is told of. */
+  readonly lateMs: number
 }
 
 export interface TriggerRequest {
@@ -54,11 +55,17 @@ export interface PlannedTime {
 /** Fires that one call may ask for. */
 const BACKFILL_MAX = 1000
 const TRIGGER_TRIES = 10
+const LATENESS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600]
 
 export const makeScheduleService = (options: ScheduleServiceOptions) => {
   const { db, clock, makeId, log } = options
   const schedules = makeScheduleRepository(db.primary)
-  const firing = makeFiring({ ...options, soon: () => sweeper.soon() })
+  let observeLateness = (_seconds: number): void => {}
+  const firing = makeFiring({
+    ...options,
+    onFired: ({ latenessMs }) => observeLateness(latenessMs / 1000),
+    soon: () => sweeper.soon(),
+  })
   const sweeper = makeSweeper({
     name: 'schedules',
     bus: options.bus,
@@ -256,6 +263,20 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     /** Last planned first. */
     async fires(tenantId: string, name: string, filter: FireFilter): Promise<Fire[]> {
       return schedules.listFires(tenantId, (await find(tenantId, name)).id, filter)
+    },
+
+    addMetrics({ gauge, histogram }: Pick<Metrics, 'gauge' | 'histogram'>): void {
+      const name = 'aidos_schedule_lateness_seconds'
+      observeLateness = histogram(name, 'How long after it was due a fire started, here.', LATENESS_SECONDS)
+      gauge(
+        'aidos_schedule_oldest_due_seconds',
+        'How long the schedule is due that nobody has claimed for longest; 0: none is.',
+        async () => {
+          const nowMs = clock.now()
+          const oldestMs = await schedules.oldestDueMs(nowMs)
+          return oldestMs === undefined ? 0 : (nowMs - oldestMs) / 1000
+        },
+      )
     },
 
     /** From now on due schedules fire by themselves. */

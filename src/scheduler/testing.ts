@@ -72,12 +72,21 @@ export interface TestScheduleOptions {
   readonly clock: Clock
   readonly targets: Targets
   readonly onFired?: (fact: { readonly latenessMs: number }) => void
+  readonly gauges?: Map<string, () => number | Promise<number>>
 }
 
-export const makeTestSchedules = (options: TestScheduleOptions) =>
-  makeScheduleService({
+/** Gauges are kept by name. */
+export const makeTestSchedules = ({ onFired = () => {}, gauges = new Map(), ...options }: TestScheduleOptions) => {
+  const service = makeScheduleService({
     bus: makeLocalBus(),
+    lateMs: 60_000,
     ...options,
     makeId: makeIdGenerator(options.clock.now),
     log: makeLog('silent'),
   })
+  service.addMetrics({
+    histogram: () => (seconds) => onFired({ latenessMs: seconds * 1000 }),
+    gauge: (name, _, read) => void gauges.set(name, read),
+  })
+  return service
+}

@@ -107,6 +107,7 @@ export interface Fire {
   readonly count: number | null
   /** The last of those times. */
   readonly untilMs: number | null
+  /** From when on it could start: its planned time with its jitter, the end of a pause, or of its turn in the queue. */
   readonly dueAtMs: number
   /** Until it is started. */
   readonly request: FireRequest | null

@@ -7,6 +7,8 @@ export interface Metrics {
   /** A figure that is read at each scrape, per label value or alone. */
   gauge(name: string, help: string, read: () => number | Promise<number>): void
   gaugeBy(name: string, help: string, label: string, read: () => Promise<Record<string, number>>): void
+  /** The returned function takes a value. */
+  histogram(name: string, help: string, buckets: readonly number[]): (value: number) => void
 }
 
 export const makeMetrics = (): Metrics => {
@@ -34,6 +36,10 @@ export const makeMetrics = (): Metrics => {
           for (const [value, figure] of Object.entries(await read())) this.set({ [label]: value }, figure)
         },
       })
+    },
+    histogram(name, help, buckets) {
+      const histogram = new Histogram({ name, help, buckets: [...buckets], registers: [registry] })
+      return (value) => histogram.observe(value)
     },
   }
 }
