@@ -53,8 +53,8 @@ export const makeHearing = ({ runs, tasks, get, onTaken, onError }: HearingOptio
   /** What the hints name; returns the runs that have more news than that. */
   const readHinted = async (batch: ReadonlyMap<string, Asked>): Promise<string[]> => {
     const all = [...batch.values()]
-    const living = await livingAmong([...batch.keys()])
-    const [ended, children] = await Promise.all([
+    const [living, ended, children] = await Promise.all([
+      livingAmong([...batch.keys()]),
       tasks.ended(all.flatMap((one) => one.tasks)),
       runs.byIds(all.flatMap((one) => one.children)),
     ])
