@@ -14,6 +14,7 @@ const mayUse = {
   audit: [],
   tenants: [],
   secrets: [],
+  queues: ['tenants', 'engine'],
   skills: ['secrets', 'tenants'],
   agents: ['skills', 'secrets', 'tenants', 'engine'],
   tasks: ['agents', 'skills', 'tenants', 'engine'],
@@ -22,7 +23,18 @@ const mayUse = {
   scheduler: ['workflows', 'tasks', 'agents', 'skills', 'tenants', 'engine'],
   notifications: ['tasks', 'secrets', 'tenants', 'engine'],
 }
-const domains = ['audit', 'tenants', 'secrets', 'skills', 'agents', 'tasks', 'workflows', 'scheduler', 'notifications']
+const domains = [
+  'audit',
+  'tenants',
+  'secrets',
+  'queues',
+  'skills',
+  'agents',
+  'tasks',
+  'workflows',
+  'scheduler',
+  'notifications',
+]
 const parts = [...Object.keys(mayUse), 'asl', 'sdk', 'cli', 'app', 'main', 'roles', 'config']
 
 /** A part is a folder or, for a small one, a single file: src/app.ts or src/app/. */

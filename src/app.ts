@@ -176,6 +176,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
       ],
     })
     await bus.start()
+    await services.queues.start()
+    stops.push(() => services.queues.stop())
     const wanted = partsOf(config.AIDOS_ROLES)
     const parts = makeParts(foundation, services, duties)
     for (const name of wanted) {

@@ -6,6 +6,7 @@ import { systemClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { type HttpServer, makeHttpServer, type Routes } from '../platform/http/server.ts'
 import { makeHealthRoutes, makeMetrics } from '../platform/telemetry/metrics.ts'
+import { makeQueueRoutes } from '../queues/index.ts'
 import { makeScheduleRoutes } from '../scheduler/index.ts'
 import { makeSecretRoutes } from '../secrets/index.ts'
 import { makeSkillRoutes } from '../skills/index.ts'
@@ -16,13 +17,27 @@ import type { Foundation, Services } from './services.ts'
 
 const VERSION = '0.1.0'
 
-const apiRoutes = ({ config, hub, db, audit }: Foundation, services: Services): Routes[] => {
+/** What the database has of a partition, in whichever domain its work lies. */
+const backlogOf =
+  ({ engine, tasks }: Services): Parameters<typeof makeQueueRoutes>[0]['backlog'] =>
+  async (partition, tenantId) => {
+    if (partition === 'tasks' || partition === 'notifications') return tasks.tasks.waiting(partition, tenantId)
+    if (partition === 'scheduler') return { queued: 0, dead: 0 }
+    return { queued: await engine.runs.countQueued(partition === 'agents' ? 'agent' : 'workflow', tenantId), dead: 0 }
+  }
+
+const apiRoutes = ({ config, hub, db, audit, queue, window }: Foundation, services: Services): Routes[] => {
   const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, secrets, rotation } = services
-  const { gateway } = services
+  const { gateway, queues } = services
   const log = makeEventLog(db)
   return [
     makeAuditHooks(audit),
     makeRunRoutes({ engine, log, hub, payloadLimitBytes: config.PAYLOAD_LIMIT_BYTES }),
+    makeQueueRoutes({
+      ...{ queues, queue, window },
+      operatorId: () => services.owner.tenantId,
+      backlog: backlogOf(services),
+    }),
     makeTaskRoutes({ tasks, log, hub, now: systemClock.now }),
     makeWorkflowRoutes(workflows),
     makeAgentRoutes(agents),

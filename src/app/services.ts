@@ -17,11 +17,11 @@ import type { MakeId } from '../platform/ids.ts'
 import type { UsageMeter } from '../platform/limits/usage.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { Queue } from '../platform/queue/queue.ts'
-import { noRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
 import type { RedisConnection } from '../platform/redis/connection.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import { makeSecretKeys } from '../platform/secret-keys.ts'
+import { makeQueueService } from '../queues/index.ts'
 import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
 import { makeRotation, makeSecretService } from '../secrets/index.ts'
 import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
@@ -172,11 +172,17 @@ export const buildServices = ({
     },
     defaultsOf: (kind) => code.defaultsOf(kind),
   }
+  const queues = makeQueueService({
+    db,
+    bus,
+    clock,
+    onError: (error) => log.error({ err: error }, 'the rules of the queues could not be read'),
+  })
   const tasks = makeTaskService({
     db,
     queue,
     window,
-    rules: noRules,
+    rules: queues.rules,
     bus,
     clock,
     log,
@@ -211,7 +217,7 @@ export const buildServices = ({
     db,
     queue,
     window,
-    rules: noRules,
+    rules: queues.rules,
     bus,
     hub,
     clock,
@@ -268,6 +274,7 @@ export const buildServices = ({
     skills,
     agents,
     code,
+    queues,
     tasks,
     workflows,
     engine,

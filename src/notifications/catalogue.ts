@@ -167,6 +167,10 @@ export const CATALOGUE = {
     'taskId?',
   ),
 
+  'partition.paused': type('warning', 'The operator paused a queue of all tenants.', 'partition'),
+  'partition.resumed': type('info', 'A queue of all tenants goes on.', 'partition'),
+  'tenant.paused': type('warning', 'Work of the tenant does not begin for now.', 'partition?'),
+  'tenant.resumed': type('info', 'Work of the tenant begins again.', 'partition?'),
   'tenant.created': type('info', 'A tenant was made.', 'name'),
   'project.created': type('info', 'A project was made.', 'name'),
   'key.created': type('info', 'An API key was made.', 'keyId', 'name', 'role', 'scopes'),

@@ -62,6 +62,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   memberId: text('Id of a member.', ID),
   message: text('A line for people.', 'order 7 is on its way'),
   name: text('Name of the thing.', 'ops'),
+  partition: text('Name of a queue.', 'tasks'),
   paused: { type: 'boolean', description: 'Whether it was paused for that.', examples: [true] },
   plannedAtMs: whole('For when it was planned, in milliseconds since the epoch.', AT_MS),
   position: whole('Entries of the journal.', 12),

@@ -151,6 +151,22 @@ export const makeTaskRepository = (handle: Handle) => {
       return row && toDeadLetter(row)
     },
 
+    /** What waits for an executor, and what is dead: of one tenant, or of all. */
+    async waiting(partition: Partition, tenantId?: string): Promise<{ queued: number; dead: number }> {
+      let queued = db.selectFrom('tasks').where('status', '=', 'queued').where('partition_name', '=', partition)
+      let dead = db.selectFrom('dead_letters').where('status', '=', 'dead')
+      dead = dead.where('kind', partition === 'notifications' ? 'like' : 'not like', 'notification:%')
+      if (tenantId !== undefined) {
+        queued = queued.where('tenant_id', '=', tenantId)
+        dead = dead.where('tenant_id', '=', tenantId)
+      }
+      const [queuedRow, deadRow] = await Promise.all([
+        queued.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow(),
+        dead.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow(),
+      ])
+      return { queued: Number(queuedRow.count), dead: Number(deadRow.count) }
+    },
+
     async countByStatus(): Promise<Record<string, number>> {
       const rows = await db
         .selectFrom('tasks')

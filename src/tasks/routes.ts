@@ -36,6 +36,7 @@ const taskSchema = z.object({
   attempt: z.number(),
   maxAttempts: z.number(),
   progress: jsonSchema,
+  limitKey: z.string().nullable(),
   runAt: z.string(),
   deadline: z.string().nullable(),
   createdAt: z.string(),
@@ -57,6 +58,7 @@ const taskView = (task: Task) => ({
   attempt: task.attempt,
   maxAttempts: task.settings.retry.attempts,
   progress: task.progress,
+  limitKey: task.limitKey,
   runAt: toTime(task.runAtMs),
   deadline: toTimeOrNull(task.deadlineAtMs),
   createdAt: toTime(task.createdAtMs),
@@ -97,6 +99,12 @@ const newTask = z
     heartbeatTimeout: durationSchema.optional(),
     retry: retrySchema.optional(),
     idempotencyKey: z.string().min(1).max(200).optional(),
+    limitKey: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe('Tasks with the same one share the limits that are set for it; see PUT /v1/queues/rules.'),
   })
   .refine((body) => body.delay === undefined || body.runAt === undefined, {
     error: 'give delay or runAt, not both',
@@ -267,6 +275,7 @@ export const makeTaskRoutes =
           heartbeatMs: optionalMs(body.heartbeatTimeout),
           retry: body.retry,
           idempotencyKey: body.idempotencyKey,
+          limitKey: body.limitKey,
         })
         return reply.code(isNew ? 201 : 200).send(taskView(task))
       },

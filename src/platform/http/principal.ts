@@ -5,6 +5,7 @@ import { defineErrors } from '../errors.ts'
 export const RESOURCES = [
   'runs',
   'tasks',
+  'queues',
   'workflows',
   'agents',
   'skills',

@@ -26,7 +26,7 @@ const settle = async (): Promise<void> => {
 const setUp = (
   more: { windowSize?: number; limits?: (tenantId: string) => Limits; options?: Partial<AdmissionOptions> } = {},
 ) => {
-  const { windowSize = 20, limits = () => ({}) } = more
+  const { windowSize = 20, limits = (): Limits => ({}) } = more
   const clock = makeFakeClock()
   const inner = makeLocalQueue({ clock, onError: () => {} })
   const real = makeLocalWindow({ clock, windowSize })

@@ -26,13 +26,19 @@ const ARRIVALS_MAX = 10_000
 /** The generic cell rate algorithm: when the next of a name may come, were there no burst. */
 const makeRates = (clock: Clock) => {
   const arrivals = new Map<string, number>()
-  const nextOf = (name: string): number => Math.max(arrivals.get(name) ?? 0, clock.now())
+  /** Not later than this rate could make it: it may have been a slower one. */
+  const nextOf = (name: string, periodMs: number): number => {
+    const known = arrivals.get(name) ?? 0
+    const latest = clock.now() + periodMs
+    if (known > latest) arrivals.set(name, latest)
+    return Math.min(Math.max(known, clock.now()), latest)
+  }
   return {
     /** How long until one more is within the rate; 0: now. */
     waitMs: (name: string, { count, periodMs }: Rate): number =>
-      Math.max(0, Math.ceil(nextOf(name) + periodMs / count - periodMs - clock.now() - ROUNDING_MS)),
+      Math.max(0, Math.ceil(nextOf(name, periodMs) + periodMs / count - periodMs - clock.now() - ROUNDING_MS)),
     arrive(name: string, { count, periodMs }: Rate): void {
-      arrivals.set(name, nextOf(name) + periodMs / count)
+      arrivals.set(name, nextOf(name, periodMs) + periodMs / count)
       if (arrivals.size <= ARRIVALS_MAX) return
       for (const [known, ms] of arrivals) if (ms < clock.now()) arrivals.delete(known)
     },

@@ -63,13 +63,18 @@ local inside, sum, tenantCount = redis.call('HLEN', ids), allPlaces(), redis.cal
 local reserve = math.max(1, windowSize * ${TENANT_SHARE})
 local hasBacklog = redis.call('EXISTS', backlog) == 1
 local answers = {}
+local function nextOf(name, rate)
+  -- Not later than this rate could make it: it may have been a slower one.
+  local known, latest = tonumber(redis.call('HGET', rates, name) or '0'), now + rate.periodMs
+  if known > latest then redis.call('HSET', rates, name, string.format('%.3f', latest)) end
+  return math.min(math.max(known, now), latest)
+end
 local function waitMs(name, rate)
   local step = rate.periodMs / rate.count
-  local arrival = math.max(tonumber(redis.call('HGET', rates, name) or '0'), now)
-  return math.max(0, math.ceil(arrival + step - rate.periodMs - now - ${ROUNDING_MS}))
+  return math.max(0, math.ceil(nextOf(name, rate) + step - rate.periodMs - now - ${ROUNDING_MS}))
 end
 local function arrive(name, rate)
-  local arrival = math.max(tonumber(redis.call('HGET', rates, name) or '0'), now) + rate.periodMs / rate.count
+  local arrival = nextOf(name, rate) + rate.periodMs / rate.count
   redis.call('HSET', rates, name, string.format('%.3f', arrival))
 end
 local function enter(one)

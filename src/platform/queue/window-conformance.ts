@@ -204,6 +204,14 @@ export const describeWindow = ({ name, open }: WindowTarget): void => {
     }
   })
 
+  withWindow('a rate that was slower before holds nobody up', async (b) => {
+    const at = (periodMs: number) => from('a', { limits: { rate: { count: 1, periodMs } } })
+    await b.one(at(3_600_000))
+    assert.deepEqual(await b.one(at(1000)), { refused: 'rate', againInMs: 1000 })
+    b.clock.advance(1000)
+    assert.ok(isIn(await b.one(at(1000))))
+  })
+
   withWindow('who is refused for the rate uses none of it up', async (b) => {
     const more = { limits: { rate: { count: 1, periodMs: 1000 } } }
     assert.ok(isIn(await b.one(from('a', more))))

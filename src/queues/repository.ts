@@ -1,0 +1,83 @@
+/** Reads and writes of the queues' rules. */
+import type { Handle } from '../platform/db/database.ts'
+import type { QueueTables } from './schema.ts'
+import { isEmpty, type QueueRule, type RulePlace } from './types.ts'
+
+type Row = QueueTables['queue_rules']
+
+const toRule = (row: Row): QueueRule => ({
+  tenantId: row.tenant_id,
+  partition: row.partition_name as QueueRule['partition'],
+  key: row.key_name,
+  paused: { byTenant: (row.paused & 1) !== 0, byOperator: (row.paused & 2) !== 0 },
+  concurrency: row.concurrency,
+  rate:
+    row.rate_count === null || row.rate_period_ms === null
+      ? null
+      : { count: row.rate_count, periodMs: row.rate_period_ms },
+  weight: row.weight,
+  updatedAtMs: row.updated_at,
+})
+
+export const makeQueueRepository = (handle: Handle) => {
+  const db = handle.withTables<QueueTables>()
+  const at = ({ tenantId, partition, key }: RulePlace) => ({
+    tenant_id: tenantId,
+    partition_name: partition,
+    key_name: key,
+  })
+  return {
+    async all(): Promise<QueueRule[]> {
+      return (await db.selectFrom('queue_rules').selectAll().execute()).map(toRule)
+    },
+    async ofTenant(tenantId: string): Promise<QueueRule[]> {
+      const query = db.selectFrom('queue_rules').selectAll().where('tenant_id', '=', tenantId)
+      return (await query.orderBy('partition_name').orderBy('key_name').execute()).map(toRule)
+    },
+    async find(place: RulePlace): Promise<QueueRule | undefined> {
+      const { tenant_id, partition_name, key_name } = at(place)
+      const row = await db
+        .selectFrom('queue_rules')
+        .selectAll()
+        .where('tenant_id', '=', tenant_id)
+        .where('partition_name', '=', partition_name)
+        .where('key_name', '=', key_name)
+        .executeTakeFirst()
+      return row && toRule(row)
+    },
+    /** A rule that says nothing is removed. */
+    async save(rule: QueueRule): Promise<void> {
+      const { tenant_id, partition_name, key_name } = at(rule)
+      if (isEmpty(rule)) {
+        await db
+          .deleteFrom('queue_rules')
+          .where('tenant_id', '=', tenant_id)
+          .where('partition_name', '=', partition_name)
+          .where('key_name', '=', key_name)
+          .execute()
+        return
+      }
+      const values = {
+        paused: (rule.paused.byTenant ? 1 : 0) + (rule.paused.byOperator ? 2 : 0),
+        concurrency: rule.concurrency,
+        rate_count: rule.rate?.count ?? null,
+        rate_period_ms: rule.rate?.periodMs ?? null,
+        weight: rule.weight,
+        updated_at: rule.updatedAtMs,
+      }
+      await db
+        .insertInto('queue_rules')
+        .values({ tenant_id, partition_name, key_name, ...values })
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'partition_name', 'key_name']).doUpdateSet(values))
+        .execute()
+    },
+    async countOf(tenantId: string): Promise<number> {
+      const query = db.selectFrom('queue_rules').where('tenant_id', '=', tenantId)
+      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+    async tenantExists(tenantId: string): Promise<boolean> {
+      return (await db.selectFrom('tenants').select('id').where('id', '=', tenantId).executeTakeFirst()) !== undefined
+    },
+  }
+}
