@@ -14,7 +14,7 @@ import { readChaosEffects } from './effects.ts'
 import { type DoneFault, makeHarm } from './faults.ts'
 import { startLoad } from './load.ts'
 import { type FaultKind, makePlan, type PlannedFault, SERVER_FAULTS } from './plan.ts'
-import { measureRecovery, type Recovery } from './recovery.ts'
+import { measureRecovery, type Recovery, slowestTasks } from './recovery.ts'
 import { readQueues, readRemains, readUnfinished } from './remains.ts'
 import { judge } from './verdict.ts'
 
@@ -162,6 +162,7 @@ export const runChaosTest = async (options: ChaosOptions): Promise<ChaosResult> 
       `${promised.length} pieces of work accepted, in all ${remains.runs.length} runs and ${remains.tasks.length} tasks; ${remains.dead.length} dead by design`,
       `${faults.length} faults; ${remains.tasks.reduce((sum, { lost }) => sum + lost, 0)} attempts lost with their process`,
       `${effects.length} effects; ${more} of them repeats of work that was under way when its process was harmed`,
+      slowestTasks(remains, promised),
       `answers on the way: ${[...troubles].map(([name, count]) => `${count} × ${name}`).join(', ') || 'all good'} (each was asked again)`,
     ]
     const result = { checks: judge(story), recoveries: measureRecovery(faults, remains), summary }

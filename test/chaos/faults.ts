@@ -1,6 +1,7 @@
 /** Does the harm that the plan names to a running cluster, and undoes it where nobody else does. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Cluster } from '../../cluster/cluster.ts'
+import { eventually } from '../../cluster/eventually.ts'
 import type { Service } from '../../cluster/service.ts'
 import { ROLES } from '../../src/config.ts'
 import type { RedisServer } from '../support/redis-process.ts'
@@ -49,8 +50,12 @@ export const makeHarm = ({ cluster, leaseMs }: HarmOptions): Harm => {
 
   const pidsOf = (victims: readonly Service[]): number[] => victims.flatMap(({ child }) => child.pid ?? [])
 
-  const restarted = async (victims: readonly Service[]): Promise<void> => {
-    await Promise.all(victims.map((victim) => victim.ready(READY_AGAIN_MS)))
+  /** Every service is ready, and none of those processes is there any more. */
+  const healed = async (gone: readonly number[]): Promise<void> => {
+    const what = `the processes ${gone.join(', ')} to be gone`
+    const areGone = async (): Promise<boolean> => !pidsOf(services).some((pid) => gone.includes(pid))
+    await eventually(areGone, { what, withinMs: READY_AGAIN_MS })
+    await Promise.all(services.map((service) => service.ready(READY_AGAIN_MS)))
   }
 
   const kill = async (victims: readonly Service[]): Promise<void> => {
@@ -172,7 +177,7 @@ export const makeHarm = ({ cluster, leaseMs }: HarmOptions): Harm => {
         ? redis.whole()
         : fault.kind.startsWith('postgres')
           ? Promise.resolve()
-          : restarted(services)
+          : healed(fault.kind.startsWith('freeze') ? [] : done.pids)
       const trouble = await healing.then(
         () => undefined,
         (error: unknown) => (error instanceof Error ? error.message : String(error)),

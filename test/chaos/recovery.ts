@@ -1,6 +1,7 @@
 /** How long the system took to do something again, after each fault and during it. */
 
 import type { DoneFault } from './faults.ts'
+import type { Promised } from './load.ts'
 import type { FaultKind } from './plan.ts'
 import type { Remains } from './remains.ts'
 
@@ -40,6 +41,17 @@ export const measureRecovery = (faults: readonly DoneFault[], { journal, tasks, 
       worstPauseMs: Math.max(...pauses),
     }
   })
+}
+
+/** Tasks without a delay that took longest from their birth to their end. */
+export const slowestTasks = ({ tasks }: Remains, promised: readonly Promised[]): string => {
+  const delayed = new Set(promised.filter(({ notBeforeMs }) => notBeforeMs !== undefined).map(({ id }) => id))
+  const times = tasks
+    .filter(({ id, kind, finishedAtMs }) => kind === 'chaos-effect' && finishedAtMs !== null && !delayed.has(id))
+    .map(({ id, lost, createdAtMs, finishedAtMs }) => ({ id, lost, ms: (finishedAtMs ?? 0) - createdAtMs }))
+    .toSorted((a, b) => b.ms - a.ms)
+  const shown = times.slice(0, 3).map(({ id, lost, ms }) => `${ms} ms (${id}${lost > 0 ? `, lost ${lost} times` : ''})`)
+  return `a task took ${medianOf(times.map(({ ms }) => ms))} ms in the middle; the slowest: ${shown.join(', ')}`
 }
 
 export const showRecovery = (recoveries: readonly Recovery[]): string =>

@@ -23,6 +23,7 @@ export interface TaskRow {
   readonly lost: number
   readonly output: string | null
   readonly error: string | null
+  readonly createdAtMs: number
   readonly finishedAtMs: number | null
 }
 
@@ -72,9 +73,9 @@ export const readRemains = async ({ query }: PostgresServer): Promise<Remains> =
   ),
   tasks: numbered(
     await query(
-      'SELECT id, run_id "runId", kind, status, attempt, lost, output, error, finished_at "finishedAtMs" FROM tasks',
+      'SELECT id, run_id "runId", kind, status, attempt, lost, output, error, created_at "createdAtMs", finished_at "finishedAtMs" FROM tasks',
     ),
-    ['attempt', 'lost', 'finishedAtMs'],
+    ['attempt', 'lost', 'createdAtMs', 'finishedAtMs'],
   ),
   journal: numbered(
     await query(

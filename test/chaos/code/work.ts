@@ -23,7 +23,7 @@ export interface RunInput {
   readonly signal: boolean
 }
 
-const LONGEST_MS = 250
+const LONGEST_MS = 600
 
 export const effectTask = task<WorkInput>('chaos-effect', ({ file, step }, { idempotencyKey, attempt }) =>
   doEffect({ file, step, idempotencyKey, attempt, longestMs: LONGEST_MS }),
