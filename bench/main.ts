@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startBench } from './bench.ts'
+import { runClusterBench } from './cluster/main.ts'
 import type { Figure } from './figure.ts'
 import { MEASURES } from './measures/index.ts'
 import { HELP, type Options, readOptions } from './options.ts'
@@ -46,9 +47,11 @@ const fail = (text: string): void => {
 }
 
 const main = async (): Promise<void> => {
+  const args = process.argv.slice(2)
+  if (args.includes('--cluster')) return runClusterBench(args)
   let options: Options
   try {
-    options = readOptions(process.argv.slice(2))
+    options = readOptions(args)
   } catch (error) {
     return fail(`${(error as Error).message}. See npm run bench -- --help`)
   }

@@ -45,7 +45,7 @@ const cells = ({ name, value, unit, aim, isMet, floor, noise, repeats }: Figure)
 
 const HEAD = ['', 'median', 'spread', 'aim', 'floor', 'ratio']
 
-export const showFigures = (measures: readonly Measure[], figures: readonly Figure[]): string => {
+export const showFigures = (measures: readonly Pick<Measure, 'id' | 'about'>[], figures: readonly Figure[]): string => {
   const rows = figures.map(cells)
   const widths = HEAD.map((head, i) => Math.max(head.length, ...rows.map((row) => (row[i] as string).length)))
   const line = (row: readonly string[]): string =>

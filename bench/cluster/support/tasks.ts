@@ -1,0 +1,47 @@
+/** Standing tasks as the database tells of them afterwards, by its own times (whole milliseconds). */
+import type { Stage } from '../stage.ts'
+
+export interface Done {
+  readonly count: number
+  readonly createdMs: number
+  readonly startedMs: number
+  readonly finishedMs: number
+}
+
+export interface Timed {
+  readonly id: string
+  readonly createdMs: number
+  readonly startedMs: number
+}
+
+/** Of all since that moment; rejects when one of them is not completed. */
+export const doneSince = async ({ watcher }: Stage, sinceMs: number): Promise<Done> => {
+  const { rows } = await watcher.query<{ [K in keyof Done]: string } & { whole: boolean }>(
+    `SELECT count(*) AS count, min(created_at) AS "createdMs", min(started_at) AS "startedMs", max(finished_at) AS "finishedMs",
+     bool_and(status = 'completed') AS whole FROM tasks WHERE run_id IS NULL AND created_at >= $1`,
+    [sinceMs],
+  )
+  const row = rows[0]
+  if (!row?.whole) throw new Error('a task was not completed')
+  const { count, createdMs, startedMs, finishedMs } = row
+  return {
+    count: Number(count),
+    createdMs: Number(createdMs),
+    startedMs: Number(startedMs),
+    finishedMs: Number(finishedMs),
+  }
+}
+
+export const timesSince = async ({ watcher }: Stage, sinceMs: number): Promise<Timed[]> => {
+  const { rows } = await watcher.query<{ id: string; created_at: string; started_at: string }>(
+    'SELECT id, created_at, started_at FROM tasks WHERE run_id IS NULL AND created_at >= $1 AND started_at IS NOT NULL',
+    [sinceMs],
+  )
+  return rows.map((row) => ({ id: row.id, createdMs: Number(row.created_at), startedMs: Number(row.started_at) }))
+}
+
+/** A moment such that all that is made from now on is made after it, and nothing that was made before. */
+export const fromNow = async (): Promise<number> => {
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  return Date.now()
+}
