@@ -1,10 +1,8 @@
 /** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
 
-import { LRUCache } from 'lru-cache'
 import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isStaleWrite } from '../platform/db/errors.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
@@ -12,11 +10,12 @@ import type { Admission } from '../platform/queue/admission.ts'
 import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import { type Attempt, startAttempt } from './attempt.ts'
+import { makeClaims } from './claims.ts'
 import { taskErrors } from './errors.ts'
 import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
-import { claimTask, guardTask, setProgress } from './rows.ts'
-import type { HandlerSource, Task } from './types.ts'
+import { guardTask, setProgress } from './rows.ts'
+import type { DeadLetter, HandlerSource, Task } from './types.ts'
 
 /** The partitions whose jobs are tasks. */
 export const TASK_PARTITIONS = ['tasks', 'notifications'] as const satisfies Partition[]
@@ -38,6 +37,8 @@ export interface ExecutorOptions {
   readonly retryDue: (atMs: number) => void
   /** A task began to wait for its answer. */
   readonly waits: (deadlineAtMs: number | null) => void
+  /** A task is dead, and that is committed. */
+  readonly died: (letter: DeadLetter) => void
   readonly partitions: readonly TaskPartition[]
   readonly concurrency: number
   readonly payloadLimitBytes: number
@@ -66,16 +67,14 @@ export interface Executor {
 }
 
 const PROGRESS_EVERY_MS = 1000
-/** Tasks that were queued here and are remembered until they are claimed, if they are small. */
-const FRESH_MAX = 2000
 const RETRY_COMMIT_MS = 500
 
 export const makeExecutor = (options: ExecutorOptions): Executor => {
-  const { db, queue, clock, log, workerId, tasks, handlers } = options
+  const { db, queue, clock, log, handlers } = options
   const active = new Map<string, Attempt>()
   /** Which process probably holds the run of a task that came from the queue. */
   const holders = new Map<string, string>()
-  const fresh = new LRUCache<string, Task>({ max: FRESH_MAX })
+  const claims = makeClaims(options)
   const settling = new Set<Promise<void>>()
   const consumers = new Map<Partition, Consumer>()
   const ends: (() => void)[] = []
@@ -106,6 +105,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     }
     if (outcome.retryAtMs !== undefined) options.retryDue(outcome.retryAtMs)
     if (outcome.deadlineAtMs !== undefined) options.waits(outcome.deadlineAtMs)
+    if (outcome.letter) options.died(outcome.letter)
   }
 
   const refused = (task: Task, error: AppError): void => {
@@ -192,35 +192,11 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     track(settle(task, outcome).finally(() => holders.delete(task.id)))
   }
 
-  const claim = async (id: string): Promise<Task | undefined> => {
-    // Made here a moment ago: no need to read it back. Should it have changed since, its fence has, and the claim is refused.
-    const queued = fresh.get(id) ?? (await tasks.byId(id))
-    fresh.delete(id)
-    if (queued?.status !== 'queued') return undefined
-    const nowMs = clock.now()
-    const task: Task = {
-      ...queued,
-      status: 'running',
-      workerId,
-      fence: queued.fence + 1,
-      attempt: queued.attempt + 1,
-      startedAtMs: nowMs,
-    }
-    const events = [taskEvent(task, 'task.started', { attempt: task.attempt }, nowMs)]
-    try {
-      await db.commit({ guards: [guardTask(queued)], writes: [claimTask(task)], events })
-      return task
-    } catch (error) {
-      if (isStaleWrite(error)) return undefined
-      throw error
-    }
-  }
-
   const handle = async (job: Job): Promise<void> => {
     try {
       // Stays queued in the database.
       if (options.rules.isPaused(job.partition, job.tenantId)) return
-      const task = await claim(job.id)
+      const task = await claims.claim(job.id)
       if (task && job.replyTo !== undefined) holders.set(task.id, job.replyTo)
       if (task) await attemptTask(task)
     } finally {
@@ -229,7 +205,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   return {
-    remember: (task) => void fresh.set(task.id, task),
+    remember: claims.remember,
     reserve: (partition) => consumers.get(partition)?.reserve(),
     run(task, giveBack) {
       attemptTask(task)

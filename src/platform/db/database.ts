@@ -1,5 +1,6 @@
 /** The database as the rest of the house sees it: everyday queries, transactions, and the group commit of hot writes. */
 import type { Kysely, Transaction } from 'kysely'
+import type { Event } from '../events/event.ts'
 import type { GroupCommit } from './group-commit.ts'
 
 /** A connection or a transaction; a repository is made over one and gives it the tables it knows with `withTables`. */
@@ -15,6 +16,8 @@ export interface Database {
   transaction<T>(work: (tx: Transaction<unknown>) => Promise<T>): Promise<T>
   /** Hot writes; see group-commit.ts. */
   readonly commit: GroupCommit['commit']
+  /** Tells of events that a statement of the caller's own has written and committed. */
+  announce(events: readonly Event[]): void
   readonly commitStats: GroupCommit['stats']
   /** Throws when the database does not answer. */
   ping(): Promise<void>

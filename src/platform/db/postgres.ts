@@ -75,6 +75,7 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
     isExclusive: false,
     primary: kysely,
     commit: group.commit,
+    announce: (events) => options.hub.publish(events),
     commitStats: group.stats,
     transaction: (work) => publishing(kysely, options.hub, work),
     async ping() {

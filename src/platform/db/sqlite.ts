@@ -100,6 +100,7 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
     isExclusive: true,
     primary: read,
     commit: group.commit,
+    announce: (events) => options.hub.publish(events),
     commitStats: group.stats,
     transaction: (work) => publishing(write, hub, work),
     async ping() {
