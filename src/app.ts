@@ -173,6 +173,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
         { name: 'runs', ...engine.sweeper },
         { name: 'tasks', ...tasks.sweepers.due },
         { name: 'answers', ...tasks.sweepers.answers },
+        { name: 'schedule-history', ...services.schedules.history },
       ],
     })
     await bus.start()

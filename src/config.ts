@@ -214,6 +214,8 @@ export const VARIABLES = {
     'Runs kept in memory; more wait their turn or are rebuilt from the journal.',
   ),
   SCHEDULE_LATE_MS: integer(60_000, 1000, 86_400_000, 'How late a fire of a schedule is told of as "schedule.late".'),
+  SCHEDULE_HISTORY_FIRES: integer(1000, 1, 1_000_000, 'Fires of one schedule that its history keeps.'),
+  SCHEDULE_HISTORY_DAYS: integer(30, 1, 3650, 'How long a fire is kept after its end.'),
   LEASE_MS: integer(15_000, 1000, 600_000, 'How long a process that does not answer keeps its work.'),
 
   CACHE_L1_ENABLED: flag(true, 'Keep read rows in memory.'),

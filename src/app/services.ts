@@ -235,6 +235,8 @@ export const buildServices = ({
   const schedules = makeScheduleService({
     ...{ db, hub, bus, clock, makeId, log, targets },
     lateMs: config.SCHEDULE_LATE_MS,
+    keepFires: config.SCHEDULE_HISTORY_FIRES,
+    keepMs: config.SCHEDULE_HISTORY_DAYS * 86_400_000,
   })
   const notifications = makeNotificationService({
     db,

@@ -6,5 +6,6 @@ import { identity } from './0003-identity.ts'
 import { gateway } from './0004-gateway.ts'
 import { cluster } from './0005-cluster.ts'
 import { queues } from './0006-queues.ts'
+import { scheduler } from './0007-scheduler.ts'
 
-export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster, queues]
+export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster, queues, scheduler]

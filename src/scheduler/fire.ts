@@ -7,7 +7,7 @@ import { dueAt } from './timing.ts'
 import type { Fire, FireCause, Schedule } from './types.ts'
 
 /** How long whoever claimed a fire has to start it; then anybody does. */
-export const START_WITHIN_MS = 5_000
+export const START_WITHIN_MS = 3_000
 /** A fire in the queue is woken by the end of the one before it, not by time. */
 export const NEVER_MS = Number.MAX_SAFE_INTEGER
 

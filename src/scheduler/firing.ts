@@ -13,7 +13,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { Log } from '../platform/log.ts'
 import { type Admitted, makeChange, over, refData, withNext } from './change.ts'
 import { tell } from './events.ts'
-import { draftFire, fireKey, missedFire } from './fire.ts'
+import { draftFire, fireKey, missedFire, START_WITHIN_MS } from './fire.ts'
 import { planFires } from './plan.ts'
 import { makeScheduleRepository } from './repository.ts'
 import type { Targets } from './targets.ts'
@@ -36,9 +36,9 @@ export interface FiringOptions {
 }
 
 /** Rows read by one sweep. Where others sweep too, few: what one has taken the others cannot help with. */
-const BATCH = { alone: 200, shared: 32 }
+const BATCH = { alone: 200, shared: 8 }
 /** What a sweep has taken others leave alone for so long; a guard at the claim, not this, keeps it from firing twice. */
-const TAKEN_MS = 3_000
+const TAKEN_MS = 1_000
 /** Of those, how many are worked on at a time. */
 const AT_A_TIME = 4
 /** Tries of one sweep to claim a schedule that others change at the same moment. */
@@ -92,7 +92,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
       }
     : {
         most: BATCH.shared,
-        wakingFires: (nowMs: number) => repository.takeWakingFires(nowMs, BATCH.shared, clock.now() + TAKEN_MS),
+        wakingFires: (nowMs: number) => repository.takeWakingFires(nowMs, BATCH.shared, clock.now() + START_WITHIN_MS),
         dueSchedules: (nowMs: number) => repository.takeDueSchedules(nowMs, BATCH.shared, clock.now() + TAKEN_MS),
       }
 

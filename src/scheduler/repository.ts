@@ -2,6 +2,7 @@
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { OpenFires } from './overlap.ts'
 import { fromFire, fromSchedule, toFire, toSchedule } from './rows.ts'
 import type { ScheduleTables } from './schema.ts'
@@ -31,8 +32,8 @@ export const makeScheduleRepository = (handle: Handle) => {
     async add(schedule: Schedule): Promise<void> {
       await db.insertInto('schedules').values(fromSchedule(schedule)).execute()
     },
-    async byName(tenantId: string, name: string): Promise<Schedule | undefined> {
-      const row = await schedules().where('tenant_id', '=', tenantId).where('name', '=', name).executeTakeFirst()
+    async byName(owner: Owner, name: string): Promise<Schedule | undefined> {
+      const row = await schedules().where(visibleTo(owner)).where('name', '=', name).executeTakeFirst()
       return row && toSchedule(row)
     },
     /** For the scheduler itself, which has the id from a row of its own. */
@@ -41,8 +42,8 @@ export const makeScheduleRepository = (handle: Handle) => {
       return row && toSchedule(row)
     },
     /** Newest first. */
-    async list(tenantId: string, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
-      let query = schedules().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
+      let query = schedules().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
       if (before) query = query.where(olderThan(before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
@@ -182,6 +183,39 @@ export const makeScheduleRepository = (handle: Handle) => {
         .returningAll('schedule_fires')
         .execute()
       return rows.map(toFire)
+    },
+    /** Removes fires that were over before then. Returns how many. */
+    async removeFires(overBeforeMs: number, limit: number): Promise<number> {
+      const old = db.selectFrom('schedule_fires').select(['schedule_id', 'planned_at'])
+      const batch = await old.where('finished_at', '<', overBeforeMs).orderBy('finished_at').limit(limit).execute()
+      for (const { schedule_id, planned_at } of batch) {
+        await db
+          .deleteFrom('schedule_fires')
+          .where('schedule_id', '=', schedule_id)
+          .where('planned_at', '=', planned_at)
+          .execute()
+      }
+      return batch.length
+    },
+    /** Schedules that may have more fires than `keep`, in the order of their ids: each fire has changed the revision. */
+    async withManyFires(afterId: string, keep: number, limit: number): Promise<Pick<Schedule, 'id' | 'tenantId'>[]> {
+      const query = db.selectFrom('schedules').select(['id', 'tenant_id as tenantId']).where('id', '>', afterId)
+      return query.where('revision', '>', keep).orderBy('id').limit(limit).execute()
+    },
+    /** Removes those fires of a schedule that are over, but for the newest `keep` of all. Returns how many. */
+    async trimFires({ tenantId, id }: Pick<Schedule, 'id' | 'tenantId'>, keep: number, limit: number): Promise<number> {
+      const mine = db.selectFrom('schedule_fires').select('planned_at').where('schedule_id', '=', id)
+      const query = mine.where('tenant_id', '=', tenantId).orderBy('planned_at', 'desc')
+      const newestToGo = await query.offset(keep).limit(1).executeTakeFirst()
+      if (!newestToGo) return 0
+      const over = mine.where('wake_at', 'is', null).where('planned_at', '<=', newestToGo.planned_at)
+      const { numDeletedRows } = await db
+        .deleteFrom('schedule_fires')
+        .where('tenant_id', '=', tenantId)
+        .where('schedule_id', '=', id)
+        .where('planned_at', 'in', over.orderBy('planned_at').limit(limit))
+        .executeTakeFirst()
+      return Number(numDeletedRows)
     },
     /** When the schedule was due that nobody has claimed for longest. */
     async oldestDueMs(nowMs: number): Promise<number | undefined> {

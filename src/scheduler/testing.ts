@@ -72,6 +72,8 @@ export interface TestScheduleOptions {
   readonly clock: Clock
   readonly targets: Targets
   readonly onFired?: (fact: { readonly latenessMs: number }) => void
+  readonly keepFires?: number
+  readonly keepMs?: number
   readonly gauges?: Map<string, () => number | Promise<number>>
 }
 
@@ -80,6 +82,8 @@ export const makeTestSchedules = ({ onFired = () => {}, gauges = new Map(), ...o
   const service = makeScheduleService({
     bus: makeLocalBus(),
     lateMs: 60_000,
+    keepFires: 1000,
+    keepMs: 30 * 86_400_000,
     ...options,
     makeId: makeIdGenerator(options.clock.now),
     log: makeLog('silent'),
