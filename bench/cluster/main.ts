@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path'
 import type { Figure } from '../figure.ts'
 import { loadNow, readMachine, showFigures, showMachine } from '../report.ts'
 import { MEASURES } from './measures/index.ts'
-import { type ClusterBenchOptions, HELP, readClusterOptions } from './options.ts'
+import { HELP, readClusterOptions } from './options.ts'
 import { showProfiles } from './profiles.ts'
-import { type Stage, startStage } from './stage.ts'
+import { type ClusterBenchOptions, type Stage, startStage } from './stage.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 

@@ -1,8 +1,8 @@
 /** The options of `npm run bench -- --cluster`. */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { RedisKind } from '../../cluster/redis.ts'
 import { MEASURES } from './measures/index.ts'
+import type { ClusterBenchOptions } from './stage.ts'
 
 export const HELP = `Measures AIDOS as a cluster on this machine: PostgreSQL that syncs every commit, Redis, each role a process of its own, all
 over the gateway's HTTP API. Beside each figure stands its floor, measured in the same run on the same servers: bare BullMQ, bare inserts
@@ -25,22 +25,6 @@ and updates. What each load cost (CPU by process, statements, Redis commands) is
 
 ${MEASURES.map(({ id, about }) => `  ${id.padEnd(8)} ${about}`).join('\n')}
 `
-
-export interface ClusterBenchOptions {
-  readonly only: readonly string[]
-  readonly runs: number
-  readonly isQuick: boolean
-  readonly redis: RedisKind
-  readonly replica: boolean
-  readonly nginx: boolean
-  /** Settings of every process, over the benchmark's own. */
-  readonly env: Readonly<Record<string, string>>
-  readonly json: string | undefined
-  readonly idleSeconds: number
-  readonly dir: string
-  readonly profileDir: string | undefined
-  readonly help: boolean
-}
 
 const positive = (name: string, text: string): number => {
   const value = Number(text)

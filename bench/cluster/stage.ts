@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { Pool } from 'undici'
 import { type Cluster, startCluster } from '../../cluster/cluster.ts'
+import type { RedisKind } from '../../cluster/redis.ts'
 import { ROLES, type Role } from '../../src/config.ts'
 import { type Program, startProgram } from '../support/program.ts'
-import type { ClusterBenchOptions } from './options.ts'
 import type { FloorSettings } from './programs/floor.ts'
 import { type Cost, makeObserve } from './support/counters.ts'
 
@@ -14,7 +14,30 @@ export const WIDTH = 50
 /** The most processes of a role that a measurement asks for. */
 const MOST: Readonly<Partial<Record<Role, number>>> = { executor: 4, workflows: 2 }
 
+export interface ClusterBenchOptions {
+  readonly only: readonly string[]
+  readonly runs: number
+  readonly isQuick: boolean
+  readonly redis: RedisKind
+  readonly replica: boolean
+  readonly nginx: boolean
+  /** Settings of every process, over the benchmark's own. */
+  readonly env: Readonly<Record<string, string>>
+  readonly json: string | undefined
+  readonly idleSeconds: number
+  readonly dir: string
+  readonly profileDir: string | undefined
+  readonly help: boolean
+}
+
 export type Scene = Readonly<Partial<Record<Role, number>>>
+
+/** By the database's own times, in whole milliseconds. */
+export interface EndedRun {
+  readonly createdAt: string
+  readonly startedAt: string
+  readonly finishedAt: string
+}
 
 export interface Stage {
   readonly options: ClusterBenchOptions
@@ -32,7 +55,7 @@ export interface Stage {
   readonly playing: number
   post<T>(path: string, body: unknown): Promise<T>
   /** Runs a workflow of `bench/code/` to its end; rejects when it does not complete. */
-  run(workflow: string, steps: number): Promise<void>
+  run(workflow: string, steps: number): Promise<EndedRun>
   /** Resolves when no task is open any more. */
   drained(): Promise<void>
   observe<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly cost: Cost }>
@@ -129,8 +152,9 @@ export const startStage = async (options: ClusterBenchOptions, folder: string): 
         await Promise.all(wanted.map((service) => service.ready()))
       },
       async run(workflow, steps) {
-        const run = await post<{ status: string }>('/v1/runs?wait=60000', { workflow, input: { steps } })
+        const run = await post<EndedRun & { status: string }>('/v1/runs?wait=60000', { workflow, input: { steps } })
         if (run.status !== 'completed') throw new Error(`a run of ${workflow} is ${run.status}`)
+        return run
       },
       async drained() {
         const untilMs = performance.now() + DRAIN_MS

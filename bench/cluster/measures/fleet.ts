@@ -18,7 +18,7 @@ const WAYS: readonly { readonly workflow: string; readonly way: string; readonly
 const measure = async (stage: Stage, { workflow, way, aim }: (typeof WAYS)[number]): Promise<ClusterResult> => {
   const count = stage.options.isQuick ? RUNS / 10 : RUNS
   const floor = await stage.floor()
-  const all = (): Promise<void> => inFlight(count, WIDTH, () => stage.run(workflow, STEPS))
+  const all = () => inFlight(count, WIDTH, () => stage.run(workflow, STEPS))
   await all()
   const seconds: number[] = []
   const { cost } = await stage.observe(() =>

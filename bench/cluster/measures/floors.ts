@@ -5,6 +5,7 @@ import type { ClusterMeasure } from '../measure.ts'
 import type { RowsInput, Trip, TripsInput } from '../programs/floor.ts'
 import { type Stage, WIDTH } from '../stage.ts'
 import { drainJobs } from '../support/bare-jobs.ts'
+import { notesOf } from '../support/notes.ts'
 
 const ROWS: readonly (readonly [group: number, width: number, rows: number])[] = [
   [1, 1, 1000],
@@ -68,8 +69,10 @@ const bareTrips = async (stage: Stage): Promise<Figure[]> => {
 export const floors: ClusterMeasure = {
   id: 'floor',
   about: 'bare PostgreSQL with fsync, in a table like that of tasks; bare BullMQ on the same Redis',
-  run: async (stage) => ({
-    figures: [...(await bareRows(stage)), ...(await bareJobs(stage)), ...(await bareTrips(stage))],
-    notes: [],
-  }),
+  async run(stage) {
+    const figures = [...(await bareRows(stage)), ...(await bareJobs(stage)), ...(await bareTrips(stage))]
+    const count = 2000
+    const { cost } = await stage.observe(() => drainJobs(stage, { count, workers: 1 }))
+    return { figures, notes: notesOf('bare BullMQ (and the idle cluster beside it)', 'job', count, cost) }
+  },
 }

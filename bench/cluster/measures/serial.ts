@@ -1,6 +1,6 @@
 /** Loads 1 and 3: one run after the other on a cluster that does nothing else. */
 import { type Aim, atMost, type Figure, makeFigure } from '../../figure.ts'
-import { percentile } from '../../support/stats.ts'
+import { median, percentile } from '../../support/stats.ts'
 import type { ClusterMeasure, ClusterResult } from '../measure.ts'
 import type { Trip, TripsInput } from '../programs/floor.ts'
 import type { Stage } from '../stage.ts'
@@ -26,15 +26,28 @@ const WAYS: readonly (readonly [workflow: string, way: string])[] = [
 ]
 const WARM_UP_RUNS = 5
 
-const timesOf = async (stage: Stage, workflow: string, steps: number, count: number): Promise<number[]> => {
-  const times: number[] = []
+const PHASES = ['until accepted', 'until started', 'until ended', 'until answered'] as const
+
+interface Timed {
+  readonly totalMs: number
+  /** As PHASES. The database keeps whole milliseconds. */
+  readonly phasesMs: readonly number[]
+}
+
+const timesOf = async (stage: Stage, workflow: string, steps: number, count: number): Promise<Timed[]> => {
+  const times: Timed[] = []
   for (let i = 0; i < count; i++) {
-    const startMs = performance.now()
-    await stage.run(workflow, steps)
-    times.push(performance.now() - startMs)
+    const startMs = performance.timeOrigin + performance.now()
+    const { createdAt, startedAt, finishedAt } = await stage.run(workflow, steps)
+    const endMs = performance.timeOrigin + performance.now()
+    const moments = [startMs, Date.parse(createdAt), Date.parse(startedAt), Date.parse(finishedAt), endMs]
+    times.push({ totalMs: endMs - startMs, phasesMs: moments.slice(1).map((atMs, j) => atMs - moments[j]!) })
   }
   return times
 }
+
+const phasesOf = (times: readonly Timed[]): string =>
+  PHASES.map((phase, i) => `${phase} ${median(times.map(({ phasesMs }) => phasesMs[i]!)).toFixed(1)} ms`).join(', ')
 
 /** Sums of `steps` that follow one another: a commit for a local step; two commits and a job between for a task. */
 const floorTimes = async (stage: Stage, workflow: string, steps: number): Promise<number[]> => {
@@ -58,7 +71,12 @@ const measure = async (stage: Stage, load: SerialLoad, steps: number, way: (type
   const figure = (label: string, share: number, aim: Aim | undefined): Figure =>
     makeFigure({
       ...{ load: load.id, unit: 'ms', name: `a run of ${what}, ${label}`, aim },
-      values: repeats.map((times) => percentile(times, share)),
+      values: repeats.map((times) =>
+        percentile(
+          times.map(({ totalMs }) => totalMs),
+          share,
+        ),
+      ),
       floor: {
         about: workflow === 'task-steps' ? `${steps} × commit, BullMQ job, commit` : `${steps} bare commits`,
         values: floors.map((times) => percentile(times, share)),
@@ -67,7 +85,10 @@ const measure = async (stage: Stage, load: SerialLoad, steps: number, way: (type
   const aims = load.aims[workflow]
   return {
     figures: [figure('p50', 0.5, aims?.p50), figure('p99', 0.99, aims?.p99)],
-    notes: notesOf(`a run of ${what}`, 'run', count * stage.options.runs, cost),
+    notes: [
+      ...notesOf(`a run of ${what}`, 'run', count * stage.options.runs, cost),
+      `  medians: ${phasesOf(repeats.flat())}`,
+    ],
   }
 }
 
