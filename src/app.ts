@@ -125,9 +125,23 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     const { db } = meter
     const shared = await openShared(config, log, workerId)
     stops.push(() => shared.stop())
-    const { queue, window, bus, redis } = shared
+    const { queue, window, bus, redis, deadLetterCopies } = shared
     if (bus.isShared) relayEvents(hub, bus)
-    const foundation: Foundation = { config, log, hub, db, audit, meter, queue, window, bus, redis, makeId, workerId }
+    const foundation: Foundation = {
+      config,
+      log,
+      hub,
+      db,
+      audit,
+      meter,
+      queue,
+      window,
+      bus,
+      redis,
+      deadLetterCopies,
+      makeId,
+      workerId,
+    }
     const services = buildServices(foundation)
     const { engine, tasks, sandbox, outbound, modelOutbound, objectStore, workers, tenants, identity } = services
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), objectStore.stop(), identity.stop()]))
@@ -174,6 +188,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
         { name: 'tasks', ...tasks.sweepers.due },
         { name: 'answers', ...tasks.sweepers.answers },
         { name: 'schedule-history', ...services.schedules.history },
+        { name: 'redrives', ...tasks.sweepers.redrives },
+        { name: 'dead-letters', ...tasks.sweepers.deadLetters },
       ],
     })
     await bus.start()

@@ -55,6 +55,12 @@ const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway }: Se
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
   metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
+  metrics.gaugeBy('aidos_dead_letters', 'Dead letters by reason.', 'reason', () => tasks.tasks.countDeadByReason())
+  metrics.gauge(
+    'aidos_dead_letters_redriven',
+    'Dead letters started again by redrives of many, by this process since its start.',
+    () => tasks.redrives.redriven,
+  )
   metrics.gauge('aidos_runs_live', 'Runs in memory.', () => engine.stats.live)
   metrics.gauge('aidos_tasks_active', 'Attempts under way here.', () => tasks.active)
   const { commitStats } = db

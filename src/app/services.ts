@@ -25,7 +25,7 @@ import { makeQueueService } from '../queues/index.ts'
 import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
 import { makeRotation, makeSecretService } from '../secrets/index.ts'
 import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
-import { type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
+import { type DeadLetterCopies, type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
 import { HTTP_INVOKE, makeHttpInvoke, makeWorkflowService } from '../workflows/index.ts'
 import { readBindings, readConnections } from './bindings.ts'
 import { makeFilesRoot } from './files-root.ts'
@@ -73,6 +73,7 @@ export interface Foundation {
   readonly makeId: MakeId
   readonly workerId: string
   readonly redis: RedisConnection | undefined
+  readonly deadLetterCopies: DeadLetterCopies | undefined
 }
 
 /** Builds all services. Nothing runs yet, but for the database's connection. */
@@ -88,6 +89,7 @@ export const buildServices = ({
   workerId,
   meter,
   redis,
+  deadLetterCopies,
 }: Foundation) => {
   const clock = systemClock
   const cacheMs = config.CACHE_L1_ENABLED ? config.CACHE_L1_TTL : 0
@@ -188,6 +190,7 @@ export const buildServices = ({
     log,
     makeId,
     workerId,
+    deadLetterCopies,
     handlers,
     inbox: () => (knot.engine as Engine).inbox,
     concurrency: config.QUEUE_CONCURRENCY,

@@ -5,6 +5,7 @@ import { type Bus, makeLocalBus } from '../platform/bus/bus.ts'
 import { makeRedisWire } from '../platform/bus/redis-wire.ts'
 import { makeWireBus } from '../platform/bus/wire-bus.ts'
 import { systemClock } from '../platform/clock.ts'
+import type { DeadLetterQueue } from '../platform/queue/bullmq-dead-letters.ts'
 import { makeLocalQueue } from '../platform/queue/local-queue.ts'
 import { makeLocalWindow } from '../platform/queue/local-window.ts'
 import type { Job, Queue } from '../platform/queue/queue.ts'
@@ -18,6 +19,8 @@ export interface Shared {
   readonly bus: Bus
   /** Undefined for a process that is alone. */
   readonly redis: RedisConnection | undefined
+  /** Copies of dead letters for whoever listens to Redis. */
+  readonly deadLetterCopies: DeadLetterQueue | undefined
   stop(): Promise<void>
 }
 
@@ -43,9 +46,17 @@ export const openShared = async (config: Config, log: FastifyBaseLogger, workerI
   if (mode === 'none') {
     const queue = makeLocalQueue({ clock, onError })
     const window = makeLocalWindow({ clock, windowSize: config.QUEUE_WINDOW })
-    return { queue, window, bus: makeLocalBus(), redis: undefined, stop: () => queue.stop() }
+    return {
+      queue,
+      window,
+      bus: makeLocalBus(),
+      redis: undefined,
+      deadLetterCopies: undefined,
+      stop: () => queue.stop(),
+    }
   }
   const { makeBullmqQueue } = await import('../platform/queue/bullmq-queue.ts')
+  const { makeDeadLetterQueue } = await import('../platform/queue/bullmq-dead-letters.ts')
   const redis = makeRedis({ ...targetOf(config, mode), log, clock })
   try {
     await redis.ready()
@@ -69,12 +80,15 @@ export const openShared = async (config: Config, log: FastifyBaseLogger, workerI
     prefix: PREFIX,
     onError: (error) => log.warn({ err: error }, 'a message to other processes was lost'),
   })
+  const deadLetterCopies = makeDeadLetterQueue({ redis, prefix: PREFIX })
   return {
+    deadLetterCopies,
     queue,
     window: makeRedisWindow({ redis, prefix: PREFIX, windowSize: config.QUEUE_WINDOW, workerId }),
     bus,
     redis,
     async stop() {
+      await deadLetterCopies.stop()
       await queue.stop()
       await bus.stop()
       await redis.stop()

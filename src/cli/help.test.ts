@@ -59,7 +59,7 @@ describe('what cannot be understood', () => {
       [['run'], /needs more\nUsage: aidos run FILE\|NAME/],
       [['run', 'a', 'b'], /does not take "b"/],
       [['runs', '--status'], /--status/],
-      [['dead', 'redrive'], /say which/],
+      [['dead-letters', 'redrive'], /say which/],
     ]
     for (const [argv, message] of cases) {
       const { status, stdout, stderr } = await runCli(argv, {

@@ -150,21 +150,21 @@ describe('aidos run', () => {
   })
 })
 
-describe('aidos tasks, dead', () => {
+describe('aidos tasks, dead-letters', () => {
   test('make, show and redrive a task that used up its attempts', async () => {
     const fail = ['tasks', 'create', 'core/fail', '--input', '{"retryable":false,"message":"as asked"}']
     const { id } = await json<{ id: string }>(fail)
     let letters: { id: string; taskId: string }[] = []
-    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead', 'list'])).items
+    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead-letters', 'list'])).items
     assert.equal(letters[0]?.taskId, id)
-    assert.match((await app.cli(['dead'])).stdout, /not_retryable.*as asked/)
+    assert.match((await app.cli(['dead-letters'])).stdout, /not_retryable.*as asked/)
     assert.match((await app.cli(['tasks', 'show', id])).stdout, /status +dead/)
-    const { count } = await json<{ count: number }>(['dead', 'redrive', '--kind', 'skill:core/fail'])
+    const { count } = await json<{ count: number }>(['dead-letters', 'redrive', '--kind', 'skill:core/fail'])
     assert.equal(count, 1)
     letters = []
-    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead', 'list'])).items
-    await json(['dead', 'discard', letters[0]!.id])
-    assert.match((await app.cli(['dead'])).stdout, /no dead letters/)
+    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead-letters', 'list'])).items
+    await json(['dead-letters', 'discard', letters[0]!.id])
+    assert.match((await app.cli(['dead-letters'])).stdout, /no dead letters/)
     assert.match((await app.cli(['tasks', '--status', 'dead'])).stdout, new RegExp(id))
   })
 })

@@ -122,11 +122,36 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
         } = {},
       ): Promise<v.Page<v.DeadLetterView>> => get('/v1/dead-letters', query),
       redrive: (id: string): Promise<v.DeadLetterView> => send('POST', `/v1/dead-letters/${e(id)}/redrive`),
-      redriveAll: (filter: {
+      find: (id: string): Promise<v.DeadLetterDetail> => get(`/v1/dead-letters/${e(id)}`),
+      /** Goes on after the answer. */
+      redriveAll: (request: {
         kind?: string | undefined
         reason?: string | undefined
-      }): Promise<{ readonly count: number }> => send('POST', '/v1/dead-letters/redrive', filter),
+        ratePerSecond?: number | undefined
+      }): Promise<v.RedriveView> => send('POST', '/v1/dead-letters/redrive', request),
+      redrives: (query: v.PageQuery = {}): Promise<v.Page<v.RedriveView>> => get('/v1/dead-letters/redrives', query),
+      findRedrive: (id: string): Promise<v.RedriveView> => get(`/v1/dead-letters/redrives/${e(id)}`),
+      cancelRedrive: (id: string): Promise<v.RedriveView> => send('POST', `/v1/dead-letters/redrives/${e(id)}/cancel`),
+      discardAll: (filter: {
+        kind?: string | undefined
+        reason?: string | undefined
+      }): Promise<{ readonly count: number; readonly hasMore: boolean }> =>
+        send('POST', '/v1/dead-letters/discard', filter),
       discard: (id: string): Promise<v.DeadLetterView | null> => send('DELETE', `/v1/dead-letters/${e(id)}`),
+    },
+
+    queues: {
+      list: (): Promise<v.Page<v.QueueView>> => get('/v1/queues'),
+      /** Without a tenant: for all, by the operator. */
+      pause: (name: string, tenantId?: string): Promise<v.QueueRuleView> =>
+        send('POST', `/v1/queues/${e(name)}/pause`, { tenantId }),
+      resume: (name: string, tenantId?: string): Promise<v.QueueRuleView> =>
+        send('POST', `/v1/queues/${e(name)}/resume`, { tenantId }),
+      rules: (tenantId?: string): Promise<v.Page<v.QueueRuleView>> => get('/v1/queues/rules', { tenantId }),
+      setRule: (rule: v.QueueRuleChanges): Promise<v.QueueRuleView> => send('PUT', '/v1/queues/rules', rule),
+      removeRule: async (place: v.QueueRulePlace): Promise<void> => {
+        await send('DELETE', '/v1/queues/rules', undefined, place)
+      },
     },
 
     workflows: {

@@ -84,6 +84,7 @@ export interface TaskView {
 }
 
 export interface NewTask {
+  readonly limitKey?: string | undefined
   readonly kind: string
   readonly input?: Json | undefined
   readonly priority?: Priority | undefined
@@ -106,6 +107,69 @@ export interface DeadLetterView {
   readonly attempts: number
   readonly createdAt: string
   readonly resolvedAt: string | null
+}
+
+/** With the task and the history of its attempts. */
+export interface DeadLetterDetail extends DeadLetterView {
+  readonly task: TaskView
+  readonly history: readonly EventView[]
+}
+
+export interface RedriveView {
+  readonly id: string
+  readonly status: 'running' | 'completed' | 'cancelled'
+  readonly kind: string | null
+  readonly reason: string | null
+  readonly ratePerSecond: number | null
+  /** Started again so far. */
+  readonly count: number
+  readonly skipped: number
+  readonly createdAt: string
+  readonly finishedAt: string | null
+}
+
+export interface QueueFigures {
+  readonly queued: number
+  readonly dead: number
+}
+
+export interface QueueView extends QueueFigures {
+  readonly name: string
+  readonly paused: boolean
+  readonly ownPaused: boolean
+  /** For the operator: of all tenants. */
+  readonly all?: QueueFigures & {
+    readonly waiting: number
+    readonly delayed: number
+    readonly active: number
+    readonly inside: number
+    readonly room: number
+  }
+}
+
+export interface QueueRuleView {
+  readonly tenantId: string
+  readonly partition: string | null
+  readonly key: string | null
+  readonly paused: boolean
+  readonly pausedByOperator: boolean
+  readonly concurrency: number | null
+  readonly rate: { readonly count: number; readonly per: number } | null
+  readonly weight: number | null
+  readonly updatedAt: string
+}
+
+export interface QueueRulePlace {
+  readonly tenantId?: string | undefined
+  readonly partition?: string | undefined
+  readonly key?: string | undefined
+}
+
+export interface QueueRuleChanges extends QueueRulePlace {
+  readonly paused?: boolean | undefined
+  readonly concurrency?: number | null | undefined
+  readonly rate?: { readonly count: number; readonly per: number | string } | null | undefined
+  readonly weight?: number | null | undefined
 }
 
 export interface WorkflowView {

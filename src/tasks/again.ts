@@ -1,6 +1,7 @@
 /** Tasks that ended are made again: by hand, or as dead letters one by one and by filter; or their dead letters are discarded. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { AppError } from '../platform/errors.ts'
 import { taskErrors } from './errors.ts'
 import { taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
@@ -14,12 +15,18 @@ export interface AgainOptions {
   find(tenantId: string, id: string): Promise<Task>
   /** A task is queued again. */
   offer(task: Task): void
+  /** A letter is dead no more. */
+  resolved(letterId: string): void
 }
 
-/** Letters redriven at a time. */
-const PAGE = 500
+export interface DeadLetterChoice {
+  readonly kind?: string | undefined
+  readonly reason?: string | undefined
+}
 
-export const makeAgain = ({ db, clock, tasks, find, offer }: AgainOptions) => {
+const DISCARDED_MAX = 1000
+
+export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOptions) => {
   /** From the first attempt; its dead letter counts as redriven. */
   const restart = async (task: Task, type: 'task.retried' | 'task.redriven'): Promise<void> => {
     const nowMs = clock.now()
@@ -38,6 +45,17 @@ export const makeAgain = ({ db, clock, tasks, find, offer }: AgainOptions) => {
     throw taskErrors.dead_letter_resolved(`the dead letter ${id} is ${letter.status} already`)
   }
 
+  const discardLetter = async (letter: DeadLetter): Promise<void> => {
+    const task = await find(letter.tenantId, letter.taskId)
+    const nowMs = clock.now()
+    await db.commit({
+      guards: [guardTask(task)],
+      writes: [resolveDeadLetter(task.id, 'discarded', nowMs)],
+      events: [taskEvent(task, 'task.discarded', {}, nowMs)],
+    })
+    resolved(letter.id)
+  }
+
   return {
     /** Tries a dead or cancelled task anew, and one that waits for its next attempt at once. */
     async retry(tenantId: string, id: string): Promise<Task> {
@@ -48,7 +66,9 @@ export const makeAgain = ({ db, clock, tasks, find, offer }: AgainOptions) => {
         await db.commit({ guards: [guardTask(task)], writes: [queueDueTask(id)], events })
         offer(task)
       } else if (isStanding && (task.status === 'dead' || task.status === 'cancelled')) {
+        const letter = await tasks.deadLetterOf(id)
         await restart(task, 'task.retried')
+        if (letter) resolved(letter.id)
       } else {
         const why = isStanding
           ? `it is ${task.status}`
@@ -63,38 +83,38 @@ export const makeAgain = ({ db, clock, tasks, find, offer }: AgainOptions) => {
     async redrive(tenantId: string, id: string): Promise<DeadLetter> {
       const letter = await openLetter(tenantId, id)
       await restart(await find(tenantId, letter.taskId), 'task.redriven')
+      resolved(letter.id)
       return { ...letter, status: 'redriven', resolvedAtMs: clock.now() }
     },
 
-    /** Redrives all that fit and were there when it began (they may fail again at once), and says how many. */
-    async redriveMany(
-      tenantId: string,
-      filter: { kind?: string | undefined; reason?: string | undefined },
-    ): Promise<number> {
-      const untilMs = clock.now()
-      let count = 0
-      let before: string | undefined
-      for (;;) {
-        const letters = await tasks.deadLetters(tenantId, { ...filter, status: 'dead', untilMs, before, limit: PAGE })
-        const done = await Promise.allSettled(
-          letters.map(async (letter) => restart(await find(tenantId, letter.taskId), 'task.redriven')),
-        )
-        count += done.filter((result) => result.status === 'fulfilled').length
-        before = letters.at(-1)?.id
-        if (letters.length < PAGE) return count
-      }
+    /** For a redrive of many. */
+    async redriveLetter(letter: DeadLetter): Promise<void> {
+      await restart(await find(letter.tenantId, letter.taskId), 'task.redriven')
+      resolved(letter.id)
     },
 
     async discard(tenantId: string, id: string): Promise<DeadLetter> {
       const letter = await openLetter(tenantId, id)
-      const task = await find(tenantId, letter.taskId)
-      const nowMs = clock.now()
-      await db.commit({
-        guards: [guardTask(task)],
-        writes: [resolveDeadLetter(task.id, 'discarded', nowMs)],
-        events: [taskEvent(task, 'task.discarded', {}, nowMs)],
-      })
-      return { ...letter, status: 'discarded', resolvedAtMs: nowMs }
+      await discardLetter(letter)
+      return { ...letter, status: 'discarded', resolvedAtMs: clock.now() }
+    },
+
+    /** Discards at most a thousand that fit and were there when it began, the newest first; says how many, and whether there are more. */
+    async discardMany(tenantId: string, filter: DeadLetterChoice): Promise<{ count: number; hasMore: boolean }> {
+      const untilMs = clock.now()
+      const found = await tasks.deadLetters(tenantId, { ...filter, status: 'dead', untilMs, limit: DISCARDED_MAX + 1 })
+      const ends = await Promise.allSettled(found.slice(0, DISCARDED_MAX).map(discardLetter))
+      const failed = ends.find((end) => end.status === 'rejected' && !(end.reason instanceof AppError))
+      if (failed?.status === 'rejected') throw failed.reason
+      const count = ends.filter((end) => end.status === 'fulfilled').length
+      return { count, hasMore: found.length > DISCARDED_MAX }
+    },
+
+    /** A letter with the task behind it. */
+    async letter(tenantId: string, id: string): Promise<{ letter: DeadLetter; task: Task }> {
+      const letter = await tasks.deadLetter(tenantId, id)
+      if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
+      return { letter, task: await find(tenantId, letter.taskId) }
     },
   }
 }

@@ -1,5 +1,6 @@
 /** Tasks: what other domains may use. */
 export { type CodeHandlers, makeCodeHandlers } from './code-handlers.ts'
+export type { DeadLetterCopies } from './dead-copies.ts'
 export { taskErrors } from './errors.ts'
 
 export { TOKEN_KIND } from './outside.ts'

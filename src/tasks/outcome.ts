@@ -16,6 +16,8 @@ export interface Outcome {
   readonly deadlineAtMs?: number | null
   /** When the next attempt is due. */
   readonly retryAtMs?: number
+  /** The task is dead. */
+  readonly letter?: DeadLetter
 }
 
 export interface OutcomeTools {
@@ -63,12 +65,15 @@ export const ended = (task: Task, error: ErrorRecord, reason: DeadLetter['reason
   const value = error as unknown as Json
   const facts = { attempt: task.attempt, durationMs: durationMs(task, nowMs), reason, error: value }
   const writes = [finishTask(task.id, { status, outputText: null, error, atMs: nowMs })]
+  let letter: DeadLetter | undefined
   if (status === 'dead') {
     const { tenantId, projectId, kind, id: taskId, attempt: attempts } = task
     const base = { id: tools.makeId(), tenantId, projectId, taskId, kind, attempts, reason, error }
-    writes.push(insertDeadLetter({ ...base, status: 'dead', createdAtMs: nowMs, resolvedAtMs: null }))
+    letter = { ...base, status: 'dead', createdAtMs: nowMs, resolvedAtMs: null }
+    writes.push(insertDeadLetter(letter))
   }
-  return { writes, events: [taskEvent(task, `task.${status}`, facts, nowMs)], end: { outcome: 'error', value } }
+  const events = [taskEvent(task, `task.${status}`, facts, nowMs)]
+  return { writes, events, end: { outcome: 'error', value }, ...(letter && { letter }) }
 }
 
 export const failed = (task: Task, error: unknown, tools: OutcomeTools): Outcome => {

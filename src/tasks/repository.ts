@@ -151,6 +151,39 @@ export const makeTaskRepository = (handle: Handle) => {
       return row && toDeadLetter(row)
     },
 
+    /** The letter of a dead task. */
+    async deadLetterOf(taskId: string): Promise<DeadLetter | undefined> {
+      const query = db.selectFrom('dead_letters').selectAll().where('task_id', '=', taskId).where('status', '=', 'dead')
+      const row = await query.executeTakeFirst()
+      return row && toDeadLetter(row)
+    },
+
+    /** Of all tenants, counted up to that number. */
+    async countDead(most: number): Promise<number> {
+      const some = db.selectFrom('dead_letters').select('id').where('status', '=', 'dead').limit(most).as('some')
+      const row = await db
+        .selectFrom(some)
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+
+    /** Of all tenants. */
+    async newestDead(limit: number): Promise<DeadLetter[]> {
+      const query = db.selectFrom('dead_letters').selectAll().where('status', '=', 'dead')
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toDeadLetter)
+    },
+
+    async countDeadByReason(): Promise<Record<string, number>> {
+      const rows = await db
+        .selectFrom('dead_letters')
+        .select(({ fn }) => ['reason', fn.countAll<number>().as('count')])
+        .where('status', '=', 'dead')
+        .groupBy('reason')
+        .execute()
+      return Object.fromEntries(rows.map((row) => [row.reason, Number(row.count)]))
+    },
+
     /** What waits for an executor, and what is dead: of one tenant, or of all. */
     async waiting(partition: Partition, tenantId?: string): Promise<{ queued: number; dead: number }> {
       let queued = db.selectFrom('tasks').where('status', '=', 'queued').where('partition_name', '=', partition)

@@ -1,4 +1,4 @@
-/** HTTP routes of tasks and dead letters. */
+/** HTTP routes of tasks. */
 import { z } from 'zod'
 import { parseDuration } from '../engine/index.ts'
 import type { EventHub } from '../platform/events/hub.ts'
@@ -6,77 +6,12 @@ import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, streamEvents } from '../platform/http/event-stream.ts'
 import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
-import {
-  durationSchema,
-  errorSchema,
-  idSchema,
-  jsonSchema,
-  priorityName,
-  priorityOf,
-  prioritySchema,
-  timeSchema,
-  toTime,
-  toTimeOrNull,
-} from '../platform/http/views.ts'
+import { durationSchema, idSchema, jsonSchema, priorityOf, prioritySchema, timeSchema } from '../platform/http/views.ts'
+import { addDeadLetters } from './dead-letter-routes.ts'
 import type { TaskService } from './service.ts'
+import { taskSchema, taskView } from './task-view.ts'
 import { addTokenRoutes } from './token-routes.ts'
-import { type DeadLetter, isOpenTask, TASK_STATUSES, type Task } from './types.ts'
-
-const taskSchema = z.object({
-  id: idSchema,
-  kind: z.string(),
-  status: z.enum(TASK_STATUSES),
-  priority: prioritySchema,
-  runId: z.string().nullable(),
-  step: z.string().nullable(),
-  projectId: z.string().nullable(),
-  input: jsonSchema,
-  output: jsonSchema,
-  error: errorSchema.nullable(),
-  attempt: z.number(),
-  maxAttempts: z.number(),
-  progress: jsonSchema,
-  limitKey: z.string().nullable(),
-  runAt: z.string(),
-  deadline: z.string().nullable(),
-  createdAt: z.string(),
-  startedAt: z.string().nullable(),
-  finishedAt: z.string().nullable(),
-})
-
-const taskView = (task: Task) => ({
-  id: task.id,
-  kind: task.kind,
-  status: task.status,
-  priority: priorityName(task.priority),
-  runId: task.runId,
-  step: task.stepKey,
-  projectId: task.projectId,
-  input: task.input,
-  output: task.output,
-  error: task.error,
-  attempt: task.attempt,
-  maxAttempts: task.settings.retry.attempts,
-  progress: task.progress,
-  limitKey: task.limitKey,
-  runAt: toTime(task.runAtMs),
-  deadline: toTimeOrNull(task.deadlineAtMs),
-  createdAt: toTime(task.createdAtMs),
-  startedAt: toTimeOrNull(task.startedAtMs),
-  finishedAt: toTimeOrNull(task.finishedAtMs),
-})
-
-const deadLetterView = (letter: DeadLetter) => ({
-  id: letter.id,
-  taskId: letter.taskId,
-  kind: letter.kind,
-  status: letter.status,
-  reason: letter.reason,
-  error: letter.error,
-  attempts: letter.attempts,
-  createdAt: toTime(letter.createdAtMs),
-  resolvedAt: toTimeOrNull(letter.resolvedAtMs),
-})
+import { isOpenTask, TASK_STATUSES, type Task } from './types.ts'
 
 const retrySchema = z.strictObject({
   attempts: z.number().int().min(1).max(100).optional(),
@@ -117,13 +52,6 @@ const listQuery = z.strictObject({
   kind: z.string().max(300).optional(),
   runId: idSchema.optional(),
   priority: prioritySchema.optional(),
-})
-
-const deadQuery = z.strictObject({
-  ...pageQuery,
-  status: z.enum(['dead', 'redriven', 'discarded']).optional(),
-  kind: z.string().max(300).optional(),
-  reason: z.enum(['attempts_used_up', 'not_retryable', 'deadline_passed', 'worker_lost']).optional(),
 })
 
 const byId = z.object({ id: idSchema })
@@ -186,58 +114,6 @@ const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions)
         readRunId: task.runId,
       })
     },
-  )
-}
-
-const addDeadLetters = (server: HttpServer, { tasks }: TaskRoutesOptions): void => {
-  const tags = ['dead letters']
-  server.get(
-    '/v1/dead-letters',
-    {
-      config: { permission: 'tasks:read' },
-      schema: { tags, summary: 'List dead letters, newest first', querystring: deadQuery },
-    },
-    async (request) => {
-      const { limit, cursor, status, kind, reason } = request.query
-      const before = readCursor(cursor)?.id
-      const letters = await tasks.tasks.deadLetters(request.principal.tenantId, {
-        status,
-        kind,
-        reason,
-        before,
-        limit: limit + 1,
-      })
-      return toPage(letters, limit, deadLetterView)
-    },
-  )
-
-  server.post(
-    '/v1/dead-letters/:id/redrive',
-    { config: { permission: 'tasks:write' }, schema: { tags, summary: 'Start a dead task again', params: byId } },
-    async (request) => deadLetterView(await tasks.redrive(request.principal.tenantId, request.params.id)),
-  )
-
-  server.post(
-    '/v1/dead-letters/redrive',
-    {
-      config: { permission: 'tasks:write' },
-      schema: {
-        tags,
-        summary: 'Start all dead tasks again that fit',
-        body: z.strictObject({ kind: z.string().max(300).optional(), reason: deadQuery.shape.reason }),
-        response: { 200: z.object({ count: z.number() }) },
-      },
-    },
-    async (request, reply) => reply.send({ count: await tasks.redriveMany(request.principal.tenantId, request.body) }),
-  )
-
-  server.delete(
-    '/v1/dead-letters/:id',
-    {
-      config: { permission: 'tasks:write' },
-      schema: { tags, summary: 'Discard a dead letter; its task stays dead', params: byId },
-    },
-    async (request) => deadLetterView(await tasks.discard(request.principal.tenantId, request.params.id)),
   )
 }
 

@@ -27,10 +27,12 @@ import type { Window } from '../platform/queue/window.ts'
 import { makeActivities, makeToken } from './activities.ts'
 import { makeAgain } from './again.ts'
 import { makeAnswers } from './answers.ts'
+import { type DeadLetterCopies, makeDeadCopies } from './dead-copies.ts'
 import { taskErrors } from './errors.ts'
 import { makeExecutor, TASK_PARTITIONS, type TaskPartition } from './executor.ts'
 import { lost, taskEvent } from './outcome.ts'
 import { isActivity, isOutside, keyOfToken, TOKEN_KIND, waitDeadline } from './outside.ts'
+import { makeRedrives } from './redrives.ts'
 import { makeTaskRepository } from './repository.ts'
 import { cancelTask, insertTask, queueDueTask } from './rows.ts'
 import type { HandlerSource, Task, TaskStatus } from './types.ts'
@@ -51,6 +53,8 @@ export interface TaskServiceOptions {
   readonly concurrency: number
   readonly defaultAttempts: number
   readonly payloadLimitBytes: number
+  /** Where dead letters stand beside the queue. */
+  readonly deadLetterCopies?: DeadLetterCopies | undefined
 }
 
 export interface NewTask {
@@ -126,12 +130,14 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     },
   })
 
+  const copies = makeDeadCopies({ copies: options.deadLetterCopies, tasks, bus, clock, log })
   const executor = makeExecutor({
     ...options,
     tasks,
     admissionOf: admissions.of,
     retryDue: (atMs) => sweeper.soon(atMs),
     waits: (deadlineAtMs) => answers.waits(deadlineAtMs),
+    died: (letter) => copies.died(letter),
     partitions: TASK_PARTITIONS,
   })
   const answers = makeAnswers({ ...options, tasks, executor })
@@ -330,13 +336,20 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     return find(tenantId, id)
   }
 
-  const again = makeAgain({ db, clock, tasks, find, offer })
+  const again = makeAgain({ db, clock, tasks, find, offer, resolved: (id) => copies.resolved(id) })
+  const redrives = makeRedrives({ db, bus, clock, log, makeId, tasks, restart: again.redriveLetter })
 
   const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
     const take = async (task: Task): Promise<void> => {
       const outcome = lost(task, error, executor.tools())
-      await executor.settle(task, outcome)
+      // Durably: the dead are forgotten afterwards, and nobody else looks after what they held.
+      try {
+        await executor.settleDurably(task, outcome)
+      } catch (stale) {
+        if (isStaleWrite(stale)) return
+        throw stale
+      }
       if (!outcome.end) offer(task)
     }
     await Promise.all((await tasks.heldBy(workerIds)).map(take))
@@ -355,13 +368,19 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     find,
     cancel,
     ...again,
+    redrives,
     answers,
     activities,
     /** Takes the attempts of dead processes, to be made again. */
     takeOver,
     startExecutor: () => executor.start(),
     /** Queues tasks that fall due and keeps the queue filled; ends those that waited too long. For one process at a time. */
-    sweepers: { due: sweeper, answers: answers.sweeper },
+    sweepers: {
+      due: sweeper,
+      answers: answers.sweeper,
+      redrives: redrives.sweeper,
+      deadLetters: copies.sweeper,
+    },
     async stop(graceMs: number) {
       activities.stop()
       await executor.stop(graceMs)

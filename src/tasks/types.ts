@@ -81,6 +81,29 @@ export interface DeadLetter {
   readonly resolvedAtMs: number | null
 }
 
+export type RedriveStatus = 'running' | 'completed' | 'cancelled'
+
+/** Many dead letters that are started again, the newest first. */
+export interface Redrive {
+  readonly id: string
+  readonly tenantId: string
+  readonly status: RedriveStatus
+  /** Only letters of that kind, or that died for that reason. */
+  readonly kind: string | null
+  readonly reason: DeadLetter['reason'] | null
+  readonly ratePerSecond: number | null
+  /** Letters made later are left alone. */
+  readonly untilMs: number
+  /** The last letter that was looked at. */
+  readonly position: string | null
+  readonly done: number
+  /** Letters that somebody else took first. */
+  readonly skipped: number
+  readonly nextMs: number
+  readonly createdAtMs: number
+  readonly finishedAtMs: number | null
+}
+
 /** What a task's code is given. */
 export interface TaskCall {
   readonly taskId: string

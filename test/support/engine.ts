@@ -16,7 +16,13 @@ import { makeIdGenerator } from '../../src/platform/ids.ts'
 import type { Json } from '../../src/platform/json.ts'
 import { makeLog } from '../../src/platform/log.ts'
 import { noRules, type QueueRules } from '../../src/platform/queue/rules.ts'
-import { makeTaskService, type TaskHandler, type TaskService, taskErrors } from '../../src/tasks/index.ts'
+import {
+  type DeadLetterCopies,
+  makeTaskService,
+  type TaskHandler,
+  type TaskService,
+  taskErrors,
+} from '../../src/tasks/index.ts'
 import { openTestShared } from './backends.ts'
 
 export interface TestEngine {
@@ -43,6 +49,8 @@ export interface TestEngineOptions {
   readonly tenantId?: string
   readonly liveMax?: number
   readonly concurrency?: number
+  /** Where dead letters stand beside the queue. */
+  readonly deadLetterCopies?: DeadLetterCopies
   readonly windowSize?: number
   readonly rules?: QueueRules
 }
@@ -84,6 +92,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     inbox: () => (holder.engine as Engine).inbox,
     concurrency: options.concurrency ?? 10,
     defaultAttempts: 3,
+    deadLetterCopies: options.deadLetterCopies,
     payloadLimitBytes: 262_144,
   })
   const engine = makeEngine({

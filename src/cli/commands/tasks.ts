@@ -1,8 +1,7 @@
-/** `aidos tasks` and `aidos dead`: single tasks, and those that used up their attempts. */
-import type { DeadLetterView, NewTask, TaskView } from '../../sdk/views.ts'
+/** `aidos tasks`: single tasks. */
+import type { NewTask, TaskView } from '../../sdk/views.ts'
 import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
-import { cliErrors } from '../errors.ts'
 import { readJson } from '../input.ts'
 
 const listTasks = async (call: CommandCall): Promise<number> => {
@@ -48,6 +47,7 @@ const createTask = async (call: CommandCall): Promise<number> => {
     kind,
     input: text === undefined ? undefined : await readJson(call.io, text, '--input'),
     priority: call.text('priority') as NewTask['priority'],
+    limitKey: call.text('limit-key'),
     delay: call.text('delay'),
     idempotencyKey: call.text('idempotency-key'),
     ...(attempts === undefined ? {} : { retry: { attempts } }),
@@ -82,7 +82,7 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
     { line: 'tasks --status running', about: 'What is being done now.' },
     { line: 'tasks create core/echo --input \'{"a":1}\'', about: 'Have a tool of a skill called.' },
   ],
-  next: ['aidos dead             tasks that used up their attempts'],
+  next: ['aidos dead-letters     tasks that used up their attempts'],
   run: listTasks,
   commands: [
     {
@@ -105,6 +105,7 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
         priority: { type: 'text', value: 'P', about: 'critical, high, normal or low.' },
         delay: { type: 'text', value: 'TIME', about: 'Not before, e.g. "10 minutes".' },
         attempts: { type: 'text', value: 'N', about: 'Tries in all.' },
+        'limit-key': { type: 'text', value: 'KEY', about: 'Shares the limits that are set for this key.' },
         'idempotency-key': { type: 'text', value: 'KEY', about: 'The same key again gives the same task.' },
       },
       examples: [{ line: 'tasks create text/template --input @letter.json', about: 'Call the tool of a skill.' }],
@@ -112,94 +113,5 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
     },
     { name: 'cancel', summary: 'Cancel an open task', ...one, run: changeTask('cancel') },
     { name: 'retry', summary: 'Try a dead, cancelled or scheduled task again, now', ...one, run: changeTask('retry') },
-  ],
-}
-
-const DEAD_FILTERS = {
-  kind: { type: 'text', value: 'KIND', about: 'Only of this kind.' },
-  reason: {
-    type: 'text',
-    value: 'R',
-    about: 'attempts_used_up, not_retryable, deadline_passed or worker_lost.',
-  },
-} as const
-
-const listDead = async (call: CommandCall): Promise<number> => {
-  const filter = { status: call.text('status') ?? 'dead', kind: call.text('kind'), reason: call.text('reason') }
-  const page = await call.client().deadLetters.list({ ...filter, ...pageOf(call) })
-  const columns = [
-    { title: 'DEAD LETTER', of: (row: DeadLetterView) => row.id },
-    { title: 'KIND', of: (row: DeadLetterView) => row.kind },
-    { title: 'REASON', of: (row: DeadLetterView) => row.reason },
-    { title: 'ATTEMPTS', of: (row: DeadLetterView) => row.attempts },
-    { title: 'SINCE', of: (row: DeadLetterView) => age(row.createdAt) },
-    { title: 'ERROR', of: (row: DeadLetterView) => row.error.message },
-  ]
-  return showPage(call, page, columns, 'no dead letters: every task was done or is still being tried')
-}
-
-const redrive = async (call: CommandCall): Promise<number> => {
-  const [id] = call.args
-  const { deadLetters } = call.client()
-  const filter = { kind: call.text('kind'), reason: call.text('reason') }
-  const isFiltered = call.flag('all') || filter.kind !== undefined || filter.reason !== undefined
-  if (id !== undefined && isFiltered) throw cliErrors.usage_invalid('give an ID or a filter, not both')
-  if (id !== undefined) {
-    const letter = await deadLetters.redrive(id)
-    call.show(letter, () => `task ${letter.taskId} is tried again`)
-    return 0
-  }
-  if (!isFiltered) throw cliErrors.usage_invalid('say which: an ID, --kind, --reason, or --all for every one of them')
-  const answer = await deadLetters.redriveAll(filter)
-  call.show(answer, () => `${answer.count} tasks are tried again`)
-  return 0
-}
-
-const discard = async (call: CommandCall): Promise<number> => {
-  const [id = ''] = call.args
-  const letter = await call.client().deadLetters.discard(id)
-  call.show(letter ?? { id, status: 'discarded' }, () => `dead letter ${id} is discarded; its task stays dead`)
-  return 0
-}
-
-const listOptions = {
-  ...DEAD_FILTERS,
-  status: { type: 'text', value: 'S', about: 'dead (the default), redriven or discarded.' },
-  ...PAGE_OPTIONS,
-} as const
-
-export const deadCommand: Command = {
-  name: 'dead',
-  summary: 'Dead letters: look at, try again or discard tasks that used up their attempts',
-  usage: '[--kind KIND] [--reason R]',
-  about:
-    'A task whose attempts are used up is kept here with its error and history until you try it again or discard it.',
-  usesServer: true,
-  options: listOptions,
-  examples: [
-    { line: 'dead', about: 'What needs somebody to look at it.' },
-    { line: 'dead redrive --kind skill:crm/update', about: 'The service is back: try all of them again.' },
-  ],
-  next: ['aidos tasks show ID    the task behind a dead letter'],
-  run: listDead,
-  commands: [
-    {
-      name: 'list',
-      summary: 'List dead letters, newest first',
-      usage: '[--kind KIND] [--reason R]',
-      usesServer: true,
-      options: listOptions,
-      run: listDead,
-    },
-    {
-      name: 'redrive',
-      summary: 'Try again: one, those of a filter, or all',
-      usage: 'ID | --kind KIND | --reason R | --all',
-      takes: [0, 1],
-      usesServer: true,
-      options: { ...DEAD_FILTERS, all: { type: 'flag', about: 'Every dead letter.' } },
-      run: redrive,
-    },
-    { name: 'discard', summary: 'Give one up for good', ...one, run: discard },
   ],
 }

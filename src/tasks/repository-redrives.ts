@@ -1,0 +1,103 @@
+/** Reads and writes of redrives: many dead letters started again, at a rate and through restarts. */
+import type { Handle } from '../platform/db/database.ts'
+import type { Redrive, RedriveStatus } from './types.ts'
+
+type Tables = {
+  redrives: {
+    id: string
+    tenant_id: string
+    status: string
+    kind: string | null
+    reason: string | null
+    rate: number | null
+    until_at: number
+    position: string | null
+    done: number
+    skipped: number
+    next_at: number
+    created_at: number
+    finished_at: number | null
+  }
+}
+
+const toRedrive = (row: Tables['redrives']): Redrive => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  status: row.status as RedriveStatus,
+  kind: row.kind,
+  reason: row.reason as Redrive['reason'],
+  ratePerSecond: row.rate,
+  untilMs: row.until_at,
+  position: row.position,
+  done: row.done,
+  skipped: row.skipped,
+  nextMs: row.next_at,
+  createdAtMs: row.created_at,
+  finishedAtMs: row.finished_at,
+})
+
+export const makeRedriveRepository = (handle: Handle) => {
+  const db = handle.withTables<Tables>()
+  const running = () => db.selectFrom('redrives').where('status', '=', 'running')
+  return {
+    async add(redrive: Redrive): Promise<void> {
+      const { id, tenantId, status, kind, reason, position, done, skipped } = redrive
+      await db
+        .insertInto('redrives')
+        .values({
+          ...{ id, tenant_id: tenantId, status, kind, reason, position, done, skipped },
+          rate: redrive.ratePerSecond,
+          until_at: redrive.untilMs,
+          next_at: redrive.nextMs,
+          created_at: redrive.createdAtMs,
+          finished_at: redrive.finishedAtMs,
+        })
+        .execute()
+    },
+    async find(tenantId: string, id: string): Promise<Redrive | undefined> {
+      const query = db.selectFrom('redrives').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+      const row = await query.executeTakeFirst()
+      return row && toRedrive(row)
+    },
+    /** Newest first. */
+    async list(tenantId: string, before: string | undefined, limit: number): Promise<Redrive[]> {
+      let query = db.selectFrom('redrives').selectAll().where('tenant_id', '=', tenantId)
+      if (before) query = query.where('id', '<', before)
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toRedrive)
+    },
+    async countRunning(tenantId: string): Promise<number> {
+      const query = running().where('tenant_id', '=', tenantId)
+      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+    async due(nowMs: number, limit: number): Promise<Redrive[]> {
+      const query = running().selectAll().where('next_at', '<=', nowMs).orderBy('next_at')
+      return (await query.limit(limit).execute()).map(toRedrive)
+    },
+    async nextAt(afterMs: number): Promise<number | undefined> {
+      const query = running().select('next_at').where('next_at', '>', afterMs).orderBy('next_at').limit(1)
+      return (await query.executeTakeFirst())?.next_at
+    },
+    /** Writes how far it is, unless it was ended meanwhile. */
+    async advance(redrive: Redrive): Promise<void> {
+      const { status, position, done, skipped, nextMs, finishedAtMs } = redrive
+      await db
+        .updateTable('redrives')
+        .set({ status, position, done, skipped, next_at: nextMs, finished_at: finishedAtMs })
+        .where('id', '=', redrive.id)
+        .where('status', '=', 'running')
+        .execute()
+    },
+    /** False: it has ended already. */
+    async cancel(tenantId: string, id: string, nowMs: number): Promise<boolean> {
+      const result = await db
+        .updateTable('redrives')
+        .set({ status: 'cancelled', finished_at: nowMs })
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .where('status', '=', 'running')
+        .executeTakeFirst()
+      return Number(result.numUpdatedRows) > 0
+    },
+  }
+}
