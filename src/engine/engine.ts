@@ -2,7 +2,7 @@
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isUniqueViolation } from '../platform/db/errors.ts'
+import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
@@ -72,7 +72,7 @@ export interface Engine {
   wait(tenantId: string, runId: string, timeoutMs: number): Promise<Run>
   /** Runs that stopped for want of their code go on. */
   programLoaded(kind: RunKind, target: string): Promise<void>
-  /** Takes the runs at work from processes that are dead. */
+  /** Takes the runs at work from processes that are dead. Rejects when one could not be taken: they are to be asked for again. */
   takeOver(workerIds: readonly string[]): Promise<void>
   /** Takes runs and carries them. */
   start(): Promise<void>
@@ -365,12 +365,19 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const held = await runs.heldBy(workerIds)
     const take = async (run: Run): Promise<void> => {
-      await keeper.requeue(run)
+      try {
+        await keeper.requeue(run)
+      } catch (error) {
+        // Somebody else was quicker. Any other failure goes to the caller, who is not to forget the dead: nobody else looks after this run.
+        if (isStaleWrite(error)) return
+        throw error
+      }
       offer(run)
     }
     // Those that wait are left alone: whoever wakes them takes them.
     const working = held.filter((run) => run.status === 'running')
-    await Promise.all(working.map((run) => take(run).catch((error) => report('a run could not be taken over', error))))
+    const taken = await Promise.allSettled(working.map(take))
+    for (const each of taken) if (each.status === 'rejected') throw each.reason
   }
 
   const consume = (kind: RunKind): Consumer =>

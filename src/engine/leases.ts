@@ -32,6 +32,11 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   let isStopped = false
   let takesOver = false
   let renewedMs = clock.now()
+  let patientUntilMs = 0
+
+  /** While the database was away nobody could renew: the others are given the time of a lease to say that they live. */
+  const isLate = (): boolean => !workers.isAlone && clock.now() - renewedMs > leaseMs
+  const isPatient = (): boolean => isLate() || clock.now() < patientUntilMs
 
   const takeOverDead = async (): Promise<void> => {
     const dead = await workers.dead()
@@ -41,13 +46,14 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   }
 
   const look = async (): Promise<void> => {
+    if (isLate()) patientUntilMs = clock.now() + leaseMs
     try {
       if (!(await workers.renew())) {
         onLost()
         return
       }
       renewedMs = clock.now()
-      if (takesOver) await takeOverDead()
+      if (takesOver && !isPatient()) await takeOverDead()
     } catch (error) {
       onError(error)
     }
@@ -70,7 +76,7 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
     takeOver: {
       async start() {
         takesOver = true
-        await takeOverDead()
+        if (!isPatient()) await takeOverDead()
       },
       stop() {
         takesOver = false

@@ -2,6 +2,7 @@
  * Processes that hold runs and attempts, as rows with a lease. One write renews the lease of everything a process holds; when it
  * runs out, others take over under new fences.
  */
+import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Database } from '../platform/db/database.ts'
 
@@ -17,7 +18,10 @@ export interface Workers {
   /** The database belongs to this process: all others are dead. */
   readonly isAlone: boolean
   isDead(workerId: string): Promise<boolean>
-  /** Ids of processes whose lease ran out. On a database that belongs to one process, all others are dead. */
+  /**
+   * Ids of processes whose lease ran out, and of holders that nobody knows: who was taken for dead and forgotten may still take a run
+   * or a task before he hears of it. On a database that belongs to one process, all others are dead.
+   */
   dead(): Promise<string[]>
   /** Forgets a process after all that it held was taken over. */
   forget(ids: readonly string[]): Promise<void>
@@ -39,6 +43,14 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
     db.transaction(async (tx) => {
       if (ids.length > 0) await tx.withTables<WorkerTables>().deleteFrom('workers').where('id', 'in', ids).execute()
     })
+  const strangers = async (): Promise<string[]> => {
+    const { rows } = await sql<{ worker_id: string }>`
+      SELECT worker_id FROM runs WHERE worker_id IS NOT NULL AND status = 'running' AND worker_id NOT IN (SELECT id FROM workers)
+      UNION
+      SELECT worker_id FROM tasks WHERE worker_id IS NOT NULL AND status = 'running' AND worker_id NOT IN (SELECT id FROM workers)
+    `.execute(db.primary)
+    return rows.map((row) => row.worker_id)
+  }
   /** Found alive, and when. */
   const alive = new LRUCache<string, number>({ max: 1000 })
   return {
@@ -71,7 +83,8 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
     async dead() {
       let query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('id').where('id', '<>', id)
       if (!db.isExclusive) query = query.where('lease_until', '<', now())
-      return (await query.execute()).map((row) => row.id)
+      const known = (await query.execute()).map((row) => row.id)
+      return [...new Set([...known, ...(await strangers())])].filter((each) => each !== id)
     },
     forget: forgetAll,
   }

@@ -23,6 +23,7 @@ const task = {
   attempt: 1,
   lost: 0,
   error: null,
+  createdAtMs: 10,
   finishedAtMs: 400,
 }
 const step = { runId: 'r1', position: 1, key: 's', kind: 'step', outcome: 'ok', value: '"v1"', atMs: 200 }

@@ -1,0 +1,78 @@
+/** When the leases of others count as run out. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { makeFakeClock } from '../platform/clock.ts'
+import { makeLeaseKeeper } from './leases.ts'
+import type { Workers } from './workers.ts'
+
+const LEASE_MS = 3000
+
+/** A keeper over rows in memory, whose database can be away. */
+const startKeeper = () => {
+  const clock = makeFakeClock()
+  const state = { isAway: false, taken: [] as string[], errors: 0 }
+  const leases = new Map([['other', clock.now() + LEASE_MS]])
+  const workers: Workers = {
+    isAlone: false,
+    join: async () => {},
+    async renew() {
+      if (state.isAway) throw new Error('connection refused')
+      return true
+    },
+    isDead: async () => false,
+    dead: async () => [...leases].filter(([, untilMs]) => untilMs < clock.now()).map(([id]) => id),
+    async forget(ids) {
+      for (const id of ids) leases.delete(id)
+    },
+  }
+  const keeper = makeLeaseKeeper({
+    ...{ workers, clock, leaseMs: LEASE_MS, onLost: () => {}, onError: () => state.errors++ },
+    takeOver: async (ids) => void state.taken.push(...ids),
+  })
+  keeper.start()
+  return {
+    ...{ state, keeper },
+    renewOther: () => leases.set('other', clock.now() + LEASE_MS),
+    /** In steps shorter than the time between two looks, so that each look ends before the next. */
+    async pass(ms: number) {
+      for (let passed = 0; passed < ms; passed += 100) {
+        clock.advance(100)
+        for (let i = 0; i < 5; i++) await turn()
+      }
+    },
+  }
+}
+
+test('a process whose lease ran out is taken over', async () => {
+  const { state, keeper, pass } = startKeeper()
+  await keeper.takeOver.start()
+  await pass(LEASE_MS - 500)
+  assert.deepEqual(state.taken, [])
+  await pass(2000)
+  assert.deepEqual(state.taken, ['other'])
+})
+
+test('after the database was away for a lease, others get the time of a lease to renew theirs', async () => {
+  const { state, keeper, pass, renewOther } = startKeeper()
+  await keeper.takeOver.start()
+  state.isAway = true
+  await pass(2 * LEASE_MS)
+  assert.ok(state.errors > 0)
+  state.isAway = false
+  await pass(LEASE_MS / 2)
+  assert.deepEqual(state.taken, [], 'its lease ran out while nobody could renew')
+  renewOther()
+  await pass(LEASE_MS - 500)
+  assert.deepEqual(state.taken, [])
+  await pass(2 * LEASE_MS)
+  assert.deepEqual(state.taken, ['other'], 'it has not renewed since')
+})
+
+test('whoever begins to take over right after such a time is patient too', async () => {
+  const { state, keeper, pass } = startKeeper()
+  state.isAway = true
+  await pass(2 * LEASE_MS)
+  await keeper.takeOver.start()
+  assert.deepEqual(state.taken, [])
+})
