@@ -7,5 +7,16 @@ import { gateway } from './0004-gateway.ts'
 import { cluster } from './0005-cluster.ts'
 import { queues } from './0006-queues.ts'
 import { scheduler } from './0007-scheduler.ts'
+import { retention } from './0008-retention.ts'
+import { projects } from './0009-projects.ts'
 
-export const migrations: readonly Migration[] = [foundation, notifications, identity, gateway, cluster, queues, scheduler]
+export const migrations: readonly Migration[] = [
+  foundation,
+  notifications,
+  identity,
+  gateway,
+  cluster,
+  queues,
+  scheduler,
+  retention,
+]
