@@ -6,6 +6,7 @@ export const dbErrors = defineErrors({
   database_newer: { status: 500 },
   database_in_use: { status: 500 },
   conflict: { status: 409 },
+  database_away: { status: 503, retryable: true },
 })
 
 /** Whether a write was refused because its row is held by another owner by now. */

@@ -1,6 +1,7 @@
 /** Errors on the wire: RFC 9457 problem details, the same form for every route. */
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { dbErrors, isOutage } from '../db/errors.ts'
 import { AppError, type Finding } from '../errors.ts'
 
 export interface Problem {
@@ -63,6 +64,9 @@ const problemOf = (requestId: string, status: number, code: string, detail: stri
   requestId,
 })
 
+/** A restart of the database takes about so long. */
+const RETRY_AFTER_MS = 1000
+
 /** What the HTTP parser refused before there was a request. */
 const REFUSALS: Readonly<Record<string, { status: number; line: string; code: string; detail: string }>> = {
   HPE_HEADER_OVERFLOW: {
@@ -124,7 +128,17 @@ const toProblem = (error: unknown, request: FastifyRequest): Problem => {
   return problem(500, 'internal_error', 'something went wrong on our side; the log has it under this request id')
 }
 
-export const sendProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+/** The database restarts, or has no room: the caller did nothing wrong, and may ask again in a moment. */
+const outageAsProblem = (error: unknown): unknown =>
+  error instanceof AppError || !isOutage(error)
+    ? error
+    : dbErrors.database_away('the database is away; try again in a moment', {
+        cause: error,
+        retryAfterMs: RETRY_AFTER_MS,
+      })
+
+export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const error = outageAsProblem(thrown)
   const problem = toProblem(error, request)
   if (problem.status >= 500) {
     // What passes by itself (load, a stop) is no fault, and a flood of it must not become a flood of lines.

@@ -31,6 +31,9 @@ before(async () => {
         const body = z.strictObject({ value: jsonSchema })
         const params = z.object({ id: z.string() })
         made.post('/v1/open', { config: { public: true }, schema: { body } }, (request) => request.body)
+        made.get('/v1/away', { config: { public: true } }, () => {
+          throw Object.assign(new Error('the database system is starting up'), { code: '57P03' })
+        })
         made.get(
           '/v1/things/:id',
           { config: { permission: 'runs:read' }, schema: { params } },
@@ -104,4 +107,11 @@ test('the documentation names what each route demands, and refers to nothing tha
   assert.equal(document.paths['/v1/things/{id}'].get.security, undefined)
   assert.deepEqual(document.paths['/v1/open'].post.security, [])
   assert.ok(!JSON.stringify(document).includes('$ref'))
+})
+
+test('a request that meets a database in its restart is told to come back, not that something is broken', async () => {
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/away`)
+  assert.equal(answer.status, 503)
+  assert.equal(answer.headers.get('retry-after'), '1')
+  assert.equal(((await answer.json()) as { code: string }).code, 'database_away')
 })
