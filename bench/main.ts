@@ -49,6 +49,10 @@ const fail = (text: string): void => {
 const main = async (): Promise<void> => {
   const args = process.argv.slice(2)
   if (args.includes('--cluster')) return runClusterBench(args)
+  if (process.argv[2] === 'fairness') {
+    const { runFairness } = await import('./fairness.ts')
+    return runFairness(process.argv.slice(3))
+  }
   let options: Options
   try {
     options = readOptions(args)

@@ -1,4 +1,5 @@
 /** The backlog of a partition as the queue reads it: queued tasks by priority, tenant and limit key. */
+import { type RawBuilder, sql } from 'kysely'
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import type { Backlog } from '../platform/queue/admission.ts'
@@ -18,23 +19,25 @@ export const makeTaskBacklog = (handle: Handle, partition: Partition): BacklogSo
     ...{ id: row.id, partition, tenantId: row.tenant_id, priority: row.priority as Task['priority'] },
     ...(row.limit_key === '' ? {} : { key: row.limit_key }),
   })
-  const nextTenant = compileOnce(handle, () =>
-    queued()
-      .select('tenant_id')
-      .where('priority', '=', NUMBER)
-      .where('tenant_id', '>', VALUE)
-      .orderBy('tenant_id')
-      .limit(1),
-  )
-  const nextKey = compileOnce(handle, () =>
-    queued()
-      .select('limit_key')
-      .where('priority', '=', NUMBER)
-      .where('tenant_id', '=', VALUE)
-      .where('limit_key', '>', VALUE)
-      .orderBy('limit_key')
-      .limit(1),
-  )
+  /** Distinct values of a column in order, from one to the next by the index, however many tasks have each. */
+  const distinct = async (
+    column: 'tenant_id' | 'limit_key',
+    where: RawBuilder<unknown>,
+    after: string,
+    limit: number,
+  ) => {
+    const name = sql.ref(column)
+    const next = (last: RawBuilder<unknown>) =>
+      sql`(SELECT ${name} FROM tasks WHERE status = 'queued' AND partition_name = ${partition} AND ${where} AND ${name} > ${last}
+        ORDER BY ${name} LIMIT 1)`
+    const query = sql<{ name: string }>`
+      WITH RECURSIVE found (name, position) AS (
+        SELECT ${next(sql`${after}`)}, 1
+        UNION ALL SELECT ${next(sql`found.name`)}, found.position + 1 FROM found
+        WHERE found.name IS NOT NULL AND found.position < ${limit})
+      SELECT name FROM found WHERE name IS NOT NULL`
+    return (await query.execute(db)).rows.map((row) => row.name)
+  }
   const head = compileOnce(handle, () =>
     queued()
       .select(['id', 'tenant_id', 'priority', 'limit_key', 'run_at'])
@@ -44,35 +47,16 @@ export const makeTaskBacklog = (handle: Handle, partition: Partition): BacklogSo
       .orderBy('id')
       .limit(1),
   )
-  // From one to the next by the index, however many tasks each has.
-  const follow = async (
-    after: string,
-    limit: number,
-    next: (after: string) => Promise<string | undefined>,
-  ): Promise<string[]> => {
-    const found: string[] = []
-    for (let last = after; found.length < limit; ) {
-      const name = await next(last)
-      if (name === undefined) break
-      found.push(name)
-      last = name
-    }
-    return found
-  }
   return {
     tenants: (priority, afterTenantId, limit) =>
-      follow(
-        afterTenantId,
-        limit,
-        async (after) => (await nextTenant('queued', partition, priority, after, 1))[0]?.tenant_id,
-      ),
+      distinct('tenant_id', sql`priority = ${priority}`, afterTenantId, limit),
     async keys(priority, tenantId, afterKey, limit) {
-      const next = async (after: string) =>
-        (await nextKey('queued', partition, priority, tenantId, after, 1))[0]?.limit_key
-      if (afterKey !== undefined) return follow(afterKey, limit, next)
-      const without = await head('queued', partition, priority, tenantId, '', 1)
-      const first = without.length > 0 ? [''] : []
-      return [...first, ...(await follow('', limit - first.length, next))]
+      const own = sql`priority = ${priority} AND tenant_id = ${tenantId}`
+      const [without, keys] = await Promise.all([
+        afterKey === undefined ? head('queued', partition, priority, tenantId, '', 1) : [],
+        distinct('limit_key', own, afterKey ?? '', limit),
+      ])
+      return without.length > 0 ? ['', ...keys].slice(0, limit) : keys
     },
     async head(priority, tenantId, key, limit) {
       const rows = await head('queued', partition, priority, tenantId, key, limit)
