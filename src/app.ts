@@ -187,6 +187,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
         { name: 'runs', ...engine.sweeper },
         { name: 'tasks', ...tasks.sweepers.due },
         { name: 'answers', ...tasks.sweepers.answers },
+        { name: 'retention', ...services.retention },
         { name: 'schedule-history', ...services.schedules.history },
         { name: 'redrives', ...tasks.sweepers.redrives },
         { name: 'dead-letters', ...tasks.sweepers.deadLetters },

@@ -31,6 +31,9 @@ const integer = (fallback: number, min: number, max: number, about: string): Var
     about,
   )
 
+const days = (fallback: number, about: string): Variable<number> =>
+  integer(fallback, 0, 36_500, `${about}; 0: they stay for ever.`)
+
 const text = (fallback: string, about: string): Variable<string> =>
   variable(fallback, (given) => given, 'any text', about)
 
@@ -217,6 +220,13 @@ export const VARIABLES = {
   SCHEDULE_HISTORY_FIRES: integer(1000, 1, 1_000_000, 'Fires of one schedule that its history keeps.'),
   SCHEDULE_HISTORY_DAYS: integer(30, 1, 3650, 'How long a fire is kept after its end.'),
   LEASE_MS: integer(15_000, 1000, 600_000, 'How long a process that does not answer keeps its work.'),
+
+  RETENTION_RUNS_DAYS: days(30, 'Ended runs, with their journals, tasks and events, are removed after so many days'),
+  RETENTION_TASKS_DAYS: days(30, 'Ended tasks without a run; never while their dead letter is open'),
+  RETENTION_DELIVERIES_DAYS: days(30, 'Ended deliveries of notifications, with their attempts'),
+  RETENTION_INBOX_DAYS: days(30, 'Items of the inbox, after they were read'),
+  RETENTION_EVENTS_DAYS: days(30, 'Events of no run and no task, such as those of agents and schedules'),
+  RETENTION_USAGE_DAYS: days(400, 'What each tenant has used on a day'),
 
   CACHE_L1_ENABLED: flag(true, 'Keep read rows in memory.'),
   CACHE_L1_MAX_SIZE: integer(1000, 1, 1_000_000, 'Entries of the memory cache per kind.'),

@@ -51,7 +51,7 @@ const apiRoutes = ({ config, hub, db, audit, queue, window }: Foundation, servic
   ]
 }
 
-const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway }: Services) => {
+const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway, retention }: Services) => {
   const metrics = makeMetrics()
   metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
   metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
@@ -73,6 +73,7 @@ const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway }: Se
   metrics.gauge('aidos_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
   schedules.addMetrics(metrics)
   gateway.addMetrics(metrics)
+  retention.addMetrics(metrics)
   return metrics
 }
 

@@ -6,7 +6,7 @@ import { makeAgentService, makeModelClient } from '../agents/index.ts'
 import type { Audit } from '../audit/index.ts'
 import { type Config, environmentValue } from '../config.ts'
 import { type Engine, makeEngine, makeWorkers, type ProgramSource } from '../engine/index.ts'
-import { makeNotificationService, type NotificationService } from '../notifications/index.ts'
+import { makeNotificationService, type NotificationService, OUTBOX_CURSOR } from '../notifications/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -22,6 +22,7 @@ import type { RedisConnection } from '../platform/redis/connection.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import { makeSecretKeys } from '../platform/secret-keys.ts'
 import { makeQueueService } from '../queues/index.ts'
+import { makeRetention } from '../retention/index.ts'
 import { makeEngineTargets, makeScheduleService } from '../scheduler/index.ts'
 import { makeRotation, makeSecretService } from '../secrets/index.ts'
 import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } from '../skills/index.ts'
@@ -256,6 +257,17 @@ export const buildServices = ({
     ...mailOptions(config),
   })
   knot.notifications = notifications
+  const retention = makeRetention({
+    ...{ db, clock, log, readers: [OUTBOX_CURSOR] },
+    keepDays: {
+      runs: config.RETENTION_RUNS_DAYS,
+      tasks: config.RETENTION_TASKS_DAYS,
+      deliveries: config.RETENTION_DELIVERIES_DAYS,
+      inbox: config.RETENTION_INBOX_DAYS,
+      events: config.RETENTION_EVENTS_DAYS,
+      usage: config.RETENTION_USAGE_DAYS,
+    },
+  })
   const rotation = makeRotation({
     keys,
     sealed: [
@@ -285,6 +297,7 @@ export const buildServices = ({
     engine,
     schedules,
     notifications,
+    retention,
   }
 }
 

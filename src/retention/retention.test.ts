@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
+import { DAY_MS, makeRows, makeTurnedClock } from '../../test/support/retention.ts'
 import type { Database } from '../platform/db/database.ts'
 import { makeLog } from '../platform/log.ts'
 import { planTransactions } from './runs.ts'
 import { makeRetention, type RetentionOptions } from './service.ts'
-import { DAY_MS, makeRows, makeTurnedClock } from './testing.ts'
 
 const KEEP = { runs: 30, tasks: 30, deliveries: 30, inbox: 30, events: 30, usage: 400 }
 const READER = 'reader'

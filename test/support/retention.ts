@@ -1,7 +1,7 @@
 /** What the tests of retention share: rows as the domains leave them, and a clock that is turned while a pass waits. */
 import { sql } from 'kysely'
-import { type FakeClock, makeFakeClock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import { type FakeClock, makeFakeClock } from '../../src/platform/clock.ts'
+import type { Database } from '../../src/platform/db/database.ts'
 
 type Value = string | number | null
 type Row = Readonly<Record<string, Value>>
