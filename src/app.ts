@@ -164,6 +164,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     await workers.join()
     const leases = makeLeaseKeeper({
       workers,
+      bus,
       clock: systemClock,
       leaseMs: config.LEASE_MS,
       async takeOver(workerIds) {

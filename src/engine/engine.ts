@@ -12,6 +12,7 @@ import { makePartitionAdmission } from '../platform/queue/partition-admission.ts
 import type { Consumer, Job, Priority, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
+import { checkMayChange, keyWithin, type Owner } from '../platform/scope.ts'
 import type { RunCommand } from './command.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { ProgramSource } from './program.ts'
@@ -51,7 +52,7 @@ export interface NewRun {
   readonly input: Json
   readonly priority: Priority
   readonly timeoutMs?: number | undefined
-  /** A second run with the same key of the same tenant is not started: the first is returned. */
+  /** A second run with the same key of the same tenant and project is not started: the first is returned. */
   readonly idempotencyKey?: string | undefined
   /** Who started it, for the timeline. */
   readonly by?: string | undefined
@@ -62,12 +63,12 @@ export interface Engine {
   readonly inbox: RunInbox
   /** Resolves after the commit. */
   create(request: NewRun): Promise<{ run: Run; isNew: boolean }>
-  /** Sends a signal; it is kept until the run asks for it. */
-  signal(tenantId: string, runId: string, name: string, payload: Json): Promise<void>
+  /** Sends a signal; it is kept until the run asks for it. Who sees a run but does not own it is refused, here and in the next two. */
+  signal(owner: Owner, runId: string, name: string, payload: Json): Promise<void>
   /** Asks the run to end: what it waits for is called off and its function may clean up. A second request ends it at once. */
-  cancel(tenantId: string, runId: string): Promise<Run>
+  cancel(owner: Owner, runId: string): Promise<Run>
   /** Continues a stopped run. */
-  continue(tenantId: string, runId: string): Promise<Run>
+  continue(owner: Owner, runId: string): Promise<Run>
   /** The run when it has ended or stopped, or as it is after `timeoutMs`. */
   wait(tenantId: string, runId: string, timeoutMs: number): Promise<Run>
   /** Runs that stopped for want of their code go on. */
@@ -136,9 +137,9 @@ export const makeEngine = (options: EngineOptions): Engine => {
   // ---- birth ----------------------------------------------------------------------------------------------------------------------
 
   const makeRun = async (request: NewRun, parent?: { run: Run; key: string }): Promise<Run> => {
-    const { tenantId, projectId, kind, target, input, priority } = request
-    const { version } = await programs.locate({
-      ...{ tenantId, kind, target, version: request.version, input },
+    const { tenantId, kind, target, input, priority } = request
+    const { version, projectId: targets } = await programs.locate({
+      ...{ tenantId, projectId: request.projectId, kind, target, version: request.version, input },
       parent: parent?.run,
     })
     const nowMs = clock.now()
@@ -150,7 +151,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     return {
       id,
       tenantId,
-      projectId,
+      projectId: request.projectId ?? targets,
       kind,
       target,
       version,
@@ -202,10 +203,11 @@ export const makeEngine = (options: EngineOptions): Engine => {
   }
 
   const create = async (request: NewRun): Promise<{ run: Run; isNew: boolean }> => {
-    const { tenantId, idempotencyKey } = request
+    const { tenantId } = request
+    const idempotencyKey = request.idempotencyKey && keyWithin(request, request.idempotencyKey)
     const known = idempotencyKey && (await runs.findByIdempotencyKey(tenantId, idempotencyKey))
     if (known) return { run: same(known, request), isNew: false }
-    const run = await makeRun(request)
+    const run = await makeRun({ ...request, idempotencyKey })
     const { target, version } = run
     const data = { target, version, kind: run.kind, by: request.by }
     try {
@@ -223,9 +225,14 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   // ---- what others ask of a run -----------------------------------------------------------------------------------------------------
 
-  const find = async (tenantId: string, runId: string): Promise<Run> => {
-    const run = await runs.find(tenantId, runId)
+  const find = async (owner: Owner, runId: string): Promise<Run> => {
+    const run = await runs.find(owner, runId)
     if (!run) throw engineErrors.run_not_found(`there is no run ${runId}`)
+    return run
+  }
+  const findToChange = async (owner: Owner, runId: string): Promise<Run> => {
+    const run = await find(owner, runId)
+    checkMayChange(owner, run)
     return run
   }
 
@@ -233,13 +240,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
     if (isFinal(run.status)) throw engineErrors.run_finished(`the run ${run.id} has ended already: it is ${run.status}`)
   }
 
-  const signal = async (tenantId: string, runId: string, name: string, payload: Json): Promise<void> => {
-    const run = await find(tenantId, runId)
+  const signal = async (owner: Owner, runId: string, name: string, payload: Json): Promise<void> => {
+    const run = await findToChange(owner, runId)
     mustBeOpen(run)
     const nowMs = clock.now()
     const row = {
       id: makeId(),
-      tenant_id: tenantId,
+      tenant_id: run.tenantId,
       run_id: runId,
       name,
       payload: JSON.stringify(payload),
@@ -277,8 +284,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     return ended
   }
 
-  const cancel = async (tenantId: string, runId: string): Promise<Run> => {
-    const run = await find(tenantId, runId)
+  const cancel = async (owner: Owner, runId: string): Promise<Run> => {
+    const run = await findToChange(owner, runId)
     mustBeOpen(run)
     const neverStarted = run.status === 'queued' && run.startedAtMs === null
     if (neverStarted || run.status === 'stopped' || run.cancelRequestedAtMs !== null) return endNow(run)
@@ -372,6 +379,10 @@ export const makeEngine = (options: EngineOptions): Engine => {
         if (isStaleWrite(error)) return
         throw error
       }
+      // Should the queue be away, the job is given again when its lock runs out.
+      await queue
+        .release(PARTITION_OF[run.kind], [run.id])
+        .catch((error: unknown) => report('a job was not released', error))
       offer(run)
     }
     // Those that wait are left alone: whoever wakes them takes them.

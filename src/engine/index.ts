@@ -6,7 +6,7 @@ export { type Engine, makeEngine, type NewRun } from './engine.ts'
 export type { ErrorRecord } from './error-record.ts'
 export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
 export { makeLeaseKeeper } from './leases.ts'
-export type { ProgramRequest, ProgramSource } from './program.ts'
+export type { Located, ProgramRequest, ProgramSource } from './program.ts'
 export { uuidFrom } from './random.ts'
 
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { type Bus, type BusListener, makeLocalBus } from '../platform/bus/bus.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeLeaseKeeper } from './leases.ts'
 import type { Workers } from './workers.ts'
@@ -11,11 +12,22 @@ const LEASE_MS = 3000
 /** A keeper over rows in memory, whose database can be away. */
 const startKeeper = () => {
   const clock = makeFakeClock()
-  const state = { isAway: false, taken: [] as string[], errors: 0 }
+  const state = { isAway: false, taken: [] as string[], errors: 0, left: 0, gone: [] as string[] }
+  const heard: BusListener[] = []
+  const told: string[] = []
+  const bus: Bus = {
+    ...makeLocalBus(),
+    isShared: true,
+    on: (_, listener) => void heard.push(listener),
+    broadcast: (topic) => void told.push(topic),
+    gone: async () => state.gone.splice(0),
+  }
   const leases = new Map([['other', clock.now() + LEASE_MS]])
   const workers: Workers = {
+    id: 'self',
     isAlone: false,
     join: async () => {},
+    leave: async () => void state.left++,
     async renew() {
       if (state.isAway) throw new Error('connection refused')
       return true
@@ -27,12 +39,13 @@ const startKeeper = () => {
     },
   }
   const keeper = makeLeaseKeeper({
-    ...{ workers, clock, leaseMs: LEASE_MS, onLost: () => {}, onError: () => state.errors++ },
+    ...{ workers, bus, clock, leaseMs: LEASE_MS, onLost: () => {}, onError: () => state.errors++ },
     takeOver: async (ids) => void state.taken.push(...ids),
   })
   keeper.start()
   return {
-    ...{ state, keeper },
+    ...{ state, keeper, told },
+    hear: (id: string) => heard[0]?.(id, id),
     renewOther: () => leases.set('other', clock.now() + LEASE_MS),
     /** In steps shorter than the time between two looks, so that each look ends before the next. */
     async pass(ms: number) {
@@ -75,4 +88,26 @@ test('whoever begins to take over right after such a time is patient too', async
   await pass(2 * LEASE_MS)
   await keeper.takeOver.start()
   assert.deepEqual(state.taken, [])
+})
+
+test('a process that ended without a word is taken over long before its lease runs out', async () => {
+  const { state, keeper, pass } = startKeeper()
+  await keeper.takeOver.start()
+  state.gone.push('other')
+  await pass(1200)
+  assert.deepEqual(state.taken, ['other'])
+})
+
+test('a process that leaves says so, and is taken over at once by whoever has the duty', async () => {
+  const { state, keeper, told, hear, pass } = startKeeper()
+  hear('early')
+  await pass(100)
+  assert.deepEqual(state.taken, [])
+  await keeper.takeOver.start()
+  hear('other')
+  await pass(100)
+  assert.deepEqual(state.taken, ['other'])
+  await keeper.stop()
+  assert.equal(state.left, 1)
+  assert.deepEqual(told, ['workers:left'])
 })

@@ -1,9 +1,11 @@
 /** Keeps this process's lease, and takes over what processes held whose lease ran out. On a database of one process nothing is renewed. */
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Workers } from './workers.ts'
 
 export interface LeaseKeeperOptions {
   readonly workers: Workers
+  readonly bus: Bus
   readonly clock: Clock
   readonly leaseMs: number
   /** Takes over what those processes held; they are forgotten afterwards. */
@@ -20,14 +22,18 @@ export interface LeaseKeeper {
   readonly takeOver: { start(): Promise<void>; stop(): void }
   /** Throws when the lease has not been renewed in time: what this process holds may be somebody else's. */
   assertHeld(): void
-  stop(): void
+  /** Lets go of what this process holds, so that others go on with it at once. */
+  stop(): Promise<void>
 }
 
 /** How often a lease is renewed and others are looked at, within the time of one lease. */
 const LOOKS_PER_LEASE = 3
+/** How often those who ended without a word are looked for: much sooner than a lease runs out. */
+const GONE_EVERY_MS = 1000
+const LEFT = 'workers:left'
 
 export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
-  const { workers, clock, leaseMs, takeOver, onLost, onError } = options
+  const { workers, bus, clock, leaseMs, takeOver, onLost, onError } = options
   let disarm = (): void => {}
   let isStopped = false
   let takesOver = false
@@ -38,12 +44,32 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   const isLate = (): boolean => !workers.isAlone && clock.now() - renewedMs > leaseMs
   const isPatient = (): boolean => isLate() || clock.now() < patientUntilMs
 
-  const takeOverDead = async (): Promise<void> => {
-    const dead = await workers.dead()
+  const takeOverDead = async (gone: readonly string[] = []): Promise<void> => {
+    const dead = [...new Set([...gone, ...(await workers.dead())])]
     if (dead.length === 0) return
     await takeOver(dead)
     await workers.forget(dead)
   }
+
+  let disarmGone = (): void => {}
+  const watchGone = (): void => {
+    disarmGone()
+    if (isStopped || !takesOver || !bus.isShared) return
+    disarmGone = clock.after(GONE_EVERY_MS, async () => {
+      try {
+        const gone = await bus.gone()
+        if (gone.length > 0 && takesOver) await takeOverDead(gone)
+      } catch (error) {
+        // Redis is away, or the database: the leases tell.
+        onError(error)
+      }
+      watchGone()
+    })
+  }
+
+  bus.on(LEFT, (id) => {
+    if (takesOver && !isStopped) takeOverDead([id as string]).catch(onError)
+  })
 
   const look = async (): Promise<void> => {
     if (isLate()) patientUntilMs = clock.now() + leaseMs
@@ -76,15 +102,19 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
     takeOver: {
       async start() {
         takesOver = true
+        watchGone()
         if (!isPatient()) await takeOverDead()
       },
       stop() {
         takesOver = false
       },
     },
-    stop() {
+    async stop() {
       isStopped = true
       disarm()
+      disarmGone()
+      await workers.leave().catch(onError)
+      bus.broadcast(LEFT, workers.id)
     },
   }
 }

@@ -5,6 +5,7 @@ import { olderThan } from '../platform/db/keyset.ts'
 import type { Backlog } from '../platform/queue/admission.ts'
 import type { BacklogSource } from '../platform/queue/fair-backlog.ts'
 import type { Job, Partition } from '../platform/queue/queue.ts'
+import { ifVisible, type Owner, tenantOf, visibleTo } from '../platform/scope.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
 import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
 
@@ -33,9 +34,9 @@ export const makeRunRepository = (handle: Handle) => {
       return row && toRun(row)
     },
 
-    async find(tenantId: string, id: string): Promise<Run | undefined> {
-      const [row] = await readInTenant(tenantId, id)
-      return row && toRun(row)
+    async find(owner: Owner, id: string): Promise<Run | undefined> {
+      const [row] = await readInTenant(tenantOf(owner), id)
+      return row && ifVisible(owner, toRun(row))
     },
 
     async findByIdempotencyKey(tenantId: string, key: string): Promise<Run | undefined> {
@@ -44,8 +45,8 @@ export const makeRunRepository = (handle: Handle) => {
     },
 
     /** Newest first. */
-    async list(tenantId: string, filter: RunFilter): Promise<Run[]> {
-      let query = runs().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, filter: RunFilter): Promise<Run[]> {
+      let query = runs().where(visibleTo(owner))
       if (filter.status) query = query.where('status', '=', filter.status)
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.target) query = query.where('target', '=', filter.target)
@@ -191,9 +192,9 @@ export const makeRunRepository = (handle: Handle) => {
       return (await query.execute()).map((row) => row.id)
     },
 
-    async countQueued(kind: RunKind, tenantId?: string): Promise<number> {
+    async countQueued(kind: RunKind, owner?: Owner): Promise<number> {
       let query = db.selectFrom('runs').where('status', '=', 'queued').where('kind', '=', kind)
-      if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
+      if (owner !== undefined) query = query.where(visibleTo(owner))
       const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
       return Number(row.count)
     },

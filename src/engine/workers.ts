@@ -11,8 +11,12 @@ export type WorkerTables = {
 }
 
 export interface Workers {
+  /** Of this process. */
+  readonly id: string
   /** Makes this process known. */
   join(): Promise<void>
+  /** This process ends: what it holds may be taken over at once. */
+  leave(): Promise<void>
   /** False when others have taken this process for dead. */
   renew(): Promise<boolean>
   /** The database belongs to this process: all others are dead. */
@@ -54,6 +58,7 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
   /** Found alive, and when. */
   const alive = new LRUCache<string, number>({ max: 1000 })
   return {
+    id,
     join: () =>
       db.transaction(async (tx) => {
         const row = { id, roles: roles.join(','), started_at: now(), lease_until: now() + leaseMs }
@@ -68,6 +73,13 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
         const { numUpdatedRows } = await renewed.where('id', '=', id).executeTakeFirstOrThrow()
         return numUpdatedRows > 0n
       }),
+    async leave() {
+      if (db.isExclusive) return
+      await db.transaction(async (tx) => {
+        const update = tx.withTables<WorkerTables>().updateTable('workers').set({ lease_until: 0 })
+        await update.where('id', '=', id).execute()
+      })
+    },
     isAlone: db.isExclusive,
     async isDead(workerId) {
       if (db.isExclusive) return workerId !== id

@@ -24,6 +24,7 @@ import { makePartitionAdmission } from '../platform/queue/partition-admission.ts
 import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
+import { checkMayChange, keyWithin, type Owner } from '../platform/scope.ts'
 import { makeActivities, makeToken } from './activities.ts'
 import { makeAgain } from './again.ts'
 import { makeAnswers } from './answers.ts'
@@ -68,7 +69,7 @@ export interface NewTask {
   readonly timeoutMs?: number | undefined
   readonly heartbeatMs?: number | undefined
   readonly retry?: RetryPolicy | undefined
-  /** A second task with the same key of the same tenant is not made: the first is returned. */
+  /** A second task with the same key of the same tenant and project is not made: the first is returned. */
   readonly idempotencyKey?: string | undefined
   /** Tasks of the tenant with the same one share the limits that are set for it. */
   readonly limitKey?: string | undefined
@@ -239,9 +240,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   }
 
   const create = async (request: NewTask): Promise<{ task: Task; isNew: boolean }> => {
-    const { tenantId, projectId, kind, input, priority, runAtMs, idempotencyKey = null, limitKey = null } = request
+    const { tenantId, projectId, kind, input, priority, runAtMs, limitKey = null } = request
+    const idempotencyKey = request.idempotencyKey ? keyWithin(request, request.idempotencyKey) : null
     const inputText = serialize(input, options.payloadLimitBytes, 'the input of the task')
-    await handlers.find(tenantId, kind)
+    await handlers.find({ tenantId, projectId }, kind)
     const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
     if (known) return { task: same(known, request), isNew: false }
     const given = request.retry && compileRetry(request.retry, options.defaultAttempts)
@@ -269,8 +271,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
 
   // ---- from outside -----------------------------------------------------------------------------------------------------------------
 
-  const find = async (tenantId: string, id: string): Promise<Task> => {
-    const task = await tasks.find(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Task> => {
+    const task = await tasks.find(owner, id)
     if (!task) throw taskErrors.task_not_found(`there is no task ${id}`)
     return task
   }
@@ -313,8 +315,9 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
   }
 
-  const cancel = async (tenantId: string, id: string): Promise<Task> => {
-    const task = await find(tenantId, id)
+  const cancel = async (owner: Owner, id: string): Promise<Task> => {
+    const task = await find(owner, id)
+    checkMayChange(owner, task)
     if (!isOpenTask(task.status))
       throw taskErrors.task_not_open(`the task ${id} has ended already: it is ${task.status}`)
     const error = cancelled()
@@ -329,15 +332,21 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     } catch (stale) {
       if (!isStaleWrite(stale)) throw stale
       // Somebody took it or ended it since it was read.
-      return cancel(tenantId, id)
+      return cancel(owner, id)
     }
     abort([id])
     drop(task.partition, id)
-    return find(tenantId, id)
+    return find(owner, id)
   }
 
   const again = makeAgain({ db, clock, tasks, find, offer, resolved: (id) => copies.resolved(id) })
   const redrives = makeRedrives({ db, bus, clock, log, makeId, tasks, restart: again.redriveLetter })
+
+  /** Should the queue be away, the job is given again when its lock runs out. */
+  const release = ({ partition, id }: Task): Promise<void> =>
+    queue
+      .release(partition, [id])
+      .catch((error: unknown) => log.warn({ err: error, taskId: id }, 'a job was not released'))
 
   const takeOver = async (workerIds: readonly string[]): Promise<void> => {
     const error = toErrorRecord(taskErrors.worker_lost('the process that held the attempt is gone'))
@@ -350,7 +359,9 @@ export const makeTaskService = (options: TaskServiceOptions) => {
         if (isStaleWrite(stale)) return
         throw stale
       }
-      if (!outcome.end) offer(task)
+      if (outcome.end) return
+      await release(task)
+      offer(task)
     }
     await Promise.all((await tasks.heldBy(workerIds)).map(take))
   }

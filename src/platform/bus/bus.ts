@@ -19,6 +19,8 @@ export interface Bus {
   on(topic: string, listener: BusListener): void
   /** Others joined, or messages may have been lost: whoever counts on messages looks for itself. */
   onGap(listener: () => void): void
+  /** Processes that were there and certainly listen no more: they ended without a word. */
+  gone(): Promise<string[]>
   /** A process has not been heard of for a while. */
   onLeft(listener: (id: string) => void): void
   /** Messages arrive from now on. Listeners are registered before. */
@@ -34,6 +36,7 @@ export const makeLocalBus = (): Bus => ({
   ask: async () => {},
   on: () => {},
   onGap: () => {},
+  gone: async () => [],
   onLeft: () => {},
   start: async () => {},
   stop: async () => {},

@@ -1,4 +1,5 @@
 /** The bus's wire over Redis publish/subscribe. On a Cluster the nodes pass messages on among themselves. */
+import { Cluster } from 'ioredis'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Wire } from './wire-bus.ts'
 
@@ -11,6 +12,13 @@ export const makeRedisWire = (redis: RedisConnection): Wire => {
     async subscribe(channels, hear) {
       subscriber.on('message', (_channel: string, text: string) => hear(text))
       await subscriber.subscribe(...channels)
+    },
+    async listeners(channels) {
+      const { client } = redis
+      // A Cluster's nodes each know their own subscribers only.
+      const nodes = client instanceof Cluster ? client.nodes('all') : [client]
+      const counts = await Promise.all(nodes.map((node) => node.call('PUBSUB', 'NUMSUB', ...channels)))
+      return channels.map((_, i) => counts.reduce<number>((sum, of) => sum + Number((of as unknown[])[i * 2 + 1]), 0))
     },
     onReconnect: (listener) => void redis.onReconnect(listener),
     async stop() {

@@ -17,16 +17,22 @@ const makeTestWires = () => {
   const ears = new Map<string, Set<(text: string) => void>>()
   let isCut = false
   const reconnects: (() => void)[] = []
-  const wire = (): Wire => ({
+  const wire = (heard: [string, (text: string) => void][] = []): Wire => ({
     async publish(channel, text) {
       if (isCut) throw new Error('the wire is cut')
       for (const hear of ears.get(channel) ?? []) setImmediate(() => hear(text))
     },
     async subscribe(channels, hear) {
-      for (const channel of channels) ears.set(channel, (ears.get(channel) ?? new Set()).add(hear))
+      for (const channel of channels) {
+        ears.set(channel, (ears.get(channel) ?? new Set()).add(hear))
+        heard.push([channel, hear])
+      }
     },
+    listeners: async (channels) => channels.map((channel) => ears.get(channel)?.size ?? 0),
     onReconnect: (listener) => void reconnects.push(listener),
-    stop: async () => {},
+    async stop() {
+      for (const [channel, hear] of heard) ears.get(channel)?.delete(hear)
+    },
   })
   return {
     wire,
@@ -150,4 +156,24 @@ test('interests outlive an outage of the wire', async () => {
   there.publish([eventOf(1, 'run-1', 'run.failed'), eventOf(2, 'run-1')])
   await settle()
   assert.deepEqual(heard, [1])
+})
+
+test('gone() names who ended without a word, not who was there a moment ago or while the wire was down', async () => {
+  const { buses, clock, wires } = await makeBuses(['a', 'b', 'c'])
+  const left: string[] = []
+  buses[0]!.onLeft((id) => left.push(id))
+  for (const bus of buses) await bus.start()
+  await settle()
+  clock.advance(5000)
+  await settle()
+  assert.deepEqual(await buses[0]!.gone(), [])
+  await buses[1]!.stop()
+  assert.deepEqual(await buses[0]!.gone(), [])
+  wires.mend()
+  assert.deepEqual(await buses[0]!.gone(), [])
+  clock.advance(5000)
+  await settle()
+  assert.deepEqual(await buses[0]!.gone(), ['b'])
+  assert.deepEqual(left, ['b'])
+  assert.deepEqual(await buses[0]!.gone(), [])
 })

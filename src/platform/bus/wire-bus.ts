@@ -11,6 +11,8 @@ export interface Wire {
   publish(channel: string, text: string): Promise<void>
   /** Hears those channels, now and after each outage. */
   subscribe(channels: readonly string[], hear: (text: string) => void): Promise<void>
+  /** How many hear each of those channels. Rejects when that cannot be told for certain. */
+  listeners(channels: readonly string[]): Promise<number[]>
   /** Called when the wire is up again after an outage. */
   onReconnect(listener: () => void): void
   stop(): Promise<void>
@@ -36,6 +38,7 @@ interface Parcel {
 const HELLO = 'hello'
 const ACK = 'ack'
 const HELLOS_MISSED = 3
+const QUIET_AFTER_GAP_MS = 5000
 
 export const makeWireBus = (options: WireBusOptions): Bus => {
   const { wire, id, clock, prefix, onError, helloEveryMs = 5000, askTimeoutMs = 250 } = options
@@ -47,6 +50,9 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   /** Others, and when they last said hello; those among them that did not answer an ask in time. */
   const peers = new Map<string, number>()
   const silent = new Set<string>()
+  /** Those whom nobody listened for at the last look. */
+  let unheard: ReadonlySet<string> = new Set()
+  let lastGapMs = clock.now()
   const outgoing = new Map<string, Parcel['messages']>()
   const asks = new Map<number, { open: Set<string>; done: () => void }>()
   let lastAsk = 0
@@ -103,11 +109,15 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     }
   }
 
+  const left = (peer: string): void => {
+    peers.delete(peer)
+    silent.delete(peer)
+    for (const listener of leftListeners) listener(peer)
+  }
+
   const hello = (): void => {
     for (const [peer, heardMs] of peers) {
-      if (clock.now() - heardMs <= HELLOS_MISSED * helloEveryMs) continue
-      peers.delete(peer)
-      for (const listener of leftListeners) listener(peer)
+      if (clock.now() - heardMs > HELLOS_MISSED * helloEveryMs) left(peer)
     }
     put(everyone, HELLO, null)
     disarmHello = clock.after(helloEveryMs, hello)
@@ -135,10 +145,24 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     },
     on: (topic, listener) => void listeners.set(topic, listener),
     onGap: (listener) => void gapListeners.push(listener),
+    async gone() {
+      // After an outage all subscribe anew: who has not yet is not gone.
+      if (clock.now() - lastGapMs < QUIET_AFTER_GAP_MS) return []
+      const known = [...peers.keys()]
+      const counts = await wire.listeners([channelOf(id), ...known.map(channelOf)])
+      const isSure = counts[0] === 1 && clock.now() - lastGapMs >= QUIET_AFTER_GAP_MS
+      const now = new Set(known.filter((_, i) => isSure && counts[i + 1] === 0))
+      // Twice in a row: a subscription may just be on its way from one connection to another.
+      const both = [...now].filter((peer) => unheard.has(peer))
+      unheard = now
+      for (const peer of both) left(peer)
+      return both
+    },
     onLeft: (listener) => void leftListeners.push(listener),
     async start() {
       await wire.subscribe([everyone, channelOf(id)], hear)
       wire.onReconnect(() => {
+        lastGapMs = clock.now()
         put(everyone, HELLO, null)
         gap()
       })

@@ -162,6 +162,11 @@ export const makeBullmqQueue = (options: BullmqQueueOptions): Queue => {
       const number = await queue.getDeduplicationJobId(id)
       return number !== null && (await queue.remove(number)) === 1
     },
+    async release(partition, ids) {
+      assertReady()
+      // The job of the dead ends later, when its lock has run out and somebody finds nothing left to do.
+      await Promise.all(ids.map((id) => queueOf(partition, id).removeDeduplicationKey(id)))
+    },
     consume(consume) {
       workerClient ??= redis.duplicate('worker')
       const shared = workerClient

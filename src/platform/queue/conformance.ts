@@ -94,6 +94,26 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     await consumer.stop()
   })
 
+  withQueue('a job that was released can be added again while its dead handler still has it', async (queue) => {
+    let started = 0
+    const ends: (() => void)[] = []
+    const consumer = queue.consume({
+      partition: PARTITION,
+      concurrency: 2,
+      handle: () => {
+        started++
+        return new Promise<void>((resolve) => ends.push(resolve))
+      },
+    })
+    await queue.add([jobOf('a')])
+    await until(() => started === 1, 'the start')
+    await queue.release(PARTITION, ['a'])
+    await queue.add([jobOf('a')])
+    await until(() => started === 2, 'the second start')
+    for (const end of ends) end()
+    await consumer.stop()
+  })
+
   withQueue('a job can be added again once it has ended', async (queue) => {
     let seen = 0
     const consumer = queue.consume({

@@ -111,6 +111,9 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
   return {
     add,
     consume,
+    release(ids: readonly string[]) {
+      for (const id of ids) active.delete(id)
+    },
     remove,
     age: (olderThanMs: number) => waiting.moveToFront(clock.now() - olderThanMs, AGED_MAX),
     counts: () => ({ waiting: waiting.size, delayed: delayed.size, active: active.size }),
@@ -134,6 +137,7 @@ export const makeLocalQueue = (options: LocalQueueOptions): Queue => {
       for (const job of jobs) of(job.partition).add(job)
     },
     remove: async (partition, id) => of(partition).remove(id),
+    release: async (partition, ids) => of(partition).release(ids),
     consume: (consumeOptions) => of(consumeOptions.partition).consume(consumeOptions),
     counts: async (partition) => of(partition).counts(),
     age: async (partition, olderThanMs) => of(partition).age(olderThanMs),

@@ -61,6 +61,8 @@ export interface Queue {
   add(jobs: readonly Job[]): Promise<void>
   /** Drops a job that still waits; returns false when it is unknown or being handled. */
   remove(partition: Partition, id: string): Promise<boolean>
+  /** Whoever runs these jobs is known to be dead: they may be added again at once, without waiting until the queue finds out. */
+  release(partition: Partition, ids: readonly string[]): Promise<void>
   consume(options: ConsumeOptions): Consumer
   counts(partition: Partition): Promise<JobCounts>
   /**
