@@ -51,9 +51,9 @@ export interface Stage {
   program(name: string, args?: readonly string[]): Promise<Program>
   /** So many processes of each role from now on, one where none is named; resolves when all are ready. */
   set(scene: Scene): Promise<void>
-  /** Processes of AIDOS that run. */
-  readonly playing: number
   post<T>(path: string, body: unknown): Promise<T>
+  /** No standing task is begun while it lasts, though all executors are there. */
+  pauseTasks(isPaused: boolean): Promise<void>
   /** Runs a workflow of `bench/code/` to its end; rejects when it does not complete. */
   run(workflow: string, steps: number): Promise<EndedRun>
   /** Resolves when no task is open any more. */
@@ -113,12 +113,13 @@ export const startStage = async (options: ClusterBenchOptions, folder: string): 
     stops.push(() => pool.close())
     const headers = { authorization: `Bearer ${cluster.key}`, 'content-type': 'application/json' }
 
-    const post = async <T>(path: string, body: unknown): Promise<T> => {
-      const answer = await pool.request({ method: 'POST', path, headers, body: JSON.stringify(body) })
+    const ask = async (method: 'POST' | 'PUT', path: string, body: unknown): Promise<unknown> => {
+      const answer = await pool.request({ method, path, headers, body: JSON.stringify(body) })
       const text = await answer.body.text()
-      if (answer.statusCode >= 300) throw new Error(`POST ${path} answered ${answer.statusCode}: ${text}`)
-      return JSON.parse(text) as T
+      if (answer.statusCode >= 300) throw new Error(`${method} ${path} answered ${answer.statusCode}: ${text}`)
+      return JSON.parse(text)
     }
+    const post = async <T>(path: string, body: unknown): Promise<T> => (await ask('POST', path, body)) as T
     const program = async (name: string, args: readonly string[] = []): Promise<Program> => {
       const started = await startProgram({ name: `../cluster/programs/${name}`, args })
       stops.push(() => started.stop())
@@ -132,7 +133,6 @@ export const startStage = async (options: ClusterBenchOptions, folder: string): 
     }
     const floors: Promise<Program>[] = []
     const observe = makeObserve(cluster, watcher)
-    const playing = () => cluster.services.filter(({ child }) => child.isRunning)
 
     return {
       ...{ options, cluster, headers, watcher, program, post, observe, stop },
@@ -140,8 +140,8 @@ export const startStage = async (options: ClusterBenchOptions, folder: string): 
         floors[index] ??= program('floor', [JSON.stringify(settings)])
         return floors[index]
       },
-      get playing() {
-        return playing().length
+      async pauseTasks(paused) {
+        await ask('PUT', '/v1/queues/rules', { partition: 'tasks', paused })
       },
       async set(scene) {
         const wanted = cluster.services.filter(({ role, name }) => Number(name.split('-').at(-1)) <= (scene[role] ?? 1))

@@ -39,10 +39,12 @@ export const acceptTasks = async (stage: Stage, driver: Program, seconds: number
 
 const one = async (stage: Stage, driver: Program, executors: number): Promise<Repeat> => {
   const seconds = stage.options.isQuick ? QUICK_SECONDS : SECONDS
-  await stage.set(scene(0))
+  await stage.set(scene(executors))
+  await stage.pauseTasks(true)
   let sinceMs = await fromNow()
   const accepted = await acceptTasks(stage, driver, seconds)
-  await stage.set(scene(executors))
+  const resumedMs = Date.now()
+  await stage.pauseTasks(false)
   await stage.drained()
   const apart = await doneSince(stage, sinceMs)
   sinceMs = await fromNow()
@@ -53,7 +55,7 @@ const one = async (stage: Stage, driver: Program, executors: number): Promise<Re
   const together = await doneSince(stage, sinceMs)
   return {
     accepted,
-    drained: (apart.count * 1000) / (apart.finishedMs - apart.startedMs),
+    drained: (apart.count * 1000) / (apart.finishedMs - resumedMs),
     together: (together.count * 1000) / (together.finishedMs - together.createdMs),
     bare: await drainJobs(stage, { count: stage.options.isQuick ? 2000 : 20_000, workers: executors }),
     ...{ count: together.count, cost },

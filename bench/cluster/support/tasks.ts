@@ -4,7 +4,6 @@ import type { Stage } from '../stage.ts'
 export interface Done {
   readonly count: number
   readonly createdMs: number
-  readonly startedMs: number
   readonly finishedMs: number
 }
 
@@ -17,17 +16,16 @@ export interface Timed {
 /** Of all since that moment; rejects when one of them is not completed. */
 export const doneSince = async ({ watcher }: Stage, sinceMs: number): Promise<Done> => {
   const { rows } = await watcher.query<{ [K in keyof Done]: string } & { whole: boolean }>(
-    `SELECT count(*) AS count, min(created_at) AS "createdMs", min(started_at) AS "startedMs", max(finished_at) AS "finishedMs",
+    `SELECT count(*) AS count, min(created_at) AS "createdMs", max(finished_at) AS "finishedMs",
      bool_and(status = 'completed') AS whole FROM tasks WHERE run_id IS NULL AND created_at >= $1`,
     [sinceMs],
   )
   const row = rows[0]
   if (!row?.whole) throw new Error('a task was not completed')
-  const { count, createdMs, startedMs, finishedMs } = row
+  const { count, createdMs, finishedMs } = row
   return {
     count: Number(count),
     createdMs: Number(createdMs),
-    startedMs: Number(startedMs),
     finishedMs: Number(finishedMs),
   }
 }
