@@ -177,6 +177,20 @@ for (const database of DATABASES) {
     assert.equal(loop.standIn.calls().total, 2)
   })
 
+  onDatabase('the end of a budget is an event of its own, once, just before the end of the run', async (db) => {
+    const engine = await loop.begin({
+      db,
+      script: { rules: [{ reply: { toolCalls: [callWeather('Bonn')] } }] },
+      config: { budgets: { turns: 1 } },
+    })
+    const { tenantId, id: runId } = await engine.result('clerk', 'x')
+    const events = await makeEventLog(db).read({ tenantId, runId, afterId: 0, limit: 500 })
+    assert.equal(events.filter(({ type }) => type === 'agent.budget_exceeded').length, 1)
+    const [spent, end] = events.slice(-2)
+    assert.deepEqual([spent?.type, end?.type], ['agent.budget_exceeded', 'run.failed'])
+    assert.deepEqual(spent?.data, { name: 'clerk', budget: 'turns', used: 1, limit: 1 })
+  })
+
   onDatabase('an agent that has used its tokens makes no further turn', async (db) => {
     const engine = await loop.begin({
       db,

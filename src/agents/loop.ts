@@ -2,10 +2,10 @@
  * An agent's run, as a durable function: a turn of the model is a step, a call of a tool is a task. After a crash it is told its
  * journal again and goes on; a turn that was journaled is never asked for, or paid for, a second time.
  */
-import type { RetryPolicy, WorkflowContext, WorkflowFunction } from '../engine/index.ts'
+import { commandsOf, type RetryPolicy, type WorkflowContext, type WorkflowFunction } from '../engine/index.ts'
 import { AppError, messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
-import { checkBudgets } from './budgets.ts'
+import { budgetExceeded, type SpentBudget, spentBudget } from './budgets.ts'
 import { askAgain, failedCall, readInput } from './conversation.ts'
 import { agentErrors } from './errors.ts'
 import type { ModelToolResult, ModelUsage } from './model/types.ts'
@@ -36,7 +36,12 @@ export const makeAgentLoop = (options: AgentLoopOptions): WorkflowFunction => {
     const usage: ModelUsage = { inputTokens: 0, outputTokens: 0, totalTokens: 0 }
     let repairs = 0
     for (let turns = 0; ; ) {
-      checkBudgets(config.budgets, { turns, tokens: usage.totalTokens, timeMs: ctx.now() - startedAtMs })
+      const used = { turns, tokens: usage.totalTokens, timeMs: ctx.now() - startedAtMs }
+      const spent = spentBudget(config.budgets, used)
+      if (spent) {
+        tellSpent(ctx, name, spent)
+        throw budgetExceeded(spent)
+      }
       const turn = await ctx.step('turn', (call) => takeTurn(ctx.tenantId, messages, call), {
         retry,
         timeout: TURN_TIMEOUT,
@@ -79,6 +84,10 @@ const logTurn = (ctx: WorkflowContext, number: number, { finishReason, usage, to
   if (tools.length === 0) ctx.log(`turn ${number}: answers, ${usage.totalTokens} tokens`, data)
   else ctx.log(`turn ${number}: calls ${tools.join(', ')}, ${usage.totalTokens} tokens`, { ...data, tools })
 }
+
+/** Committed with the end of the run. */
+const tellSpent = (ctx: WorkflowContext, name: string, { budget, used, limit }: SpentBudget): void =>
+  commandsOf(ctx).log('agent.budget_exceeded', { name, budget, used, limit })
 
 const toModelCall = ({ kind: _, ...call }: AgentCall) => call
 

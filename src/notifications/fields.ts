@@ -29,6 +29,7 @@ const AT_MS = 1_767_225_600_000
 const FIELDS: Readonly<Record<string, JsonSchema>> = {
   atMs: whole('Milliseconds since the epoch.', AT_MS),
   attempt: whole('1 is the first.', 1),
+  budget: text('Which budget: `turns`, `tokens` or `wallTime`.', 'tokens'),
   by: anything('Who or what asked for it.', 'schedule'),
   cause: text('Why it fired.', 'time'),
   channelId: text('Id of a channel.', ID),
@@ -59,6 +60,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   keyId: text('Id of an API key.', ID),
   kind: text('Which kind of its thing.', 'agent:clerk'),
   latenessMs: whole('How late, in milliseconds.', 40),
+  limit: whole('How much is allowed.', 50_000),
   memberId: text('Id of a member.', ID),
   message: text('A line for people.', 'order 7 is on its way'),
   name: text('Name of the thing.', 'ops'),
@@ -91,6 +93,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   timer: text('Name of a sleep.', 'sleep'),
   types: texts('Event types.', 'run.failed'),
   untilMs: whole('The end of it, in milliseconds since the epoch.', AT_MS),
+  used: whole('How much was used.', 50_210),
   version: whole('1 is the first.', 2),
 }
 
