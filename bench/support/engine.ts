@@ -75,7 +75,7 @@ export const startBenchEngine = async (folder: string, { executor = true } = {})
     programs: {
       async locate({ target }) {
         if (!WORKFLOWS[target]) throw engineErrors.program_not_loaded(`there is no workflow "${target}"`)
-        return { version: 1 }
+        return { version: 1, projectId: null }
       },
       load: async (run) => WORKFLOWS[run.target],
     },

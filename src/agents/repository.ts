@@ -3,6 +3,7 @@ import { isFinal, RUN_STATUSES } from '../engine/index.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { AgentConfig } from './config.ts'
 import type { AgentStatus } from './life-cycle.ts'
 import type { AgentTables } from './schema.ts'
@@ -58,8 +59,8 @@ export const makeAgentRepository = (handle: Handle) => {
       await insertVersion(agent, agent.createdAtMs)
     },
 
-    async summary(tenantId: string, name: string): Promise<AgentSummary | undefined> {
-      const query = db.selectFrom('agents').selectAll().where('tenant_id', '=', tenantId).where('name', '=', name)
+    async summary(owner: Owner, name: string): Promise<AgentSummary | undefined> {
+      const query = db.selectFrom('agents').selectAll().where(visibleTo(owner)).where('name', '=', name)
       const row = await query.executeTakeFirst()
       return row && toSummary(row)
     },
@@ -76,8 +77,8 @@ export const makeAgentRepository = (handle: Handle) => {
     },
 
     /** Newest first. */
-    async list(tenantId: string, { status, type, before, limit }: AgentFilter): Promise<AgentSummary[]> {
-      let query = db.selectFrom('agents').selectAll().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, { status, type, before, limit }: AgentFilter): Promise<AgentSummary[]> {
+      let query = db.selectFrom('agents').selectAll().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
       if (type !== undefined) query = query.where('type', '=', type)
       if (before) query = query.where(olderThan(before))

@@ -54,7 +54,7 @@ export const makeAgentRoutes =
       async (request) => {
         const { status, type, limit, cursor } = request.query
         const filter = { status, type, before: readCursor(cursor), limit: limit + 1 }
-        return toPage(await agents.list(request.principal.tenantId, filter), limit, summaryView)
+        return toPage(await agents.list(request.principal, filter), limit, summaryView)
       },
     )
 
@@ -74,7 +74,7 @@ export const makeAgentRoutes =
         schema: { tags, summary: 'One agent, as one of its versions has it', params, querystring: findQuery },
       },
       async (request, reply) => {
-        const agent = await agents.find(request.principal.tenantId, request.params.name, request.query.version)
+        const agent = await agents.find(request.principal, request.params.name, request.query.version)
         return sendTagged(request, reply, answerState(agent), agentView(agent))
       },
     )
@@ -85,7 +85,7 @@ export const makeAgentRoutes =
       async (request, reply) => {
         const { principal, params: path, body } = request
         const check = ifMatch(request, stateOf)
-        const agent = await agents.addVersion(principal.tenantId, path.name, body.config, check)
+        const agent = await agents.addVersion(principal, path.name, body.config, check)
         return sendTagged(request, reply, answerState(agent), agentView(agent))
       },
     )
@@ -94,7 +94,7 @@ export const makeAgentRoutes =
       server.post(
         `/v1/agents/:name/${move}`,
         { ...write, schema: { tags, summary: MOVES[move].summary, params } },
-        async (request) => agentView(await agents[move](request.principal.tenantId, request.params.name)),
+        async (request) => agentView(await agents[move](request.principal, request.params.name)),
       )
     }
   }

@@ -251,6 +251,7 @@ for (const database of DATABASES) {
 
   const request = (tenantId: string, input: Json = 'hello', version?: number) => ({
     tenantId,
+    projectId: null,
     kind: 'agent' as const,
     target: 'clerk',
     version,
@@ -260,8 +261,8 @@ for (const database of DATABASES) {
   onDatabase('locate() gives the latest version, or the one that is asked for', async ({ agents, tenantId }) => {
     await agents.put(tenantId, { name: 'clerk', config })
     await agents.put(tenantId, { name: 'clerk', config: { instructions: 'two' } })
-    assert.deepEqual(await agents.locate(request(tenantId)), { version: 2 })
-    assert.deepEqual(await agents.locate(request(tenantId, 'x', 1)), { version: 1 })
+    assert.deepEqual(await agents.locate(request(tenantId)), { version: 2, projectId: null })
+    assert.deepEqual(await agents.locate(request(tenantId, 'x', 1)), { version: 1, projectId: null })
     assert.equal((await failureOf(agents.locate(request(tenantId, 'x', 3)))).code, 'agent_version_not_found')
   })
 

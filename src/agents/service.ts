@@ -1,13 +1,14 @@
 /** Agents: made, versioned, moved through their life cycle; and the code of their runs. */
 import { isDeepStrictEqual } from 'node:util'
 import { LRUCache } from 'lru-cache'
-import type { ProgramRequest, RetryPolicy, Run, WorkflowFunction } from '../engine/index.ts'
+import type { Located, ProgramRequest, RetryPolicy, Run, WorkflowFunction } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
+import type { Owner, Scope } from '../platform/scope.ts'
 import type { RevealSecret } from '../secrets/index.ts'
 import type { CompileSchema } from '../skills/index.ts'
 import { checkConfig } from './check-config.ts'
@@ -67,8 +68,8 @@ export const makeAgentService = (options: AgentServiceOptions) => {
   const changed = (name: string): Error =>
     agentErrors.agent_changed(`somebody else changed the agent "${name}" at the same moment; look at it and try again`)
 
-  const existing = async (tenantId: string, name: string): Promise<AgentSummary> => {
-    const agent = await agents.summary(tenantId, name)
+  const existing = async (owner: Owner, name: string): Promise<AgentSummary> => {
+    const agent = await agents.summary(owner, name)
     if (!agent) throw agentErrors.agent_not_found(`there is no agent "${name}"`)
     return settle(agent)
   }
@@ -120,23 +121,23 @@ export const makeAgentService = (options: AgentServiceOptions) => {
     )
   }
 
-  const move = async (tenantId: string, name: string, wanted: AgentMove): Promise<Agent> => {
-    const agent = await existing(tenantId, name)
+  const move = async (owner: Owner, name: string, wanted: AgentMove): Promise<Agent> => {
+    const agent = await existing(owner, name)
     await checkMayGo(agent, wanted)
     return withConfig(await settle(await moveTo(agent, wanted)))
   }
 
   // ---- versions -----------------------------------------------------------------------------------------------------------------
 
-  const checked = async (tenantId: string, config: unknown) => {
+  const checked = async (scope: Scope, config: unknown) => {
     const parsed = parseConfig(config)
-    await checkConfig(parsed, { compileSchema, toolsFor: (refs) => skills.toolsFor(tenantId, refs) })
+    await checkConfig(parsed, { compileSchema, toolsFor: (refs) => skills.toolsFor(scope, refs) })
     return parsed
   }
 
   const create = async (tenantId: string, projectId: string | null, request: NewAgent): Promise<Agent> => {
     const { name, type = DEFAULT_TYPE } = request
-    const config = await checked(tenantId, request.config)
+    const config = await checked({ tenantId, projectId }, request.config)
     const [id, nowMs] = [makeId(), clock.now()]
     const times = { createdAtMs: nowMs, updatedAtMs: nowMs }
     const versions = { latestVersion: 1, version: 1 }
@@ -157,15 +158,15 @@ export const makeAgentService = (options: AgentServiceOptions) => {
   }
 
   const addVersion = async (
-    tenantId: string,
+    owner: Owner,
     name: string,
     config: AgentConfigInput,
     check?: (current: AgentSummary) => void,
   ): Promise<Agent> => {
-    const latest = await withConfig(await existing(tenantId, name))
+    const latest = await withConfig(await existing(owner, name))
     check?.(latest)
     checkIsOpen(name, latest.status)
-    const next = await checked(tenantId, config)
+    const next = await checked(latest, config)
     if (isDeepStrictEqual(next, latest.config)) return latest
     if (latest.status === 'active') endpointOf(next, defaultModel)
     const version = latest.version + 1
@@ -190,27 +191,29 @@ export const makeAgentService = (options: AgentServiceOptions) => {
         : await create(tenantId, null, request)
       return agent.status === 'draft' ? move(tenantId, agent.name, 'activate') : agent
     },
-    activate: (tenantId: string, name: string) => move(tenantId, name, 'activate'),
-    pause: (tenantId: string, name: string) => move(tenantId, name, 'pause'),
-    resume: (tenantId: string, name: string) => move(tenantId, name, 'resume'),
-    drain: (tenantId: string, name: string) => move(tenantId, name, 'drain'),
-    archive: (tenantId: string, name: string) => move(tenantId, name, 'archive'),
+    activate: (owner: Owner, name: string) => move(owner, name, 'activate'),
+    pause: (owner: Owner, name: string) => move(owner, name, 'pause'),
+    resume: (owner: Owner, name: string) => move(owner, name, 'resume'),
+    drain: (owner: Owner, name: string) => move(owner, name, 'drain'),
+    archive: (owner: Owner, name: string) => move(owner, name, 'archive'),
 
     /** As `version` has it, or the latest. Throws `agent_not_found` or `agent_version_not_found`. */
-    async find(tenantId: string, name: string, version?: number): Promise<Agent> {
-      return withConfig(await existing(tenantId, name), version)
+    async find(owner: Owner, name: string, version?: number): Promise<Agent> {
+      return withConfig(await existing(owner, name), version)
     },
     /** Newest first. */
-    async list(tenantId: string, filter: AgentFilter): Promise<AgentSummary[]> {
-      return Promise.all((await agents.list(tenantId, filter)).map(settle))
+    async list(owner: Owner, filter: AgentFilter): Promise<AgentSummary[]> {
+      return Promise.all((await agents.list(owner, filter)).map(settle))
     },
 
     /** The version of a new run. Throws when the agent does not exist, takes no runs, or cannot use the input. */
-    async locate({ tenantId, target, version, input }: ProgramRequest): Promise<{ version: number }> {
-      const agent = await existing(tenantId, target)
+    async locate({ target, version, input, ...scope }: ProgramRequest): Promise<Located> {
+      const agent = await existing(scope, target)
       checkTakesRuns(target, agent.status)
       readInput(input)
-      return { version: version === undefined ? agent.latestVersion : (await withConfig(agent, version)).version }
+      const { projectId } = agent
+      if (version === undefined) return { version: agent.latestVersion, projectId }
+      return { version: (await withConfig(agent, version)).version, projectId }
     },
     /** The loop of a run's version; undefined when there is none. */
     async load({ tenantId, target, version }: Run): Promise<WorkflowFunction | undefined> {

@@ -72,7 +72,7 @@ export const makeTurn = (options: TurnOptions): TakeTurn => {
     const endpoint = endpointOf(config, defaultModel)
     const { baseUrl, model: modelName } = endpoint
     const apiKey = await keyOf(config, endpoint, { tenantId, projectId, revealSecret })
-    const tools = config.skills.length > 0 ? await skills.toolsFor(tenantId, config.skills) : []
+    const tools = config.skills.length > 0 ? await skills.toolsFor({ tenantId, projectId }, config.skills) : []
     const asked = model.turn({
       baseUrl,
       model: modelName,

@@ -20,10 +20,10 @@ const VERSION = '0.1.0'
 /** What the database has of a partition, in whichever domain its work lies. */
 const backlogOf =
   ({ engine, tasks }: Services): Parameters<typeof makeQueueRoutes>[0]['backlog'] =>
-  async (partition, tenantId) => {
-    if (partition === 'tasks' || partition === 'notifications') return tasks.tasks.waiting(partition, tenantId)
+  async (partition, owner) => {
+    if (partition === 'tasks' || partition === 'notifications') return tasks.tasks.waiting(partition, owner)
     if (partition === 'scheduler') return { queued: 0, dead: 0 }
-    return { queued: await engine.runs.countQueued(partition === 'agents' ? 'agent' : 'workflow', tenantId), dead: 0 }
+    return { queued: await engine.runs.countQueued(partition === 'agents' ? 'agent' : 'workflow', owner), dead: 0 }
   }
 
 const apiRoutes = ({ config, hub, db, audit, queue, window }: Foundation, services: Services): Routes[] => {

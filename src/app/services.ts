@@ -165,12 +165,12 @@ export const buildServices = ({
   // Runs make tasks and tasks wake runs; notifications are tasks and make tasks. These knots are tied here.
   const knot: { engine?: Engine; notifications?: NotificationService } = {}
   const handlers: HandlerSource = {
-    async find(tenantId, kind) {
+    async find(scope, kind) {
       const delivery = knot.notifications?.handler(kind)
       if (delivery) return delivery
       if (kind === HTTP_INVOKE) return httpInvoke
       if (!kind.startsWith('skill:')) return code.find(kind)
-      const tool = await skills.toolHandler(tenantId, kind)
+      const tool = await skills.toolHandler(scope, kind)
       return (input, call) => tool.run(input, call)
     },
     defaultsOf: (kind) => code.defaultsOf(kind),

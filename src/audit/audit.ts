@@ -9,6 +9,7 @@ import type { NewEvent } from '../platform/events/event.ts'
 import { eventsWritten } from '../platform/events/write.ts'
 import type { Principal } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { type AuditFilter, auditWrite, makeAuditRepository } from './repository.ts'
 import type { AuditEntry } from './types.ts'
 
@@ -52,6 +53,14 @@ const actorOf = (principal: Principal | null, event: NewEvent | undefined): Acto
   return { tenantId: event.tenantId, projectId: null, actorKind: 'member', actorId: memberId, actorName: String(email) }
 }
 
+/**
+ * A key of a project changes things of that project alone. Here every change of every call passes, with events that say whose things it
+ * changes, so that no service can forget to ask. Throws `shared_read_only`; nothing of the transaction remains.
+ */
+const checkWall = (principal: Principal | null, events: readonly NewEvent[]): void => {
+  if (principal) for (const event of events) checkMayChange(principal, event)
+}
+
 export interface AuditOptions {
   readonly db: Database
   readonly clock: Clock
@@ -83,7 +92,9 @@ export const makeAudit = ({ db, clock, makeId }: AuditOptions) => {
       try {
         const result = await db.transaction(async (tx) => {
           const result = await work(tx)
-          const [event] = eventsWritten(tx)
+          const events = eventsWritten(tx)
+          if (entry.state === 'open') checkWall(entry.call.principal, events)
+          const [event] = events
           const made = event && entry.state === 'open' ? toEntry(entry.call, event, done) : undefined
           if (made) {
             isTaken = true
@@ -102,6 +113,7 @@ export const makeAudit = ({ db, clock, makeId }: AuditOptions) => {
     },
     async commit(unit) {
       const entry = carried.getStore()
+      if (entry?.state === 'open') checkWall(entry.call.principal, unit.events ?? [])
       const event = unit.events?.[0]
       const made = entry?.state === 'open' && event ? toEntry(entry.call, event, done) : undefined
       if (!entry || !made) return db.commit(unit)
@@ -146,8 +158,8 @@ export const makeAudit = ({ db, clock, makeId }: AuditOptions) => {
     denied: (call: AuditedCall, code: string): Promise<void> =>
       write(toEntry(call, undefined, { outcome: 'denied', code })),
 
-    entries: (tenantId: string, filter: AuditFilter): Promise<AuditEntry[]> =>
-      makeAuditRepository(db.primary).entries(tenantId, filter),
+    entries: (owner: Owner, filter: AuditFilter): Promise<AuditEntry[]> =>
+      makeAuditRepository(db.primary).entries(owner, filter),
   }
 }
 

@@ -4,6 +4,7 @@ import { olderThan } from '../platform/db/keyset.ts'
 import { insertRows, type Write } from '../platform/db/statements.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { PrincipalKind } from '../platform/http/principal.ts'
+import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { AuditTables } from './schema.ts'
 import type { AuditEntry, AuditOutcome } from './types.ts'
 
@@ -88,9 +89,9 @@ export const makeAuditRepository = (handle: Handle) => {
       await db.insertInto('audit_log').values(toRow(entry)).execute()
     },
     /** Newest first. */
-    async entries(tenantId: string, filter: AuditFilter): Promise<AuditEntry[]> {
+    async entries(owner: Owner, filter: AuditFilter): Promise<AuditEntry[]> {
       const { actorId, action, target, outcome, fromMs, toMs, after, limit } = filter
-      let query = db.selectFrom('audit_log').selectAll().where('tenant_id', '=', tenantId)
+      let query = db.selectFrom('audit_log').selectAll().where(ownedBy(owner))
       if (actorId !== undefined) query = query.where('actor_id', '=', actorId)
       if (action !== undefined) query = query.where('action', '=', action)
       if (target !== undefined) query = query.where('target', '=', target)

@@ -37,7 +37,7 @@ export const makeAuditRoutes =
         const { actor, action, target, outcome, from, to, limit, cursor } = request.query
         const what = { actorId: actor, action, target, outcome, fromMs: toMs(from), toMs: toMs(to) }
         const filter = { ...what, after: readCursor(cursor), limit: limit + 1 }
-        return toPage(await audit.entries(request.principal.tenantId, filter), limit, entryView)
+        return toPage(await audit.entries(request.principal, filter), limit, entryView)
       },
     )
   }

@@ -412,8 +412,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
       offer: (finished) => keeper.get(finished.runId)?.taskFinished(finished) ?? false,
       wake: (runId, { taskId, holder } = {}) => keeper.wake(runId, { taskId }, holder),
     },
-    async continue(tenantId, runId) {
-      const run = await find(tenantId, runId)
+    async continue(owner, runId) {
+      const run = await findToChange(owner, runId)
       if (run.status !== 'stopped') {
         throw engineErrors.run_not_stopped(`only a stopped run can be continued; the run ${runId} is ${run.status}`)
       }

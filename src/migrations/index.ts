@@ -19,4 +19,5 @@ export const migrations: readonly Migration[] = [
   queues,
   scheduler,
   retention,
+  projects,
 ]

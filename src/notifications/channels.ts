@@ -6,6 +6,7 @@ import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { Owner } from '../platform/scope.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
 import { type ChannelChange, makeChannelConfigs } from './channel-config.ts'
 import { placeOf } from './channel-secrets.ts'
@@ -60,14 +61,14 @@ export const makeChannels = (options: ChannelOptions) => {
     changed()
   }
 
-  const find = async (tenantId: string, id: string): Promise<Channel> => {
-    const channel = await repository.channel(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Channel> => {
+    const channel = await repository.channel(owner, id)
     if (!channel) throw notificationErrors.channel_not_found(`there is no channel ${id}`)
     return channel
   }
 
   const settingsOf = async (
-    tenantId: string,
+    owner: Owner,
     kind: ChannelConfig['kind'],
     before: ChannelSettings,
     change: Partial<ChannelSettings> = {},
@@ -80,7 +81,7 @@ export const makeChannels = (options: ChannelOptions) => {
     if (kind === 'webhook' && settings.templateId !== null)
       throw notificationErrors.channel_kind_wrong('a webhook carries the whole event, and no template')
     const { templateId } = settings
-    if (templateId !== null && !(await makeTemplateRepository(db.primary).find(tenantId, templateId)))
+    if (templateId !== null && !(await makeTemplateRepository(db.primary).find(owner, templateId)))
       throw notificationErrors.template_not_found(`there is no template ${templateId}`)
     return settings
   }
@@ -96,7 +97,7 @@ export const makeChannels = (options: ChannelOptions) => {
     const [id, nowMs] = [makeId(), clock.now()]
     const { config, secret } = configs.make(id, request)
     const base = { id, tenantId, projectId, name: request.name, status: 'active', reason: null } as const
-    const settings = await settingsOf(tenantId, request.kind, PLAIN_SETTINGS, request.settings)
+    const settings = await settingsOf({ tenantId, projectId }, request.kind, PLAIN_SETTINGS, request.settings)
     const channel: Channel = { ...base, config, settings, createdAtMs: nowMs, updatedAtMs: nowMs }
     const event = eventOf(channel, 'channel.created')
     try {
@@ -124,25 +125,25 @@ export const makeChannels = (options: ChannelOptions) => {
   }
 
   const update = async (
-    tenantId: string,
+    owner: Owner,
     id: string,
     wish: ChannelChange,
     check?: (current: Channel) => void,
   ): Promise<Channel> => {
-    const channel = await find(tenantId, id)
+    const channel = await find(owner, id)
     check?.(channel)
     const { config, settings, name } = channel
     const wanted = {
       name: wish.name ?? name,
       config: configs.change(channel, wish),
-      settings: await settingsOf(tenantId, config.kind, settings, wish.settings),
+      settings: await settingsOf(channel, config.kind, settings, wish.settings),
     }
     if (isDeepStrictEqual(wanted, { name, config, settings })) return channel
     return change(channel, wanted, 'channel.changed')
   }
 
-  const rotate = async (tenantId: string, id: string, keepOldMs: number): Promise<ChannelWithSecret> => {
-    const channel = await find(tenantId, id)
+  const rotate = async (owner: Owner, id: string, keepOldMs: number): Promise<ChannelWithSecret> => {
+    const channel = await find(owner, id)
     if (channel.config.kind !== 'webhook') {
       throw notificationErrors.channel_kind_wrong(`a channel of the kind ${channel.config.kind} signs nothing`)
     }
@@ -156,29 +157,31 @@ export const makeChannels = (options: ChannelOptions) => {
     return { channel: await change(channel, { config: { ...channel.config, secrets } }, 'channel.rotated'), secret }
   }
 
-  const enable = async (tenantId: string, id: string): Promise<Channel> => {
-    const channel = await find(tenantId, id)
+  const enable = async (owner: Owner, id: string): Promise<Channel> => {
+    const channel = await find(owner, id)
     return channel.status === 'active'
       ? channel
       : change(channel, { status: 'active', reason: null }, 'channel.enabled')
   }
 
-  const disable = async (tenantId: string, id: string, reason: string): Promise<Channel> => {
-    const channel = await find(tenantId, id)
+  const disable = async (owner: Owner, id: string, reason: string): Promise<Channel> => {
+    const channel = await find(owner, id)
     return channel.status === 'disabled'
       ? channel
       : change(channel, { status: 'disabled', reason }, 'channel.disabled', { reason })
   }
 
-  const remove = async (tenantId: string, id: string, check?: (current: Channel) => void): Promise<void> => {
-    const channel = await find(tenantId, id)
+  const remove = async (owner: Owner, id: string, check?: (current: Channel) => void): Promise<void> => {
+    const channel = await find(owner, id)
     check?.(channel)
-    await write(eventOf(channel, 'channel.deleted'), (tx) => makeNotificationRepository(tx).deleteChannel(tenantId, id))
+    await write(eventOf(channel, 'channel.deleted'), (tx) =>
+      makeNotificationRepository(tx).deleteChannel(channel.tenantId, id),
+    )
   }
 
   return {
     find,
-    list: (tenantId: string, filter: ListFilter) => repository.channels(tenantId, filter),
+    list: (owner: Owner, filter: ListFilter) => repository.channels(owner, filter),
     create,
     update,
     rotate,

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Event } from '../platform/events/event.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
+import { isOwnedBy, type Owner, tenantOf } from '../platform/scope.ts'
 import type { Inbox } from './inbox.ts'
 import type { InboxItem } from './types.ts'
 
@@ -10,7 +11,8 @@ export interface InboxStreamOptions {
   readonly log: EventLog
   readonly hub: EventHub
   readonly inbox: Inbox
-  readonly tenantId: string
+  /** Whose inbox. */
+  readonly owner: Owner
   /** Which items the reader is told of. */
   wants(item: InboxItem): boolean
   view(item: InboxItem): unknown
@@ -22,8 +24,6 @@ const KEEP_ALIVE_MS = 15_000
 const HELD_BYTES = 4_194_304
 const HELD_EVENTS = 10_000
 
-const isOfInbox = ({ type }: Event): boolean => type.startsWith('inbox.')
-
 /** Undefined when the reader has none: it is told of what happens from now on. */
 const lastEventId = (request: FastifyRequest): number | undefined => {
   const given = Number(request.headers['last-event-id'] ?? (request.query as { after?: number }).after)
@@ -31,7 +31,9 @@ const lastEventId = (request: FastifyRequest): number | undefined => {
 }
 
 export const streamInbox = async (request: FastifyRequest, reply: FastifyReply, options: InboxStreamOptions) => {
-  const { log, hub, inbox, tenantId, wants, view } = options
+  const { log, hub, inbox, owner, wants, view } = options
+  const tenantId = tenantOf(owner)
+  const isOfInbox = (event: Event): boolean => event.type.startsWith('inbox.') && isOwnedBy(owner, event)
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
@@ -65,7 +67,7 @@ export const streamInbox = async (request: FastifyRequest, reply: FastifyReply, 
     const frame = (body: unknown, isLast: boolean): string =>
       `${isLast ? `id: ${id}\n` : ''}event: ${what}\ndata: ${JSON.stringify(body)}\n\n`
     if (type !== 'inbox.added') return frame(data, true)
-    const items = (await inbox.itemsById(tenantId, data.itemIds as string[])).filter(wants)
+    const items = (await inbox.itemsById(owner, data.itemIds as string[])).filter(wants)
     return items.map((item, i) => frame(view(item), i === items.length - 1)).join('')
   }
 

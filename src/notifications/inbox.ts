@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Database, Handle } from '../platform/db/database.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { Json } from '../platform/json.ts'
+import { type Owner, type Scope, toScope } from '../platform/scope.ts'
 import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
 import { toInboxItem, toText } from './message.ts'
@@ -18,11 +19,13 @@ export interface InboxOptions {
   readonly templates: Templates
 }
 
+const scopeOf = ({ tenantId, projectId }: Scope): Scope => ({ tenantId, projectId })
+
 export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
   const repository = makeInboxRepository(db.primary)
 
-  const tell = (tx: Handle, tenantId: string, type: string, data: Record<string, Json>): Promise<void> =>
-    writeEvent(tx, { tenantId, projectId: null, runId: null, taskId: null, type, data, atMs: clock.now() })
+  const tell = (tx: Handle, owner: Scope, type: string, data: Record<string, Json>): Promise<void> =>
+    writeEvent(tx, { ...scopeOf(owner), runId: null, taskId: null, type, data, atMs: clock.now() })
 
   const itemOf = (delivery: Delivery, template: TemplateText | undefined): InboxItem =>
     toInboxItem(delivery, toText(JSON.parse(delivery.message) as Message, template, liquids).subject)
@@ -30,8 +33,8 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
   /** Within the transaction that makes their deliveries. */
   const add = async (tx: Handle, items: readonly InboxItem[]): Promise<void> => {
     await makeInboxRepository(tx).addItems(items)
-    for (const [tenantId, own] of Map.groupBy(items, (item) => item.tenantId))
-      await tell(tx, tenantId, 'inbox.added', { itemIds: own.map(({ id }) => id) })
+    for (const own of Map.groupBy(items, ({ tenantId, projectId }) => `${tenantId} ${projectId}`).values())
+      await tell(tx, own[0] as InboxItem, 'inbox.added', { itemIds: own.map(({ id }) => id) })
   }
 
   /** Tests, replays and digests; what events bring is put there by the intake. */
@@ -43,23 +46,23 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
     })
   }
 
-  const setRead = async (tenantId: string, id: string, isRead: boolean): Promise<InboxItem> => {
-    const item = await repository.item(tenantId, id)
+  const setRead = async (owner: Owner, id: string, isRead: boolean): Promise<InboxItem> => {
+    const item = await repository.item(owner, id)
     if (!item) throw notificationErrors.inbox_item_not_found(`there is no inbox item ${id}`)
     if ((item.readAtMs !== null) === isRead) return item
     const readAtMs = isRead ? clock.now() : null
     await db.transaction(async (tx) => {
-      await makeInboxRepository(tx).setRead(tenantId, id, readAtMs)
-      await tell(tx, tenantId, isRead ? 'inbox.read' : 'inbox.unread', { itemIds: [id] })
+      await makeInboxRepository(tx).setRead(item.tenantId, id, readAtMs)
+      await tell(tx, item, isRead ? 'inbox.read' : 'inbox.unread', { itemIds: [id] })
     })
     return { ...item, readAtMs }
   }
 
   /** Says how many were unread. */
-  const setAllRead = (tenantId: string, scope: InboxScope = {}): Promise<number> =>
+  const setAllRead = (owner: Owner, scope: InboxScope = {}): Promise<number> =>
     db.transaction(async (tx) => {
-      const count = await makeInboxRepository(tx).setAllRead(tenantId, clock.now(), scope)
-      if (count > 0) await tell(tx, tenantId, 'inbox.all_read', { count })
+      const count = await makeInboxRepository(tx).setAllRead(owner, clock.now(), scope)
+      if (count > 0) await tell(tx, toScope(owner), 'inbox.all_read', { count })
       return count
     })
 
@@ -69,9 +72,9 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
     itemOf,
     setRead,
     setAllRead,
-    items: (tenantId: string, filter: InboxFilter) => repository.items(tenantId, filter),
-    itemsById: (tenantId: string, ids: readonly string[]) => repository.itemsById(tenantId, ids),
-    unreadCount: (tenantId: string, scope?: InboxScope) => repository.unreadCount(tenantId, scope),
+    items: (owner: Owner, filter: InboxFilter) => repository.items(owner, filter),
+    itemsById: (owner: Owner, ids: readonly string[]) => repository.itemsById(owner, ids),
+    unreadCount: (owner: Owner, scope?: InboxScope) => repository.unreadCount(owner, scope),
   }
 }
 

@@ -1,6 +1,7 @@
 /** Reads and writes of deliveries and of their attempts. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { NotificationTables } from './schema.ts'
 import type { Delivery, DeliveryAttempt, DeliveryCause, DeliveryStatus } from './types.ts'
 
@@ -96,15 +97,15 @@ export const inParts = <T>(rows: readonly T[]): T[][] =>
 export const makeDeliveryRepository = (handle: Handle) => {
   const db = handle.withTables<NotificationTables>()
   return {
-    async delivery(tenantId: string, id: string): Promise<Delivery | undefined> {
-      const query = db.selectFrom('deliveries').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async delivery(owner: Owner, id: string): Promise<Delivery | undefined> {
+      const query = db.selectFrom('deliveries').selectAll().where(ownedBy(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toDelivery(row)
     },
     /** Newest first. */
-    async deliveries(tenantId: string, filter: DeliveryFilter): Promise<Delivery[]> {
+    async deliveries(owner: Owner, filter: DeliveryFilter): Promise<Delivery[]> {
       const { channelId, status, type, fromMs, toMs, after, limit } = filter
-      let query = db.selectFrom('deliveries').selectAll().where('tenant_id', '=', tenantId)
+      let query = db.selectFrom('deliveries').selectAll().where(ownedBy(owner))
       if (channelId !== undefined) query = query.where('channel_id', '=', channelId)
       if (status !== undefined) query = query.where('status', '=', status)
       if (type !== undefined) query = query.where('type', '=', type)

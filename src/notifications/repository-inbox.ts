@@ -1,6 +1,7 @@
 /** Reads and writes of the inbox. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
 import { inParts } from './repository-deliveries.ts'
 import type { NotificationTables } from './schema.ts'
@@ -56,8 +57,8 @@ export const makeInboxRepository = (handle: Handle) => {
       }
     },
     /** Newest first. */
-    async items(tenantId: string, { isUnread, projectId, memberId, after, limit }: InboxFilter): Promise<InboxItem[]> {
-      let query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId)
+    async items(owner: Owner, { isUnread, projectId, memberId, after, limit }: InboxFilter): Promise<InboxItem[]> {
+      let query = db.selectFrom('inbox').selectAll().where(ownedBy(owner))
       if (isUnread === true) query = query.where('read_at', 'is', null)
       if (isUnread === false) query = query.where('read_at', 'is not', null)
       if (projectId !== undefined) query = query.where('project_id', '=', projectId)
@@ -69,15 +70,15 @@ export const makeInboxRepository = (handle: Handle) => {
       }
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toInboxItem)
     },
-    async item(tenantId: string, id: string): Promise<InboxItem | undefined> {
-      const query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async item(owner: Owner, id: string): Promise<InboxItem | undefined> {
+      const query = db.selectFrom('inbox').selectAll().where(ownedBy(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toInboxItem(row)
     },
     /** In the order of their making; those that are gone are left out. */
-    async itemsById(tenantId: string, ids: readonly string[]): Promise<InboxItem[]> {
+    async itemsById(owner: Owner, ids: readonly string[]): Promise<InboxItem[]> {
       if (ids.length === 0) return []
-      const query = db.selectFrom('inbox').selectAll().where('tenant_id', '=', tenantId).where('id', 'in', ids)
+      const query = db.selectFrom('inbox').selectAll().where(ownedBy(owner)).where('id', 'in', ids)
       return (await query.orderBy('created_at').orderBy('id').execute()).map(toInboxItem)
     },
     async setRead(tenantId: string, id: string, readAtMs: number | null): Promise<void> {
@@ -85,17 +86,17 @@ export const makeInboxRepository = (handle: Handle) => {
       await update.where('id', '=', id).execute()
     },
     /** How many were unread. */
-    async setAllRead(tenantId: string, readAtMs: number, { memberId, projectId }: InboxScope = {}): Promise<number> {
-      let update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)
+    async setAllRead(owner: Owner, readAtMs: number, { memberId, projectId }: InboxScope = {}): Promise<number> {
+      let update = db.updateTable('inbox').set({ read_at: readAtMs }).where(ownedBy(owner))
       if (memberId !== undefined) update = update.where('member_id', '=', memberId)
       if (projectId !== undefined) update = update.where('project_id', '=', projectId)
       return Number((await update.where('read_at', 'is', null).executeTakeFirst()).numUpdatedRows)
     },
-    async unreadCount(tenantId: string, { memberId, projectId }: InboxScope = {}): Promise<number> {
+    async unreadCount(owner: Owner, { memberId, projectId }: InboxScope = {}): Promise<number> {
       let query = db.selectFrom('inbox').select((eb) => eb.fn.countAll<number>().as('count'))
       if (memberId !== undefined) query = query.where('member_id', '=', memberId)
       if (projectId !== undefined) query = query.where('project_id', '=', projectId)
-      const row = await query.where('tenant_id', '=', tenantId).where('read_at', 'is', null).executeTakeFirstOrThrow()
+      const row = await query.where(ownedBy(owner)).where('read_at', 'is', null).executeTakeFirstOrThrow()
       return Number(row.count)
     },
   }

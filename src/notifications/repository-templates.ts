@@ -1,12 +1,14 @@
 /** Reads and writes of templates. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { NotificationTables } from './schema.ts'
 import type { Template } from './types.ts'
 
 const toTemplate = (row: NotificationTables['notification_templates']): Template => ({
   id: row.id,
   tenantId: row.tenant_id,
+  projectId: row.project_id,
   name: row.name,
   subject: row.subject,
   body: row.body,
@@ -16,15 +18,15 @@ const toTemplate = (row: NotificationTables['notification_templates']): Template
 
 export const makeTemplateRepository = (handle: Handle) => {
   const db = handle.withTables<NotificationTables>()
-  const of = (tenantId: string) => db.selectFrom('notification_templates').selectAll().where('tenant_id', '=', tenantId)
+  const of = (owner: Owner) => db.selectFrom('notification_templates').selectAll().where(visibleTo(owner))
   return {
-    async find(tenantId: string, id: string): Promise<Template | undefined> {
-      const row = await of(tenantId).where('id', '=', id).executeTakeFirst()
+    async find(owner: Owner, id: string): Promise<Template | undefined> {
+      const row = await of(owner).where('id', '=', id).executeTakeFirst()
       return row && toTemplate(row)
     },
     /** Newest first. */
-    async list(tenantId: string, after: CreatedCursor | undefined, limit: number): Promise<Template[]> {
-      let query = of(tenantId)
+    async list(owner: Owner, after: CreatedCursor | undefined, limit: number): Promise<Template[]> {
+      let query = of(owner)
       if (after) {
         query = query.where(({ eb, refTuple, tuple }) =>
           eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
@@ -32,9 +34,9 @@ export const makeTemplateRepository = (handle: Handle) => {
       }
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toTemplate)
     },
-    async add({ id, tenantId, name, subject, body, createdAtMs, updatedAtMs }: Template): Promise<void> {
+    async add({ id, tenantId, projectId, name, subject, body, createdAtMs, updatedAtMs }: Template): Promise<void> {
       const times = { created_at: createdAtMs, updated_at: updatedAtMs }
-      const row = { id, tenant_id: tenantId, name, subject, body, ...times }
+      const row = { id, tenant_id: tenantId, project_id: projectId, name, subject, body, ...times }
       await db.insertInto('notification_templates').values(row).execute()
     },
     async change({ id, tenantId, name, subject, body, updatedAtMs }: Template): Promise<void> {

@@ -1,6 +1,7 @@
 /** Reads and writes of channels and subscriptions, and of the reader's cursor. */
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
 import type { NotificationTables } from './schema.ts'
 import {
@@ -67,14 +68,14 @@ export interface ListFilter {
 export const makeNotificationRepository = (handle: Handle) => {
   const db = handle.withTables<NotificationTables>()
   return {
-    async channel(tenantId: string, id: string): Promise<Channel | undefined> {
-      const query = db.selectFrom('channels').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async channel(owner: Owner, id: string): Promise<Channel | undefined> {
+      const query = db.selectFrom('channels').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toChannel(row)
     },
     /** Newest first. */
-    async channels(tenantId: string, { after, limit }: ListFilter): Promise<Channel[]> {
-      let query = db.selectFrom('channels').selectAll().where('tenant_id', '=', tenantId)
+    async channels(owner: Owner, { after, limit }: ListFilter): Promise<Channel[]> {
+      let query = db.selectFrom('channels').selectAll().where(visibleTo(owner))
       if (after) {
         query = query.where(({ eb, refTuple, tuple }) =>
           eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
@@ -129,14 +130,14 @@ export const makeNotificationRepository = (handle: Handle) => {
       await db.deleteFrom('channels').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
     },
 
-    async subscription(tenantId: string, id: string): Promise<Subscription | undefined> {
-      const query = db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async subscription(owner: Owner, id: string): Promise<Subscription | undefined> {
+      const query = db.selectFrom('subscriptions').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toSubscription(row)
     },
     /** Newest first. */
-    async subscriptions(tenantId: string, { channelId, after, limit }: ListFilter): Promise<Subscription[]> {
-      let query = db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenantId)
+    async subscriptions(owner: Owner, { channelId, after, limit }: ListFilter): Promise<Subscription[]> {
+      let query = db.selectFrom('subscriptions').selectAll().where(visibleTo(owner))
       if (channelId !== undefined) query = query.where('channel_id', '=', channelId)
       if (after) {
         query = query.where(({ eb, refTuple, tuple }) =>

@@ -60,16 +60,15 @@ export const addDeliveryRoutes = (server: HttpServer, notifications: Notificatio
     async (request) => {
       const { limit, cursor, ...filter } = request.query
       const query = { ...filter, after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await notifications.deliveries(request.principal.tenantId, query), limit, deliveryView)
+      return toPage(await notifications.deliveries(request.principal, query), limit, deliveryView)
     },
   )
   server.get(
     '/v1/deliveries/:id',
     { config: READ, schema: { tags, summary: 'A delivery: what was sent, and every try', params } },
     async (request) => {
-      const { tenantId } = request.principal
-      const delivery = await notifications.find(tenantId, request.params.id)
-      const attempts = await notifications.attempts(tenantId, delivery.id)
+      const delivery = await notifications.find(request.principal, request.params.id)
+      const attempts = await notifications.attempts(delivery.tenantId, delivery.id)
       return {
         ...deliveryView(delivery),
         message: JSON.parse(delivery.message) as unknown,
@@ -86,13 +85,13 @@ export const addDeliveryRoutes = (server: HttpServer, notifications: Notificatio
     async (request) => {
       const { channelId, status, from, to } = request.body
       const filter = { channelId, status, fromMs: timeOf(from), toMs: timeOf(to) }
-      return { count: await notifications.replayMany(request.principal.tenantId, filter) }
+      return { count: await notifications.replayMany(request.principal, filter) }
     },
   )
   server.post(
     '/v1/deliveries/:id/replay',
     { config: WRITE, schema: { tags, summary: 'Send it again, as a delivery of its own, with the same id', params } },
     async (request, reply) =>
-      reply.code(202).send(deliveryView(await notifications.replay(request.principal.tenantId, request.params.id))),
+      reply.code(202).send(deliveryView(await notifications.replay(request.principal, request.params.id))),
   )
 }

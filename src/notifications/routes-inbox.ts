@@ -44,12 +44,11 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
     },
     async (request) => {
       const { unread, projectId, memberId, limit, cursor } = request.query
-      const { tenantId } = request.principal
       const isUnread = unread === undefined ? undefined : unread === 'true'
       const filter = { isUnread, projectId, memberId, after: readCursor(cursor), limit: limit + 1 }
       const [items, unreadCount] = await Promise.all([
-        inbox.items(tenantId, filter),
-        inbox.unreadCount(tenantId, { projectId, memberId }),
+        inbox.items(request.principal, filter),
+        inbox.unreadCount(request.principal, { projectId, memberId }),
       ])
       return { ...toPage(items, limit, itemView), unread: unreadCount }
     },
@@ -67,7 +66,7 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
     (request, reply) => {
       const { projectId, memberId } = request.query
       return streamInbox(request, reply, {
-        ...{ log: eventLog, hub, inbox, tenantId: request.principal.tenantId, view: itemView },
+        ...{ log: eventLog, hub, inbox, owner: request.principal, view: itemView },
         wants: (item) =>
           (projectId === undefined || item.projectId === projectId) &&
           (memberId === undefined || item.memberId === memberId),
@@ -77,7 +76,7 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
   server.post(
     '/v1/inbox/read',
     { config: WRITE, schema: { tags, summary: 'Mark all as read', querystring: z.strictObject(scope) } },
-    async (request) => ({ count: await inbox.setAllRead(request.principal.tenantId, request.query) }),
+    async (request) => ({ count: await inbox.setAllRead(request.principal, request.query) }),
   )
   for (const [action, isRead] of [
     ['read', true],
@@ -86,7 +85,7 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
     server.post(
       `/v1/inbox/:id/${action}`,
       { config: WRITE, schema: { tags, summary: `Mark as ${action}`, params } },
-      async (request) => itemView(await inbox.setRead(request.principal.tenantId, request.params.id, isRead)),
+      async (request) => itemView(await inbox.setRead(request.principal, request.params.id, isRead)),
     )
   }
 }

@@ -41,7 +41,7 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
     },
     async (request) => {
       const { limit, cursor } = request.query
-      return toPage(await templates.list(request.principal.tenantId, readCursor(cursor), limit + 1), limit, view)
+      return toPage(await templates.list(request.principal, readCursor(cursor), limit + 1), limit, view)
     },
   )
   server.post(
@@ -54,8 +54,7 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
         body: z.strictObject({ name: nameSchema, subject: subject.default(''), body }),
       },
     },
-    async (request, reply) =>
-      reply.code(201).send(view(await templates.create(request.principal.tenantId, request.body))),
+    async (request, reply) => reply.code(201).send(view(await templates.create(request.principal, request.body))),
   )
   server.post(
     '/v1/templates/preview',
@@ -66,7 +65,7 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
     },
   )
   server.get('/v1/templates/:id', { config: READ, schema: { tags, summary: 'A template', params } }, async (request) =>
-    view(await templates.find(request.principal.tenantId, request.params.id)),
+    view(await templates.find(request.principal, request.params.id)),
   )
   server.put(
     '/v1/templates/:id',
@@ -79,13 +78,13 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
         body: z.strictObject({ name: nameSchema.optional(), subject: subject.optional(), body: body.optional() }),
       },
     },
-    async (request) => view(await templates.update(request.principal.tenantId, request.params.id, request.body)),
+    async (request) => view(await templates.update(request.principal, request.params.id, request.body)),
   )
   server.delete(
     '/v1/templates/:id',
     { config: WRITE, schema: { tags, summary: 'Delete a template; its channels tell plainly again', params } },
     async (request, reply) => {
-      await templates.remove(request.principal.tenantId, request.params.id)
+      await templates.remove(request.principal, request.params.id)
       return reply.code(204).send()
     },
   )

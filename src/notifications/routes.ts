@@ -141,7 +141,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
     async (request) => {
       const { limit, cursor } = request.query
       const filter = { after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await channels.list(request.principal.tenantId, filter), limit, channelView)
+      return toPage(await channels.list(request.principal, filter), limit, channelView)
     },
   )
   server.post(
@@ -160,7 +160,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
     '/v1/channels/:id',
     { config: READ, schema: { tags, summary: 'A channel', params } },
     async (request, reply) => {
-      const channel = await channels.find(request.principal.tenantId, request.params.id)
+      const channel = await channels.find(request.principal, request.params.id)
       return sendTagged(request, reply, stateOf(channel), channelView(channel))
     },
   )
@@ -177,7 +177,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
     },
     async (request, reply) => {
       const { principal, params: path, body } = request
-      const channel = await channels.update(principal.tenantId, path.id, body, ifMatch(request, stateOf))
+      const channel = await channels.update(principal, path.id, body, ifMatch(request, stateOf))
       return sendTagged(request, reply, stateOf(channel), channelView(channel))
     },
   )
@@ -194,32 +194,31 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
     },
     async (request) => {
       const keepOldMs = request.body.keepOldHours * HOUR_MS
-      const { channel, secret } = await channels.rotate(request.principal.tenantId, request.params.id, keepOldMs)
+      const { channel, secret } = await channels.rotate(request.principal, request.params.id, keepOldMs)
       return { ...channelView(channel), secret }
     },
   )
   server.post(
     '/v1/channels/:id/enable',
     { config: WRITE, schema: { tags, summary: 'Use a disabled channel again', params } },
-    async (request) => channelView(await channels.enable(request.principal.tenantId, request.params.id)),
+    async (request) => channelView(await channels.enable(request.principal, request.params.id)),
   )
   server.post(
     '/v1/channels/:id/disable',
     { config: WRITE, schema: { tags, summary: 'Send nothing to it any more', params } },
-    async (request) =>
-      channelView(await channels.disable(request.principal.tenantId, request.params.id, 'disabled by hand')),
+    async (request) => channelView(await channels.disable(request.principal, request.params.id, 'disabled by hand')),
   )
   server.post(
     '/v1/channels/:id/test',
     { config: WRITE, schema: { tags, summary: 'Send a test; look at the delivery for how it went', params } },
     async (request, reply) =>
-      reply.code(202).send(deliveryView(await notifications.test(request.principal.tenantId, request.params.id))),
+      reply.code(202).send(deliveryView(await notifications.test(request.principal, request.params.id))),
   )
   server.delete(
     '/v1/channels/:id',
     { config: WRITE, schema: { tags, summary: 'Delete a channel and its subscriptions', params } },
     async (request, reply) => {
-      await channels.remove(request.principal.tenantId, request.params.id, ifMatch(request, stateOf))
+      await channels.remove(request.principal, request.params.id, ifMatch(request, stateOf))
       return reply.code(204).send()
     },
   )
@@ -248,7 +247,7 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
     async (request) => {
       const { channelId, limit, cursor } = request.query
       const filter = { channelId, after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await channels.subscriptions(request.principal.tenantId, filter), limit, subscriptionView)
+      return toPage(await channels.subscriptions(request.principal, filter), limit, subscriptionView)
     },
   )
   server.post(
@@ -258,25 +257,25 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
       schema: { tags, summary: 'Tell a channel of events that happen from now on', body: newSubscription },
     },
     async (request, reply) => {
-      const { tenantId, projectId: own } = request.principal
+      const { projectId: own } = request.principal
       const { projectId = own, ...rest } = request.body
       if (own !== null && projectId !== own)
         throw notificationErrors.project_not_allowed(`this key belongs to the project ${own}`)
       const dedup = rest.dedup && { key: rest.dedup.key, windowMs: rest.dedup.windowSeconds * SECOND_MS }
       const wanted = { ...rest, projectId, dedup }
-      return reply.code(201).send(subscriptionView(await channels.subscribe(tenantId, wanted)))
+      return reply.code(201).send(subscriptionView(await channels.subscribe(request.principal, wanted)))
     },
   )
   server.get(
     '/v1/subscriptions/:id',
     { config: READ, schema: { tags, summary: 'A subscription', params } },
-    async (request) => subscriptionView(await channels.findSubscription(request.principal.tenantId, request.params.id)),
+    async (request) => subscriptionView(await channels.findSubscription(request.principal, request.params.id)),
   )
   server.delete(
     '/v1/subscriptions/:id',
     { config: WRITE, schema: { tags, summary: 'Delete a subscription', params } },
     async (request, reply) => {
-      await channels.unsubscribe(request.principal.tenantId, request.params.id)
+      await channels.unsubscribe(request.principal, request.params.id)
       return reply.code(204).send()
     },
   )

@@ -77,6 +77,7 @@ export type NotificationTables = {
   notification_templates: {
     id: string
     tenant_id: string
+    project_id: string | null
     name: string
     subject: string
     body: string

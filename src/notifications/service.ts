@@ -6,6 +6,7 @@ import type { EventLog } from '../platform/events/log.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
+import { type Owner, toScope } from '../platform/scope.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import type { SecretKeys } from '../platform/secret-keys.ts'
 import type { RevealSecret } from '../secrets/index.ts'
@@ -105,8 +106,8 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     dueAt: outbox.dueAt,
   })
 
-  const find = async (tenantId: string, id: string): Promise<Delivery> => {
-    const delivery = await repository.delivery(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Delivery> => {
+    const delivery = await repository.delivery(owner, id)
     if (!delivery) throw notificationErrors.delivery_not_found(`there is no delivery ${id}`)
     return delivery
   }
@@ -124,8 +125,8 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   }
 
   /** A channel that is disabled would skip it. */
-  const checkActive = async (tenantId: string, channelId: string) => {
-    const channel = await channels.find(tenantId, channelId)
+  const checkActive = async (owner: Owner, channelId: string) => {
+    const channel = await channels.find(owner, channelId)
     if (channel.status === 'active') return channel
     throw notificationErrors.channel_disabled(
       `the channel "${channel.name}" is disabled (${channel.reason}); enable it`,
@@ -133,8 +134,11 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   }
 
   /** Tells one channel that it is tried: the same way that an event would go. */
-  const test = async (tenantId: string, channelId: string): Promise<Delivery> => {
-    const { projectId, name } = await checkActive(tenantId, channelId)
+  const test = async (owner: Owner, channelId: string): Promise<Delivery> => {
+    const channel = await checkActive(owner, channelId)
+    const { tenantId, name } = channel
+    // Of a shared channel it is told by whoever tries it.
+    const projectId = toScope(owner).projectId ?? channel.projectId
     const base = fresh()
     const type = 'notification.test'
     const message: Message = {
@@ -155,9 +159,9 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   /** With the id of the first time: a receiver that had it can tell. */
   const again = (delivery: Delivery): Delivery => ({ ...delivery, ...fresh(), cause: 'replay' })
 
-  const replay = async (tenantId: string, id: string): Promise<Delivery> => {
-    const delivery = await find(tenantId, id)
-    await checkActive(tenantId, delivery.channelId)
+  const replay = async (owner: Owner, id: string): Promise<Delivery> => {
+    const delivery = await find(owner, id)
+    await checkActive(owner, delivery.channelId)
     const copy = again(delivery)
     await add([copy])
     return copy
@@ -165,16 +169,16 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
 
   /** Of one channel, those made until now that fit; says how many. */
   const replayMany = async (
-    tenantId: string,
+    owner: Owner,
     filter: Pick<DeliveryFilter, 'status' | 'fromMs' | 'toMs'> & { readonly channelId: string },
   ): Promise<number> => {
-    await checkActive(tenantId, filter.channelId)
+    await checkActive(owner, filter.channelId)
     // What is made here is younger than this: it is not found again.
     const toMs = Math.min(filter.toMs ?? Number.POSITIVE_INFINITY, clock.now())
     let count = 0
     let after: Delivery | undefined
     for (;;) {
-      const page = await repository.deliveries(tenantId, { ...filter, toMs, after, limit: REPLAY_PAGE })
+      const page = await repository.deliveries(owner, { ...filter, toMs, after, limit: REPLAY_PAGE })
       const finished = page.filter(({ status }) => status !== 'pending')
       await add(finished.map(again))
       count += finished.length
@@ -194,7 +198,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     test,
     find,
     attempts: (tenantId: string, id: string): Promise<DeliveryAttempt[]> => repository.attempts(tenantId, id),
-    deliveries: (tenantId: string, filter: DeliveryFilter) => repository.deliveries(tenantId, filter),
+    deliveries: (owner: Owner, filter: DeliveryFilter) => repository.deliveries(owner, filter),
     replay,
     replayMany,
     /** Puts the secrets of up to `limit` channels under the key that seals now; says how many were not. */

@@ -4,6 +4,8 @@ import type { Database, Handle } from '../platform/db/database.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { Owner } from '../platform/scope.ts'
+import { tenantOf } from '../platform/scope.ts'
 import { CATALOGUE, covered, isPattern } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
@@ -42,8 +44,8 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, changed }: Subsc
     changed()
   }
 
-  const findSubscription = async (tenantId: string, id: string): Promise<Subscription> => {
-    const subscription = await repository.subscription(tenantId, id)
+  const findSubscription = async (owner: Owner, id: string): Promise<Subscription> => {
+    const subscription = await repository.subscription(owner, id)
     if (!subscription) throw notificationErrors.subscription_not_found(`there is no subscription ${id}`)
     return subscription
   }
@@ -53,10 +55,11 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, changed }: Subsc
     data: { subscriptionId: id, channelId, types: [...types] },
   })
 
-  const subscribe = async (tenantId: string, request: NewSubscription): Promise<Subscription> => {
+  const subscribe = async (owner: Owner, request: NewSubscription): Promise<Subscription> => {
     checkTypes(request.types)
     if (request.dedup) liquids.check(request.dedup.key)
-    if (!(await repository.channel(tenantId, request.channelId)))
+    const tenantId = tenantOf(owner)
+    if (!(await repository.channel(owner, request.channelId)))
       throw notificationErrors.channel_not_found(`there is no channel ${request.channelId}`)
     const { memberId = null, dedup = null } = request
     const subscription = { ...request, memberId, dedup, id: makeId(), tenantId, createdAtMs: clock.now() }
@@ -66,16 +69,16 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, changed }: Subsc
     return subscription
   }
 
-  const unsubscribe = async (tenantId: string, id: string): Promise<void> => {
-    const subscription = await findSubscription(tenantId, id)
+  const unsubscribe = async (owner: Owner, id: string): Promise<void> => {
+    const subscription = await findSubscription(owner, id)
     await write(subscriptionEvent(subscription, 'subscription.deleted'), (tx) =>
-      makeNotificationRepository(tx).deleteSubscription(tenantId, id),
+      makeNotificationRepository(tx).deleteSubscription(subscription.tenantId, id),
     )
   }
 
   return {
     findSubscription,
-    subscriptions: (tenantId: string, filter: ListFilter) => repository.subscriptions(tenantId, filter),
+    subscriptions: (owner: Owner, filter: ListFilter) => repository.subscriptions(owner, filter),
     subscribe,
     unsubscribe,
   }

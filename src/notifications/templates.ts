@@ -7,6 +7,7 @@ import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { MakeId } from '../platform/ids.ts'
+import { type Owner, toScope } from '../platform/scope.ts'
 import { sampleOf } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
@@ -41,8 +42,8 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
   const repository = makeTemplateRepository(db.primary)
   const kept = new LRUCache<string, { readonly template: Template | undefined; readonly atMs: number }>({ max: KEPT })
 
-  const eventOf = ({ id, tenantId, name }: Template, type: string): NewEvent => ({
-    ...{ tenantId, projectId: null, runId: null, taskId: null, type, atMs: clock.now() },
+  const eventOf = ({ id, tenantId, projectId, name }: Template, type: string): NewEvent => ({
+    ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
     data: { templateId: id, name },
   })
 
@@ -54,17 +55,19 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
   const exists = (name: string, cause: unknown): unknown =>
     isUniqueViolation(cause) ? notificationErrors.template_exists(`there is a template "${name}" already`) : cause
 
-  const find = async (tenantId: string, id: string): Promise<Template> => {
-    const template = await repository.find(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Template> => {
+    const template = await repository.find(owner, id)
     if (!template) throw notificationErrors.template_not_found(`there is no template ${id}`)
     return template
   }
 
-  const create = async (tenantId: string, text: TemplateText & { readonly name: string }): Promise<Template> => {
+  const create = async (owner: Owner, text: TemplateText & { readonly name: string }): Promise<Template> => {
     check(text)
     const nowMs = clock.now()
     const { name, subject, body } = text
-    const template: Template = { id: makeId(), tenantId, name, subject, body, createdAtMs: nowMs, updatedAtMs: nowMs }
+    const { tenantId, projectId } = toScope(owner)
+    const times = { createdAtMs: nowMs, updatedAtMs: nowMs }
+    const template: Template = { id: makeId(), tenantId, projectId, name, subject, body, ...times }
     try {
       await db.transaction(async (tx) => {
         await makeTemplateRepository(tx).add(template)
@@ -76,8 +79,8 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
     return template
   }
 
-  const update = async (tenantId: string, id: string, change: TemplateChange): Promise<Template> => {
-    const before = await find(tenantId, id)
+  const update = async (owner: Owner, id: string, change: TemplateChange): Promise<Template> => {
+    const before = await find(owner, id)
     const { name = before.name, subject = before.subject, body = before.body } = change
     const after: Template = { ...before, name, subject, body, updatedAtMs: clock.now() }
     check(after)
@@ -94,10 +97,10 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
   }
 
   /** Channels that use it go back to the plain text. */
-  const remove = async (tenantId: string, id: string): Promise<void> => {
-    const template = await find(tenantId, id)
+  const remove = async (owner: Owner, id: string): Promise<void> => {
+    const template = await find(owner, id)
     await db.transaction(async (tx) => {
-      await makeTemplateRepository(tx).remove(tenantId, id)
+      await makeTemplateRepository(tx).remove(template.tenantId, id)
       await writeEvent(tx, eventOf(template, 'template.deleted'))
     })
     kept.delete(id)
@@ -138,8 +141,7 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
     remove,
     preview,
     of,
-    list: (tenantId: string, after: CreatedCursor | undefined, limit: number) =>
-      repository.list(tenantId, after, limit),
+    list: (owner: Owner, after: CreatedCursor | undefined, limit: number) => repository.list(owner, after, limit),
   }
 }
 

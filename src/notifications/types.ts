@@ -120,6 +120,7 @@ export interface NewSubscription {
 export interface Template {
   readonly id: string
   readonly tenantId: string
+  readonly projectId: string | null
   readonly name: string
   /** Of an email; the title of an inbox item. */
   readonly subject: string

@@ -6,6 +6,7 @@ import type { Routes } from '../platform/http/server.ts'
 import { durationSchema, idSchema, toTime } from '../platform/http/views.ts'
 import { PARTITIONS, type Partition, type Queue } from '../platform/queue/queue.ts'
 import type { Window } from '../platform/queue/window.ts'
+import type { Owner } from '../platform/scope.ts'
 import { queueErrors } from './errors.ts'
 import { partitionNamed, type QueueService, type RuleAuthor, type RuleChanges } from './service.ts'
 import { isPause, type QueueRule, type RulePlace } from './types.ts'
@@ -17,7 +18,7 @@ export interface QueueRoutesOptions {
   /** The tenant of whoever runs the installation. */
   operatorId(): string | undefined
   /** What the database has of a partition: of one tenant, or of all. */
-  backlog(partition: Partition, tenantId?: string): Promise<{ readonly queued: number; readonly dead: number }>
+  backlog(partition: Partition, owner?: Owner): Promise<{ readonly queued: number; readonly dead: number }>
 }
 
 const tags = ['queues']
@@ -86,7 +87,11 @@ const ruleView = (rule: QueueRule) => ({
 export const makeQueueRoutes =
   ({ queues, queue, window, operatorId, backlog }: QueueRoutesOptions): Routes =>
   (server) => {
-    const authorOf = ({ tenantId }: Principal): RuleAuthor => ({ tenantId, isOperator: tenantId === operatorId() })
+    const authorOf = ({ tenantId, projectId }: Principal): RuleAuthor => ({
+      tenantId,
+      // A key of one of the operator's projects does not speak for the installation.
+      isOperator: tenantId === operatorId() && projectId === null,
+    })
     const placeOf = (
       author: RuleAuthor,
       given: { tenantId?: string | undefined; partition?: string | undefined; key?: string | undefined },
@@ -128,7 +133,7 @@ export const makeQueueRoutes =
             name: partition,
             paused: paused.has(partition),
             ownPaused: queues.rules.isPaused(partition, tenantId) && !paused.has(partition),
-            ...(await backlog(partition, tenantId)),
+            ...(await backlog(partition, principal)),
             ...(isOperator ? { all: await wholeOf(partition) } : {}),
           })),
         )

@@ -2,6 +2,7 @@
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { OpenFires } from './overlap.ts'
 import { fromFire, fromSchedule, toFire, toSchedule } from './rows.ts'
 import type { ScheduleTables } from './schema.ts'
@@ -31,8 +32,8 @@ export const makeScheduleRepository = (handle: Handle) => {
     async add(schedule: Schedule): Promise<void> {
       await db.insertInto('schedules').values(fromSchedule(schedule)).execute()
     },
-    async byName(tenantId: string, name: string): Promise<Schedule | undefined> {
-      const row = await schedules().where('tenant_id', '=', tenantId).where('name', '=', name).executeTakeFirst()
+    async byName(owner: Owner, name: string): Promise<Schedule | undefined> {
+      const row = await schedules().where(visibleTo(owner)).where('name', '=', name).executeTakeFirst()
       return row && toSchedule(row)
     },
     /** For the scheduler itself, which has the id from a row of its own. */
@@ -41,8 +42,8 @@ export const makeScheduleRepository = (handle: Handle) => {
       return row && toSchedule(row)
     },
     /** Newest first. */
-    async list(tenantId: string, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
-      let query = schedules().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
+      let query = schedules().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
       if (before) query = query.where(olderThan(before))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()

@@ -61,7 +61,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
     async (request) => {
       const { status, limit, cursor } = request.query
       const filter = { status, before: readCursor(cursor), limit: limit + 1 }
-      return toPage(await schedules.list(request.principal.tenantId, filter), limit, scheduleView)
+      return toPage(await schedules.list(request.principal, filter), limit, scheduleView)
     },
   )
 
@@ -69,7 +69,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
     '/v1/schedules/:name',
     { ...read, schema: { tags, summary: 'One schedule', params } },
     async (request, reply) => {
-      const schedule = await schedules.find(request.principal.tenantId, request.params.name)
+      const schedule = await schedules.find(request.principal, request.params.name)
       return sendTagged(request, reply, stateOf(schedule), scheduleView(schedule))
     },
   )
@@ -79,7 +79,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
     { ...read, schema: { tags, summary: 'The next times it is planned for', params, querystring: previewQuery } },
     async (request) => {
       const { count, from } = request.query
-      const times = await schedules.preview(request.principal.tenantId, request.params.name, count, msOf(from))
+      const times = await schedules.preview(request.principal, request.params.name, count, msOf(from))
       return {
         items: times.map(({ plannedAtMs, dueAtMs }) => ({ plannedAt: toTime(plannedAtMs), dueAt: toTime(dueAtMs) })),
       }
@@ -111,7 +111,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
     async (request) => {
       const { status, limit, cursor } = request.query
       const filter = { status, beforeMs: readCursor(cursor)?.createdAtMs, limit: limit + 1 }
-      const fires = await schedules.fires(request.principal.tenantId, request.params.name, filter)
+      const fires = await schedules.fires(request.principal, request.params.name, filter)
       const rows = fires.map((fire) => ({ fire, createdAtMs: fire.plannedAtMs, id: fire.scheduleId }))
       return toPage(rows, limit, (row) => fireView(row.fire))
     },
@@ -137,7 +137,7 @@ export const makeScheduleRoutes =
       { ...write, schema: { tags, summary: 'Replace the definition of a schedule', params, body: definitionSchema } },
       async (request, reply) => {
         const { principal, params: path, body } = request
-        const schedule = await schedules.update(principal.tenantId, path.name, body, ifMatch(request, stateOf))
+        const schedule = await schedules.update(principal, path.name, body, ifMatch(request, stateOf))
         return sendTagged(request, reply, stateOf(schedule), scheduleView(schedule))
       },
     )
@@ -149,7 +149,7 @@ export const makeScheduleRoutes =
         schema: { tags, summary: 'Delete a schedule and its history; what it started goes on', params },
       },
       async (request, reply) => {
-        await schedules.remove(request.principal.tenantId, request.params.name, ifMatch(request, stateOf))
+        await schedules.remove(request.principal, request.params.name, ifMatch(request, stateOf))
         return reply.code(204).send()
       },
     )
@@ -162,7 +162,7 @@ export const makeScheduleRoutes =
       server.post(
         `/v1/schedules/:name/${move}`,
         { ...write, schema: { tags, summary: moves[move], params } },
-        async (request) => scheduleView(await schedules[move](request.principal.tenantId, request.params.name)),
+        async (request) => scheduleView(await schedules[move](request.principal, request.params.name)),
       )
     }
 
@@ -182,7 +182,7 @@ export const makeScheduleRoutes =
       },
       async (request, reply) => {
         const { principal, params: path, body } = request
-        return reply.code(201).send(fireView(await schedules.trigger(principal.tenantId, path.name, body ?? {})))
+        return reply.code(201).send(fireView(await schedules.trigger(principal, path.name, body ?? {})))
       },
     )
 
@@ -201,7 +201,7 @@ export const makeScheduleRoutes =
       async (request, reply) => {
         const { from, until, overlap } = request.body
         const range = { fromMs: Date.parse(from), untilMs: Date.parse(until), overlap }
-        return reply.code(202).send(await schedules.backfill(request.principal.tenantId, request.params.name, range))
+        return reply.code(202).send(await schedules.backfill(request.principal, request.params.name, range))
       },
     )
   }

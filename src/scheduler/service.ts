@@ -9,6 +9,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { withNext } from './change.ts'
 import { type DefinitionInput, type NewSchedule, readDefinition } from './definition.ts'
@@ -84,9 +85,16 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
   })
   let unlisten = (): void => {}
 
-  const find = async (tenantId: string, name: string): Promise<Schedule> => {
-    const schedule = await schedules.byName(tenantId, name)
+  const find = async (owner: Owner, name: string): Promise<Schedule> => {
+    const schedule = await schedules.byName(owner, name)
     if (!schedule) throw scheduleErrors.schedule_not_found(`there is no schedule "${name}"`)
+    return schedule
+  }
+
+  /** A shared schedule is not fired by a key of a project either: what it starts belongs to the whole tenant. */
+  const findToChange = async (owner: Owner, name: string): Promise<Schedule> => {
+    const schedule = await find(owner, name)
+    checkMayChange(owner, schedule)
     return schedule
   }
 
@@ -148,12 +156,12 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
   }
 
   const update = async (
-    tenantId: string,
+    owner: Owner,
     name: string,
     request: DefinitionInput,
     check?: (current: Schedule) => void,
   ): Promise<Schedule> => {
-    const schedule = await find(tenantId, name)
+    const schedule = await findToChange(owner, name)
     check?.(schedule)
     const { timing, target, input, options: settings } = schedule
     const definition = readDefinition(request, clock.now(), schedule)
@@ -166,8 +174,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     })
   }
 
-  const trigger = async (tenantId: string, name: string, request: TriggerRequest = {}): Promise<Fire> => {
-    const schedule = await find(tenantId, name)
+  const trigger = async (owner: Owner, name: string, request: TriggerRequest = {}): Promise<Fire> => {
+    const schedule = await findToChange(owner, name)
     const nowMs = clock.now()
     let plannedAtMs = nowMs
     for (let tries = 0; tries < TRIGGER_TRIES; tries++, plannedAtMs++) {
@@ -209,18 +217,18 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     /** Throws `schedule_not_found`. */
     find,
     /** Newest first. */
-    list: (tenantId: string, filter: ScheduleFilter) => schedules.list(tenantId, filter),
+    list: (owner: Owner, filter: ScheduleFilter) => schedules.list(owner, filter),
 
     /** What it started goes on; what waits in its queue stays there. */
-    async pause(tenantId: string, name: string): Promise<Schedule> {
-      return changeHeld(await find(tenantId, name), 'schedule.paused', (held) => {
+    async pause(owner: Owner, name: string): Promise<Schedule> {
+      return changeHeld(await findToChange(owner, name), 'schedule.paused', (held) => {
         if (held.status === 'active') return { ...held, status: 'paused', nextAtMs: null }
         throw scheduleErrors.schedule_not_active(`the schedule "${name}" cannot be paused: it is ${held.status}`)
       })
     },
     /** The times that passed in between are missed ones. */
-    async resume(tenantId: string, name: string): Promise<Schedule> {
-      const resumed = await changeHeld(await find(tenantId, name), 'schedule.resumed', (held) => {
+    async resume(owner: Owner, name: string): Promise<Schedule> {
+      const resumed = await changeHeld(await findToChange(owner, name), 'schedule.resumed', (held) => {
         if (held.status === 'paused') return withNext({ ...held, status: 'active', failures: 0 }, held.nextPlannedMs)
         throw scheduleErrors.schedule_not_paused(`the schedule "${name}" cannot be resumed: it is ${held.status}`)
       })
@@ -228,8 +236,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
       return resumed
     },
     /** With its history. What it started goes on. */
-    async remove(tenantId: string, name: string, check?: (current: Schedule) => void): Promise<void> {
-      const schedule = await find(tenantId, name)
+    async remove(owner: Owner, name: string, check?: (current: Schedule) => void): Promise<void> {
+      const schedule = await findToChange(owner, name)
       await db.transaction(async (tx) => {
         const repository = makeScheduleRepository(tx)
         const held = await repository.hold(schedule.id)
@@ -243,8 +251,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     /** Fires it now, whether it is paused or not; the overlap policy holds. The answer is the fire as it has become. */
     trigger,
     /** Fires the planned times of a range of the past that have not fired. Answers how many were added. */
-    async backfill(tenantId: string, name: string, request: BackfillRequest): Promise<{ count: number }> {
-      const schedule = await find(tenantId, name)
+    async backfill(owner: Owner, name: string, request: BackfillRequest): Promise<{ count: number }> {
+      const schedule = await findToChange(owner, name)
       const nowMs = clock.now()
       const drafts: Fire[] = []
       for (const plannedAtMs of pastTimes(schedule, request)) {
@@ -254,8 +262,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
       return { count: added.filter(({ status }) => status !== 'skipped').length }
     },
     /** The next planned times of a schedule. */
-    async preview(tenantId: string, name: string, count: number, fromMs?: number): Promise<PlannedTime[]> {
-      const schedule = await find(tenantId, name)
+    async preview(owner: Owner, name: string, count: number, fromMs?: number): Promise<PlannedTime[]> {
+      const schedule = await find(owner, name)
       const { maxFires, jitterMs } = schedule.options
       const left = maxFires === null ? count : Math.max(0, Math.min(count, maxFires - schedule.fires))
       const afterMs = fromMs === undefined ? clock.now() : fromMs - 1
@@ -269,8 +277,9 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
       return preview(readDefinition(request, nowMs), fromMs === undefined ? nowMs : fromMs - 1, count)
     },
     /** Last planned first. */
-    async fires(tenantId: string, name: string, filter: FireFilter): Promise<Fire[]> {
-      return schedules.listFires(tenantId, (await find(tenantId, name)).id, filter)
+    async fires(owner: Owner, name: string, filter: FireFilter): Promise<Fire[]> {
+      const { tenantId, id } = await find(owner, name)
+      return schedules.listFires(tenantId, id, filter)
     },
 
     addMetrics({ gauge, histogram }: Pick<Metrics, 'gauge' | 'histogram'>): void {

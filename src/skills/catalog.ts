@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
+import { ifVisible, type Owner, tenantOf } from '../platform/scope.ts'
 import { skillReferenceErrors } from './errors.ts'
 import { modelName } from './names.ts'
 import { kindOf, parseKind, parseReference, type SkillReference } from './reference.ts'
@@ -26,9 +27,9 @@ export interface CatalogOptions {
 
 export interface Catalog {
   /** See `SkillService`. */
-  toolHandler(tenantId: string, kind: string): Promise<Tool>
+  toolHandler(owner: Owner, kind: string): Promise<Tool>
   /** See `SkillService`. */
-  toolsFor(tenantId: string, references: readonly string[]): Promise<ToolInfo[]>
+  toolsFor(owner: Owner, references: readonly string[]): Promise<ToolInfo[]>
   /** To be called after each commit that made or changed a skill: it counts at once. */
   changed(skill: SkillRecord): void
 }
@@ -66,13 +67,13 @@ export const makeCatalog = ({ skills, builtins, compile, clock, cacheMs, cacheMa
     return toMap(compile(content.definition, projectId))
   }
 
-  const toolsOf = async (tenantId: string, { skill: name, version }: SkillReference): Promise<Tools> => {
+  const toolsOf = async (owner: Owner, { skill: name, version }: SkillReference): Promise<Tools> => {
     const builtin = builtinTools.get(name)
     if (builtin) {
       if (version === undefined || version === BUILTIN_VERSION) return builtin
       throw skillReferenceErrors.skill_not_found(`the skill "${name}" has no version ${version}`)
     }
-    const skill = await find(tenantId, name)
+    const skill = ifVisible(owner, await find(tenantOf(owner), name))
     if (!skill) throw skillReferenceErrors.skill_not_found(`there is no skill "${name}"`)
     if (skill.status === 'archived') {
       throw skillReferenceErrors.skill_archived(`the skill "${name}" is archived; PUT it to use it again`)
@@ -92,18 +93,18 @@ export const makeCatalog = ({ skills, builtins, compile, clock, cacheMs, cacheMa
       `the skill "${skill}" has no tool "${tool}"; it has ${[...tools.keys()].join(', ')}`,
     )
 
-  const findTool = async (tenantId: string, kind: string): Promise<Tool> => {
+  const findTool = async (owner: Owner, kind: string): Promise<Tool> => {
     const reference = parseKind(kind)
-    const tools = await toolsOf(tenantId, reference)
+    const tools = await toolsOf(owner, reference)
     const tool = tools.get(reference.tool)
     if (!tool) throw toolNotFound(reference.skill, reference.tool, tools)
     return tool
   }
 
-  const infosOf = async (tenantId: string, text: string): Promise<ToolInfo[]> => {
+  const infosOf = async (owner: Owner, text: string): Promise<ToolInfo[]> => {
     const reference = parseReference(text)
     const { skill, tool: wanted } = reference
-    const tools = await toolsOf(tenantId, reference)
+    const tools = await toolsOf(owner, reference)
     if (wanted !== undefined && !tools.has(wanted)) throw toolNotFound(skill, wanted, tools)
     const chosen = [...tools.values()].filter((tool) => wanted === undefined || tool.name === wanted)
     return chosen.map(({ name, description, inputSchema }) => ({
@@ -115,10 +116,10 @@ export const makeCatalog = ({ skills, builtins, compile, clock, cacheMs, cacheMa
   }
 
   return {
-    toolHandler: (tenantId, kind) => builtinsByKind.get(kind) ?? findTool(tenantId, kind),
-    async toolsFor(tenantId, references) {
+    toolHandler: (owner, kind) => builtinsByKind.get(kind) ?? findTool(owner, kind),
+    async toolsFor(owner, references) {
       const byName = new Map<string, ToolInfo>()
-      const all = await Promise.all(references.map((text) => infosOf(tenantId, text)))
+      const all = await Promise.all(references.map((text) => infosOf(owner, text)))
       for (const info of all.flat()) {
         const other = byName.get(info.name)
         if (other && other.kind !== info.kind) {

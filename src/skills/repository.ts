@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { SkillTables } from './schema.ts'
 import type { OwnKind, SkillContent, SkillRecord, SkillStatus } from './types.ts'
 
@@ -35,8 +36,8 @@ const descriptionOf = (head: string): string =>
 export const makeSkillRepository = (handle: Handle) => {
   const db = handle.withTables<SkillTables>()
   return {
-    async skill(tenantId: string, name: string): Promise<SkillRecord | undefined> {
-      const query = db.selectFrom('skills').selectAll().where('tenant_id', '=', tenantId).where('name', '=', name)
+    async skill(owner: Owner, name: string): Promise<SkillRecord | undefined> {
+      const query = db.selectFrom('skills').selectAll().where(visibleTo(owner)).where('name', '=', name)
       const row = await query.executeTakeFirst()
       return row && toRecord(row)
     },
@@ -46,7 +47,7 @@ export const makeSkillRepository = (handle: Handle) => {
       return row && (JSON.parse(row.definition) as SkillContent)
     },
     /** Newest first. */
-    async skills(tenantId: string, filter: SkillFilter): Promise<(SkillRecord & { description: string })[]> {
+    async skills(owner: Owner, filter: SkillFilter): Promise<(SkillRecord & { description: string })[]> {
       const { kind, status, after, limit } = filter
       let query = db
         .selectFrom('skills')
@@ -57,7 +58,7 @@ export const makeSkillRepository = (handle: Handle) => {
         )
         .selectAll('skills')
         .select(sql<string>`substr(skill_versions.definition, 1, ${sql.lit(HEAD_LENGTH)})`.as('head'))
-        .where('skills.tenant_id', '=', tenantId)
+        .where(visibleTo(owner, 'skills'))
       if (kind !== undefined) query = query.where('skills.kind', '=', kind)
       if (status !== undefined) query = query.where('skills.status', '=', status)
       if (after !== undefined) {

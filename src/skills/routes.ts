@@ -67,7 +67,7 @@ export const makeSkillRoutes =
       async (request) => {
         const { kind, status, limit, cursor } = request.query
         const filter = { kind, status, after: readCursor(cursor), limit: limit + 1 }
-        return toPage(await skills.list(request.principal.tenantId, filter), limit, summaryView)
+        return toPage(await skills.list(request.principal, filter), limit, summaryView)
       },
     )
 
@@ -90,7 +90,7 @@ export const makeSkillRoutes =
         schema: { tags, summary: 'A skill with its tools and definition', params, querystring: versionQuery },
       },
       async (request, reply) => {
-        const skill = await skills.find(request.principal.tenantId, request.params.name, request.query.version)
+        const skill = await skills.find(request.principal, request.params.name, request.query.version)
         return sendTagged(request, reply, answerState(skill), skillView(skill))
       },
     )
@@ -108,7 +108,7 @@ export const makeSkillRoutes =
       },
       async (request, reply) => {
         const { principal, params: path, body } = request
-        const skill = await skills.addVersion(principal.tenantId, path.name, body, ifMatch(request, stateOf))
+        const skill = await skills.addVersion(principal, path.name, body, ifMatch(request, stateOf))
         return sendTagged(request, reply, answerState(skill), skillView(skill))
       },
     )
@@ -121,7 +121,7 @@ export const makeSkillRoutes =
       },
       async (request, reply) => {
         const { principal, params: path } = request
-        const skill = await skills.archive(principal.tenantId, path.name, ifMatch(request, stateOf))
+        const skill = await skills.archive(principal, path.name, ifMatch(request, stateOf))
         return sendTagged(request, reply, answerState(skill), skillView(skill))
       },
     )

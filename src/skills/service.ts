@@ -7,6 +7,7 @@ import { writeEvent } from '../platform/events/write.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
+import type { Owner } from '../platform/scope.ts'
 import type { RevealSecret } from '../secrets/index.ts'
 import { makeTemplateCompiler } from './builtin/template.ts'
 import { type Catalog, makeCatalog } from './catalog.ts'
@@ -54,7 +55,7 @@ export interface SkillService {
    * Throws `skill_invalid`, `skill_not_found`, `skill_builtin`.
    */
   addVersion(
-    tenantId: string,
+    owner: Owner,
     name: string,
     request: SkillVersionRequest,
     check?: (current: SkillRecord) => void,
@@ -62,11 +63,11 @@ export interface SkillService {
   /** Makes it or adds a version: for what is loaded again and again. Throws like both, and `skill_kind_fixed`. */
   put(tenantId: string, request: NewSkill): Promise<Skill>
   /** No version of it is used for anything new; attempts under way go on. Throws `skill_not_found`, `skill_builtin`. */
-  archive(tenantId: string, name: string, check?: (current: SkillRecord) => void): Promise<Skill>
+  archive(owner: Owner, name: string, check?: (current: SkillRecord) => void): Promise<Skill>
   /** The current version if none is named. Throws `skill_not_found`. */
-  find(tenantId: string, name: string, version?: number): Promise<Skill>
+  find(owner: Owner, name: string, version?: number): Promise<Skill>
   /** Newest first, then the builtin ones. */
-  list(tenantId: string, filter: SkillListFilter): Promise<SkillSummary[]>
+  list(owner: Owner, filter: SkillListFilter): Promise<SkillSummary[]>
   /**
    * The tools an agent may use. References are `NAME`, `NAME@VERSION`, `NAME/TOOL` or `NAME@VERSION/TOOL`.
    * Throws `skillReferenceErrors`, which name the reference.
@@ -95,10 +96,10 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
     skillErrors.skill_not_found(`the skill "${name}" has no version ${version}`)
 
   /** A skill that may be changed, with its current content. */
-  const own = async (tenantId: string, name: string): Promise<{ skill: SkillRecord; content: SkillContent }> => {
+  const own = async (owner: Owner, name: string): Promise<{ skill: SkillRecord; content: SkillContent }> => {
     if (builtinSkills.has(name)) throw skillErrors.skill_builtin(`"${name}" is a builtin skill: it cannot be changed`)
-    const skill = await skills.skill(tenantId, name)
-    const content = skill && (await skills.content(tenantId, skill.id, skill.version))
+    const skill = await skills.skill(owner, name)
+    const content = skill && (await skills.content(skill.tenantId, skill.id, skill.version))
     if (!content) throw notFound(name)
     return { skill, content }
   }
@@ -148,9 +149,9 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
     return toSkill(skill, content)
   }
 
-  const addVersion: SkillService['addVersion'] = (tenantId, name, request, check) =>
+  const addVersion: SkillService['addVersion'] = (owner, name, request, check) =>
     retry(name, async () => {
-      const { skill, content } = await own(tenantId, name)
+      const { skill, content } = await own(owner, name)
       check?.(skill)
       const given = readContent(name, request, content.description)
       const changed = { ...skill, status: 'active', updatedAtMs: clock.now() } as const
@@ -182,23 +183,23 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
       }
     })
 
-  const archive: SkillService['archive'] = (tenantId, name, check) =>
+  const archive: SkillService['archive'] = (owner, name, check) =>
     retry(name, async () => {
-      const { skill, content } = await own(tenantId, name)
+      const { skill, content } = await own(owner, name)
       check?.(skill)
       if (skill.status === 'archived') return toSkill(skill, content)
       const archived = { ...skill, status: 'archived', updatedAtMs: clock.now() } as const
       return (await commit(skill, archived, 'skill.archived')) ? toSkill(archived, content) : undefined
     })
 
-  const find: SkillService['find'] = async (tenantId, name, version) => {
+  const find: SkillService['find'] = async (owner, name, version) => {
     const builtin = builtinSkills.get(name)
     if (builtin && (version ?? BUILTIN_VERSION) !== BUILTIN_VERSION) throw noVersion(name, version as number)
     if (builtin) return builtin
-    const skill = await skills.skill(tenantId, name)
+    const skill = await skills.skill(owner, name)
     if (!skill) throw notFound(name)
     const wanted = version ?? skill.version
-    const content = await skills.content(tenantId, skill.id, wanted)
+    const content = await skills.content(skill.tenantId, skill.id, wanted)
     if (!content) throw noVersion(name, wanted)
     return toSkill({ ...skill, version: wanted }, content)
   }
@@ -209,10 +210,10 @@ export const makeSkillService = (options: SkillServiceOptions): SkillService => 
       .filter(({ id }) => after === undefined || after.createdAtMs > 0 || id < after.id)
       .sort((a, b) => (a.id < b.id ? 1 : -1))
 
-  const list: SkillService['list'] = async (tenantId, { kind, status, after, limit }) => {
+  const list: SkillService['list'] = async (owner, { kind, status, after, limit }) => {
     const filter = { limit, ...(status && { status }), ...(after && { after }) }
     const isOwn = kind !== 'builtin'
-    const rows = isOwn ? await skills.skills(tenantId, { ...filter, ...(kind && { kind }) }) : []
+    const rows = isOwn ? await skills.skills(owner, { ...filter, ...(kind && { kind }) }) : []
     const wantsBuiltins = (kind ?? 'builtin') === 'builtin' && (status ?? 'active') === 'active'
     const builtin = wantsBuiltins ? listBuiltins(after) : []
     return [...rows.map((row) => toSummary(row, row.description)), ...builtin].slice(0, limit)

@@ -4,6 +4,7 @@ import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
+import type { Scope } from '../platform/scope.ts'
 import { taskEvent } from './outcome.ts'
 import { activityKind, tokenOfKey, waitDeadline } from './outside.ts'
 import type { TaskRepository } from './repository.ts'
@@ -12,6 +13,8 @@ import type { Task } from './types.ts'
 
 export interface Poll {
   readonly tenantId: string
+  /** Only tasks of that project; of all of the tenant for null. */
+  readonly projectId: string | null
   readonly name: string
   /** Who asks, for the timeline. */
   readonly worker: string | undefined
@@ -29,7 +32,7 @@ export interface Activities {
   /** The oldest task of that activity, the most urgent first, as soon as there is one; undefined after `waitMs`. */
   poll(request: Poll): Promise<TakenTask | undefined>
   /** A task of an activity was made here: whoever has polled longest looks. */
-  born(task: Pick<Task, 'tenantId' | 'kind'>): void
+  born(task: Scope & Pick<Task, 'kind'>): void
   stop(): void
 }
 
@@ -48,14 +51,14 @@ export const makeActivities = (options: {
   readonly waits: (deadlineAtMs: number | null) => void
 }): Activities => {
   const { db, bus, clock, tasks, waits } = options
-  /** Those that wait, by tenant and kind, longest first. */
+  /** Those that wait, by whose tasks they take and the kind, longest first. */
   const pollers = new Map<string, Set<() => void>>()
-  const keyOf = (tenantId: string, kind: string): string => `${tenantId}/${kind}`
+  const keyOf = ({ tenantId, projectId }: Scope, kind: string): string => `${tenantId}/${projectId ?? ''}/${kind}`
   let isStopping = false
 
-  const take = async (tenantId: string, kind: string, worker: string | undefined): Promise<Task | undefined> => {
+  const take = async (scope: Scope, kind: string, worker: string | undefined): Promise<Task | undefined> => {
     for (;;) {
-      const found = await tasks.nextActivity(tenantId, kind)
+      const found = await tasks.nextActivity(scope, kind)
       if (!found) return undefined
       const nowMs = clock.now()
       const deadlineAtMs = waitDeadline(found, nowMs)
@@ -95,22 +98,25 @@ export const makeActivities = (options: {
   }
 
   return {
-    async poll({ tenantId, name, worker, waitMs, signal }) {
+    async poll({ tenantId, projectId, name, worker, waitMs, signal }) {
       const kind = activityKind(name)
       const untilMs = clock.now() + waitMs
       for (;;) {
         if (signal.aborted || isStopping) return undefined
-        const task = await take(tenantId, kind, worker)
+        const task = await take({ tenantId, projectId }, kind, worker)
         const leftMs = untilMs - clock.now()
         if (task) return { task, token: tokenOfKey(task.idempotencyKey as string) }
         if (leftMs <= 0) return undefined
-        await news(keyOf(tenantId, kind), Math.min(leftMs, LOOK_EVERY_MS), signal)
+        await news(keyOf({ tenantId, projectId }, kind), Math.min(leftMs, LOOK_EVERY_MS), signal)
       }
     },
-    born({ tenantId, kind }) {
-      const key = keyOf(tenantId, kind)
-      bornHere(key)
-      bus.broadcast(BORN, key)
+    born({ tenantId, projectId, kind }) {
+      // One that takes the tasks of its project alone, and one that takes all of the tenant's.
+      const keys = [...new Set([projectId, null])].map((id) => keyOf({ tenantId, projectId: id }, kind))
+      for (const key of keys) {
+        bornHere(key)
+        bus.broadcast(BORN, key)
+      }
     },
     stop() {
       isStopping = true

@@ -2,6 +2,7 @@
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { taskErrors } from './errors.ts'
 import { taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
@@ -12,7 +13,7 @@ export interface AgainOptions {
   readonly db: Database
   readonly clock: Clock
   readonly tasks: TaskRepository
-  find(tenantId: string, id: string): Promise<Task>
+  find(owner: Owner, id: string): Promise<Task>
   /** A task is queued again. */
   offer(task: Task): void
   /** A letter is dead no more. */
@@ -38,9 +39,10 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
     offer(task)
   }
 
-  const openLetter = async (tenantId: string, id: string): Promise<DeadLetter> => {
-    const letter = await tasks.deadLetter(tenantId, id)
+  const openLetter = async (owner: Owner, id: string): Promise<DeadLetter> => {
+    const letter = await tasks.deadLetter(owner, id)
     if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
+    checkMayChange(owner, letter)
     if (letter.status === 'dead') return letter
     throw taskErrors.dead_letter_resolved(`the dead letter ${id} is ${letter.status} already`)
   }
@@ -58,8 +60,9 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
 
   return {
     /** Tries a dead or cancelled task anew, and one that waits for its next attempt at once. */
-    async retry(tenantId: string, id: string): Promise<Task> {
-      const task = await find(tenantId, id)
+    async retry(owner: Owner, id: string): Promise<Task> {
+      const task = await find(owner, id)
+      checkMayChange(owner, task)
       const isStanding = task.runId === null
       if (task.status === 'scheduled') {
         const events = [taskEvent(task, 'task.retried', {}, clock.now())]
@@ -77,12 +80,12 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
           `the task ${id} cannot be retried: ${why}; dead, cancelled and scheduled tasks can`,
         )
       }
-      return find(tenantId, id)
+      return find(owner, id)
     },
 
-    async redrive(tenantId: string, id: string): Promise<DeadLetter> {
-      const letter = await openLetter(tenantId, id)
-      await restart(await find(tenantId, letter.taskId), 'task.redriven')
+    async redrive(owner: Owner, id: string): Promise<DeadLetter> {
+      const letter = await openLetter(owner, id)
+      await restart(await find(owner, letter.taskId), 'task.redriven')
       resolved(letter.id)
       return { ...letter, status: 'redriven', resolvedAtMs: clock.now() }
     },
@@ -93,16 +96,18 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
       resolved(letter.id)
     },
 
-    async discard(tenantId: string, id: string): Promise<DeadLetter> {
-      const letter = await openLetter(tenantId, id)
+    async discard(owner: Owner, id: string): Promise<DeadLetter> {
+      const letter = await openLetter(owner, id)
       await discardLetter(letter)
       return { ...letter, status: 'discarded', resolvedAtMs: clock.now() }
     },
 
     /** Discards at most a thousand that fit and were there when it began, the newest first; says how many, and whether there are more. */
-    async discardMany(tenantId: string, filter: DeadLetterChoice): Promise<{ count: number; hasMore: boolean }> {
+    async discardMany(owner: Owner, filter: DeadLetterChoice): Promise<{ count: number; hasMore: boolean }> {
       const untilMs = clock.now()
-      const found = await tasks.deadLetters(tenantId, { ...filter, status: 'dead', untilMs, limit: DISCARDED_MAX + 1 })
+      const found = await tasks.deadLetters(owner, {
+        ...{ ...filter, status: 'dead', isOwned: true, untilMs, limit: DISCARDED_MAX + 1 },
+      })
       const ends = await Promise.allSettled(found.slice(0, DISCARDED_MAX).map(discardLetter))
       const failed = ends.find((end) => end.status === 'rejected' && !(end.reason instanceof AppError))
       if (failed?.status === 'rejected') throw failed.reason
@@ -111,10 +116,10 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
     },
 
     /** A letter with the task behind it. */
-    async letter(tenantId: string, id: string): Promise<{ letter: DeadLetter; task: Task }> {
-      const letter = await tasks.deadLetter(tenantId, id)
+    async letter(owner: Owner, id: string): Promise<{ letter: DeadLetter; task: Task }> {
+      const letter = await tasks.deadLetter(owner, id)
       if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
-      return { letter, task: await find(tenantId, letter.taskId) }
+      return { letter, task: await find(owner, letter.taskId) }
     },
   }
 }

@@ -39,7 +39,14 @@ const tasksPaused: QueueRules = {
 }
 
 const poll = (engine: TestEngine, waitMs: number, signal = new AbortController().signal) =>
-  engine.tasks.activities.poll({ tenantId: engine.tenantId, name: 'pack', worker: 'w1', waitMs, signal })
+  engine.tasks.activities.poll({
+    tenantId: engine.tenantId,
+    projectId: null,
+    name: 'pack',
+    worker: 'w1',
+    waitMs,
+    signal,
+  })
 
 for (const database of BACKENDS) {
   const name = (title: string): string => `tasks answered outside on ${database.name}: ${title}`
@@ -175,10 +182,12 @@ for (const database of BACKENDS) {
     const clock = makeFakeClock()
     const activities = makeActivities({ db, bus: makeLocalBus(), clock, tasks: engine.tasks.tasks, waits: () => {} })
     const signal = new AbortController().signal
-    const polling = activities.poll({ tenantId, name: 'pack', worker: undefined, waitMs: 60_000, signal })
+    const polling = activities.poll({
+      ...{ tenantId, projectId: null, name: 'pack', worker: undefined, waitMs: 60_000, signal },
+    })
     await engine.run('w')
     await settled(engine, 'waiting')
-    activities.born({ tenantId, kind: 'activity:pack' })
+    activities.born({ tenantId, projectId: null, kind: 'activity:pack' })
     assert.ok(await polling)
     await engine.stop()
   })

@@ -6,6 +6,7 @@ import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
+import { checkMayChange, ifVisible, type Owner, tenantOf } from '../platform/scope.ts'
 import { taskErrors } from './errors.ts'
 import type { Executor } from './executor.ts'
 import { completed, ended, type Outcome } from './outcome.ts'
@@ -28,9 +29,9 @@ export type TaskAnswer = { readonly output: Json } | { readonly error: ErrorReco
 
 export interface Answers {
   /** Ends the task of a token; resolves when that is durable. Throws `token_not_found`, `task_not_waiting`. */
-  answer(tenantId: string, token: string, answer: TaskAnswer): Promise<void>
+  answer(owner: Owner, token: string, answer: TaskAnswer): Promise<void>
   /** Says that the work for a token goes on, and how far it is. */
-  heartbeat(tenantId: string, token: string, progress?: Json): Promise<void>
+  heartbeat(owner: Owner, token: string, progress?: Json): Promise<void>
   /** A task began to wait: if it has not long, the sweep is to know. */
   waits(deadlineAtMs: number | null): void
   /** Ends tasks that waited too long. */
@@ -46,9 +47,10 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
   /** Tasks being answered by this process: a second answer at the same moment is refused. */
   const answering = new Set<string>()
 
-  const find = async (tenantId: string, token: string): Promise<Task> => {
-    const task = await tasks.findByIdempotencyKey(tenantId, keyOfToken(token))
+  const find = async (owner: Owner, token: string): Promise<Task> => {
+    const task = ifVisible(owner, await tasks.findByIdempotencyKey(tenantOf(owner), keyOfToken(token)))
     if (!task) throw taskErrors.token_not_found('there is no task with this token')
+    checkMayChange(owner, task)
     // The token may be out before the attempt is over, and stays out when the attempt is lost and waits to be made again.
     const isAwaited = task.status === 'waiting' || (isOpenTask(task.status) && task.settings.waitForToken)
     if (!isAwaited || answering.has(task.id)) {
@@ -102,8 +104,8 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
   })
 
   return {
-    async answer(tenantId, token, answer) {
-      const task = await find(tenantId, token)
+    async answer(owner, token, answer) {
+      const task = await find(owner, token)
       const outcome = outcomeOf(task, answer)
       try {
         await end(task, outcome)
@@ -112,8 +114,8 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
         throw taskErrors.task_not_waiting('the task of this token changed at the same moment; look at it again')
       }
     },
-    async heartbeat(tenantId, token, progress) {
-      const task = await find(tenantId, token)
+    async heartbeat(owner, token, progress) {
+      const task = await find(owner, token)
       const writes = [
         setWaitDeadline(task.id, waitDeadline(task, clock.now())),
         ...(progress === undefined ? [] : [setProgress(task.id, progress)]),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { EventLog } from '../platform/events/log.ts'
 import { eventView } from '../platform/http/event-stream.ts'
 import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import type { Principal } from '../platform/http/principal.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import type { TaskService } from './service.ts'
@@ -46,6 +47,7 @@ const deadQuery = z.strictObject({
   kind,
   reason,
 })
+const scopeOf = ({ tenantId, projectId }: Principal) => ({ tenantId, projectId })
 const byId = z.object({ id: idSchema })
 /** Events of a task that are shown with its letter: all of most, the first of those that told much. */
 const HISTORY = 500
@@ -71,25 +73,25 @@ const addRedrives = (server: HttpServer, { tasks }: DeadLetterRoutesOptions): vo
       },
     },
     async ({ principal, body }, reply) =>
-      reply.code(202).send(redriveView(await tasks.redrives.start({ tenantId: principal.tenantId, ...body }))),
+      reply.code(202).send(redriveView(await tasks.redrives.start({ ...scopeOf(principal), ...body }))),
   )
   server.get(
     '/v1/dead-letters/redrives',
     { config: read, schema: { tags, summary: 'List redrives, newest first', querystring: z.strictObject(pageQuery) } },
     async ({ principal, query }) => {
-      const redrives = await tasks.redrives.list(principal.tenantId, readCursor(query.cursor)?.id, query.limit + 1)
+      const redrives = await tasks.redrives.list(principal, readCursor(query.cursor)?.id, query.limit + 1)
       return toPage(redrives, query.limit, redriveView)
     },
   )
   server.get(
     '/v1/dead-letters/redrives/:id',
     { config: read, schema: { tags, summary: 'How far a redrive is', params: byId } },
-    async ({ principal, params }) => redriveView(await tasks.redrives.find(principal.tenantId, params.id)),
+    async ({ principal, params }) => redriveView(await tasks.redrives.find(principal, params.id)),
   )
   server.post(
     '/v1/dead-letters/redrives/:id/cancel',
     { config: write, schema: { tags, summary: 'End a redrive; what it started again goes on', params: byId } },
-    async ({ principal, params }) => redriveView(await tasks.redrives.cancel(principal.tenantId, params.id)),
+    async ({ principal, params }) => redriveView(await tasks.redrives.cancel(principal, params.id)),
   )
 }
 
@@ -106,7 +108,7 @@ export const addDeadLetters = (server: HttpServer, options: DeadLetterRoutesOpti
     async ({ principal, query }) => {
       const { limit, cursor, ...filter } = query
       const page = { ...filter, before: readCursor(cursor)?.id, limit: limit + 1 }
-      return toPage(await tasks.tasks.deadLetters(principal.tenantId, page), limit, deadLetterView)
+      return toPage(await tasks.tasks.deadLetters(principal, page), limit, deadLetterView)
     },
   )
   addRedrives(server, options)
@@ -117,16 +119,16 @@ export const addDeadLetters = (server: HttpServer, options: DeadLetterRoutesOpti
       config: { permission: 'tasks:read' },
       schema: { tags, summary: 'A dead letter with its task and the history of its attempts', params: byId },
     },
-    async ({ principal: { tenantId }, params }) => {
-      const { letter, task } = await tasks.letter(tenantId, params.id)
-      const events = await log.read({ tenantId, taskId: task.id, afterId: 0, limit: HISTORY })
+    async ({ principal, params }) => {
+      const { letter, task } = await tasks.letter(principal, params.id)
+      const events = await log.read({ ...scopeOf(principal), taskId: task.id, afterId: 0, limit: HISTORY })
       return { ...deadLetterView(letter), task: taskView(task), history: events.map(eventView) }
     },
   )
   server.post(
     '/v1/dead-letters/:id/redrive',
     { config: write, schema: { tags, summary: 'Start a dead task again', params: byId } },
-    async ({ principal, params }) => deadLetterView(await tasks.redrive(principal.tenantId, params.id)),
+    async ({ principal, params }) => deadLetterView(await tasks.redrive(principal, params.id)),
   )
   server.post(
     '/v1/dead-letters/discard',
@@ -138,11 +140,11 @@ export const addDeadLetters = (server: HttpServer, options: DeadLetterRoutesOpti
         body: z.strictObject({ kind, reason }),
       },
     },
-    async ({ principal, body }) => tasks.discardMany(principal.tenantId, body),
+    async ({ principal, body }) => tasks.discardMany(principal, body),
   )
   server.delete(
     '/v1/dead-letters/:id',
     { config: write, schema: { tags, summary: 'Discard a dead letter; its task stays dead', params: byId } },
-    async ({ principal, params }) => deadLetterView(await tasks.discard(principal.tenantId, params.id)),
+    async ({ principal, params }) => deadLetterView(await tasks.discard(principal, params.id)),
   )
 }

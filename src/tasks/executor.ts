@@ -180,7 +180,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const attemptTask = async (task: Task): Promise<void> => {
     const attempt = startAttempt({
       task,
-      handler: () => handlers.find(task.tenantId, task.kind),
+      handler: () => handlers.find(task, task.kind),
       clock,
       onProgress: makeProgress(task),
     })

@@ -9,6 +9,7 @@ import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { taskErrors } from './errors.ts'
 import type { TaskRepository } from './repository.ts'
 import { makeRedriveRepository } from './repository-redrives.ts'
@@ -27,6 +28,7 @@ export interface RedrivesOptions {
 
 export interface RedriveRequest {
   readonly tenantId: string
+  readonly projectId?: string | null
   readonly kind?: string | undefined
   readonly reason?: DeadLetter['reason'] | undefined
   /** Absent: as fast as it goes. */
@@ -57,11 +59,11 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
   }
 
   const step = async (redrive: Redrive): Promise<void> => {
-    const { tenantId, kind, reason, ratePerSecond, untilMs, position } = redrive
+    const { kind, reason, ratePerSecond, untilMs, position } = redrive
     const limit =
       ratePerSecond === null ? STEP : Math.min(STEP, Math.max(1, Math.floor((ratePerSecond * STEP_MS) / 1000)))
-    const letters = await tasks.deadLetters(tenantId, {
-      ...{ status: 'dead', untilMs, limit },
+    const letters = await tasks.deadLetters(redrive, {
+      ...{ status: 'dead', isOwned: true, untilMs, limit },
       kind: kind ?? undefined,
       reason: reason ?? undefined,
       before: position ?? undefined,
@@ -95,8 +97,8 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
     },
   })
 
-  const find = async (tenantId: string, id: string): Promise<Redrive> => {
-    const redrive = await redrives.find(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Redrive> => {
+    const redrive = await redrives.find(owner, id)
     if (redrive) return redrive
     throw taskErrors.redrive_not_found(`there is no redrive ${id}`)
   }
@@ -104,15 +106,15 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
   return {
     sweeper,
     find,
-    list: (tenantId: string, before: string | undefined, limit: number) => redrives.list(tenantId, before, limit),
+    list: (owner: Owner, before: string | undefined, limit: number) => redrives.list(owner, before, limit),
     /** All that fit and are dead now; goes on after the answer. */
-    async start({ tenantId, kind, reason, ratePerSecond }: RedriveRequest): Promise<Redrive> {
+    async start({ tenantId, projectId = null, kind, reason, ratePerSecond }: RedriveRequest): Promise<Redrive> {
       if ((await redrives.countRunning(tenantId)) >= RUNNING_MAX) {
         throw taskErrors.redrives_too_many(`${RUNNING_MAX} redrives are under way; wait for one, or cancel it`)
       }
       const nowMs = clock.now()
       const redrive: Redrive = {
-        ...{ id: makeId(), tenantId, status: 'running', position: null, done: 0, skipped: 0 },
+        ...{ id: makeId(), tenantId, projectId, status: 'running', position: null, done: 0, skipped: 0 },
         kind: kind ?? null,
         reason: reason ?? null,
         ratePerSecond: ratePerSecond ?? null,
@@ -123,10 +125,11 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
       return redrive
     },
     /** What was started again goes on. */
-    async cancel(tenantId: string, id: string): Promise<Redrive> {
-      const redrive = await find(tenantId, id)
-      const isEnded = await db.transaction((tx) => makeRedriveRepository(tx).cancel(tenantId, id, clock.now()))
-      if (isEnded) return find(tenantId, id)
+    async cancel(owner: Owner, id: string): Promise<Redrive> {
+      const redrive = await find(owner, id)
+      checkMayChange(owner, redrive)
+      const isEnded = await db.transaction((tx) => makeRedriveRepository(tx).cancel(redrive.tenantId, id, clock.now()))
+      if (isEnded) return find(owner, id)
       throw taskErrors.redrive_over(`the redrive ${id} is ${redrive.status} already`)
     },
     /** Letters started again here since the start. */

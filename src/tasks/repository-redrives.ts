@@ -1,11 +1,13 @@
 /** Reads and writes of redrives: many dead letters started again, at a rate and through restarts. */
 import type { Handle } from '../platform/db/database.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { Redrive, RedriveStatus } from './types.ts'
 
 type Tables = {
   redrives: {
     id: string
     tenant_id: string
+    project_id: string | null
     status: string
     kind: string | null
     reason: string | null
@@ -23,6 +25,7 @@ type Tables = {
 const toRedrive = (row: Tables['redrives']): Redrive => ({
   id: row.id,
   tenantId: row.tenant_id,
+  projectId: row.project_id,
   status: row.status as RedriveStatus,
   kind: row.kind,
   reason: row.reason as Redrive['reason'],
@@ -41,11 +44,11 @@ export const makeRedriveRepository = (handle: Handle) => {
   const running = () => db.selectFrom('redrives').where('status', '=', 'running')
   return {
     async add(redrive: Redrive): Promise<void> {
-      const { id, tenantId, status, kind, reason, position, done, skipped } = redrive
+      const { id, tenantId, projectId, status, kind, reason, position, done, skipped } = redrive
       await db
         .insertInto('redrives')
         .values({
-          ...{ id, tenant_id: tenantId, status, kind, reason, position, done, skipped },
+          ...{ id, tenant_id: tenantId, project_id: projectId, status, kind, reason, position, done, skipped },
           rate: redrive.ratePerSecond,
           until_at: redrive.untilMs,
           next_at: redrive.nextMs,
@@ -54,14 +57,14 @@ export const makeRedriveRepository = (handle: Handle) => {
         })
         .execute()
     },
-    async find(tenantId: string, id: string): Promise<Redrive | undefined> {
-      const query = db.selectFrom('redrives').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async find(owner: Owner, id: string): Promise<Redrive | undefined> {
+      const query = db.selectFrom('redrives').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toRedrive(row)
     },
     /** Newest first. */
-    async list(tenantId: string, before: string | undefined, limit: number): Promise<Redrive[]> {
-      let query = db.selectFrom('redrives').selectAll().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, before: string | undefined, limit: number): Promise<Redrive[]> {
+      let query = db.selectFrom('redrives').selectAll().where(visibleTo(owner))
       if (before) query = query.where('id', '<', before)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toRedrive)
     },

@@ -3,6 +3,7 @@ import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { Partition } from '../platform/queue/queue.ts'
+import { type Owner, ownedBy, visibleTo } from '../platform/scope.ts'
 import { makeTaskBacklog } from './repository-backlog.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
 import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
@@ -22,6 +23,8 @@ export interface DeadLetterFilter {
   readonly kind?: string | undefined
   readonly reason?: string | undefined
   readonly before?: string | undefined
+  /** Not those that the owner sees and must not change. */
+  readonly isOwned?: boolean | undefined
   /** Made at that moment or before. */
   readonly untilMs?: number | undefined
   readonly limit: number
@@ -41,8 +44,8 @@ export const makeTaskRepository = (handle: Handle) => {
       return row && toTask(row)
     },
 
-    async find(tenantId: string, id: string): Promise<Task | undefined> {
-      const row = await tasks().where('tenant_id', '=', tenantId).where('id', '=', id).executeTakeFirst()
+    async find(owner: Owner, id: string): Promise<Task | undefined> {
+      const row = await tasks().where(visibleTo(owner)).where('id', '=', id).executeTakeFirst()
       return row && toTask(row)
     },
 
@@ -60,8 +63,8 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** Newest first. */
-    async list(tenantId: string, filter: TaskFilter): Promise<Task[]> {
-      let query = tasks().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, filter: TaskFilter): Promise<Task[]> {
+      let query = tasks().where(visibleTo(owner))
       if (filter.status) query = query.where('status', '=', filter.status)
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.runId) query = query.where('run_id', '=', filter.runId)
@@ -115,10 +118,10 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** The head of an activity's backlog: what no worker has taken yet. */
-    async nextActivity(tenantId: string, kind: string): Promise<Task | undefined> {
+    async nextActivity(owner: Owner, kind: string): Promise<Task | undefined> {
       const row = await tasks()
         .where('status', '=', 'waiting')
-        .where('tenant_id', '=', tenantId)
+        .where(ownedBy(owner))
         .where('kind', '=', kind)
         .where('started_at', 'is', null)
         .orderBy('priority')
@@ -135,8 +138,11 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** Newest first. */
-    async deadLetters(tenantId: string, filter: DeadLetterFilter): Promise<DeadLetter[]> {
-      let query = db.selectFrom('dead_letters').selectAll().where('tenant_id', '=', tenantId)
+    async deadLetters(owner: Owner, filter: DeadLetterFilter): Promise<DeadLetter[]> {
+      let query = db
+        .selectFrom('dead_letters')
+        .selectAll()
+        .where(filter.isOwned ? ownedBy(owner) : visibleTo(owner))
       if (filter.status) query = query.where('status', '=', filter.status)
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.reason) query = query.where('reason', '=', filter.reason)
@@ -145,8 +151,8 @@ export const makeTaskRepository = (handle: Handle) => {
       return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toDeadLetter)
     },
 
-    async deadLetter(tenantId: string, id: string): Promise<DeadLetter | undefined> {
-      const query = db.selectFrom('dead_letters').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async deadLetter(owner: Owner, id: string): Promise<DeadLetter | undefined> {
+      const query = db.selectFrom('dead_letters').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toDeadLetter(row)
     },
@@ -185,13 +191,13 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** What waits for an executor, and what is dead: of one tenant, or of all. */
-    async waiting(partition: Partition, tenantId?: string): Promise<{ queued: number; dead: number }> {
+    async waiting(partition: Partition, owner?: Owner): Promise<{ queued: number; dead: number }> {
       let queued = db.selectFrom('tasks').where('status', '=', 'queued').where('partition_name', '=', partition)
       let dead = db.selectFrom('dead_letters').where('status', '=', 'dead')
       dead = dead.where('kind', partition === 'notifications' ? 'like' : 'not like', 'notification:%')
-      if (tenantId !== undefined) {
-        queued = queued.where('tenant_id', '=', tenantId)
-        dead = dead.where('tenant_id', '=', tenantId)
+      if (owner !== undefined) {
+        queued = queued.where(visibleTo(owner))
+        dead = dead.where(visibleTo(owner))
       }
       const [queuedRow, deadRow] = await Promise.all([
         queued.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow(),

@@ -85,7 +85,7 @@ const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions)
       },
     },
     async (request, reply) => {
-      const task = await tasks.find(request.principal.tenantId, request.params.id)
+      const task = await tasks.find(request.principal, request.params.id)
       const { after, limit } = request.query
       const events = await log.read({ ...filterOf(task), afterId: after, limit })
       return reply.send({
@@ -102,7 +102,7 @@ const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions)
       schema: { tags: ['tasks'], summary: 'Timeline of a task, live (server-sent events)', params: byId },
     },
     async (request, reply) => {
-      const task = await tasks.find(request.principal.tenantId, request.params.id)
+      const task = await tasks.find(request.principal, request.params.id)
       const isLast = (event: { taskId: string | null; type: string }): boolean =>
         event.taskId === task.id &&
         ['task.completed', 'task.failed', 'task.dead', 'task.cancelled'].includes(event.type)
@@ -178,7 +178,7 @@ export const makeTaskRoutes =
           before: readCursor(cursor),
           limit: limit + 1,
         }
-        const rows = await tasks.tasks.list(request.principal.tenantId, filter)
+        const rows = await tasks.tasks.list(request.principal, filter)
         return reply.send(toPage(rows, limit, taskView))
       },
     )
@@ -189,7 +189,7 @@ export const makeTaskRoutes =
         config: { permission: 'tasks:read' },
         schema: { tags, summary: 'Get a task', params: byId, response: { 200: taskSchema } },
       },
-      async (request, reply) => reply.send(taskView(await tasks.find(request.principal.tenantId, request.params.id))),
+      async (request, reply) => reply.send(taskView(await tasks.find(request.principal, request.params.id))),
     )
 
     for (const [verb, summary] of [
@@ -202,8 +202,7 @@ export const makeTaskRoutes =
           config: { permission: 'tasks:write' },
           schema: { tags, summary, params: byId, response: { 200: taskSchema } },
         },
-        async (request, reply) =>
-          reply.send(taskView(await tasks[verb](request.principal.tenantId, request.params.id))),
+        async (request, reply) => reply.send(taskView(await tasks[verb](request.principal, request.params.id))),
       )
     }
 

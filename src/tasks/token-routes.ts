@@ -27,7 +27,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
       },
     },
     async (request, reply) => {
-      await answers.answer(request.principal.tenantId, request.params.token, { output: request.body.output })
+      await answers.answer(request.principal, request.params.token, { output: request.body.output })
       return reply.code(204).send()
     },
   )
@@ -48,7 +48,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
     },
     async (request, reply) => {
       const { error: code, cause: message } = request.body
-      await answers.answer(request.principal.tenantId, request.params.token, { error: { code, message } })
+      await answers.answer(request.principal, request.params.token, { error: { code, message } })
       return reply.code(204).send()
     },
   )
@@ -65,7 +65,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
       },
     },
     async (request, reply) => {
-      await answers.heartbeat(request.principal.tenantId, request.params.token, request.body?.progress)
+      await answers.heartbeat(request.principal, request.params.token, request.body?.progress)
       return reply.code(204).send()
     },
   )
@@ -88,13 +88,20 @@ const addActivities = (server: HttpServer, { activities }: TaskService): void =>
       },
     },
     async (request, reply) => {
-      const { tenantId } = request.principal
+      const { tenantId, projectId } = request.principal
       const gone = new AbortController()
       const leave = (): void => gone.abort()
       request.raw.socket.on('close', leave)
       request.server.openStreams.add(leave)
       const { name } = request.params
-      const poll = { tenantId, name, worker: request.body?.worker, waitMs: request.query.wait, signal: gone.signal }
+      const poll = {
+        tenantId,
+        projectId,
+        name,
+        worker: request.body?.worker,
+        waitMs: request.query.wait,
+        signal: gone.signal,
+      }
       const taken = await activities.poll(poll).finally(() => {
         request.server.openStreams.delete(leave)
         request.raw.socket.off('close', leave)

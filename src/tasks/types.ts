@@ -2,6 +2,7 @@
 import type { CompiledRetry, ErrorRecord } from '../engine/index.ts'
 import type { Json } from '../platform/json.ts'
 import type { Partition, Priority } from '../platform/queue/queue.ts'
+import type { Owner } from '../platform/scope.ts'
 
 export const TASK_STATUSES = [
   'scheduled',
@@ -87,6 +88,8 @@ export type RedriveStatus = 'running' | 'completed' | 'cancelled'
 export interface Redrive {
   readonly id: string
   readonly tenantId: string
+  /** Only letters of that project. */
+  readonly projectId: string | null
   readonly status: RedriveStatus
   /** Only letters of that kind, or that died for that reason. */
   readonly kind: string | null
@@ -127,7 +130,7 @@ export type TaskHandler = (input: Json, call: TaskCall) => Promise<Json>
 /** Where the executor finds the code of a kind. */
 export interface HandlerSource {
   /** Throws `unknown_kind` with what would be right. */
-  find(tenantId: string, kind: string): Promise<TaskHandler>
+  find(owner: Owner, kind: string): Promise<TaskHandler>
   /** How a kind is tried where the caller says nothing. */
   defaultsOf?(kind: string): TaskDefaults | undefined
 }

@@ -6,10 +6,11 @@ import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import { mayNot, type Permission, type Principal } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { Owner } from '../platform/scope.ts'
 import { tenantErrors } from './errors.ts'
 import { makeKey, matchSecret, readKey } from './keys.ts'
 import { makeTenantRepository } from './repository.ts'
-import { grantsOf, permissionsOf, type Role } from './roles.ts'
+import { grantsOf, permissionsOf, type Role, withinProject } from './roles.ts'
 import type { ApiKey, Scope } from './types.ts'
 
 export interface NewKey {
@@ -48,8 +49,9 @@ export const makeKeyService = (options: KeyServiceOptions) => {
   const tenants = makeTenantRepository(db.primary)
   const touched = new LRUCache<string, number>({ max: cacheMax })
 
-  const wantedOf = ({ role, scopes }: Pick<ApiKey, 'scopes'> & { role?: Role | null | undefined }): Set<Permission> =>
-    role ? grantsOf(role) : permissionsOf(scopes)
+  type Wish = Pick<ApiKey, 'projectId' | 'scopes'> & { role?: Role | null | undefined }
+  const wantedOf = ({ projectId, role, scopes }: Wish): Set<Permission> =>
+    withinProject(projectId, role ? grantsOf(role) : permissionsOf(scopes))
 
   const eventOf = (key: ApiKey, type: string, more: NewEvent['data'] = {}): NewEvent => ({
     tenantId: key.tenantId,
@@ -61,8 +63,8 @@ export const makeKeyService = (options: KeyServiceOptions) => {
     atMs: clock.now(),
   })
 
-  const find = async (tenantId: string, id: string): Promise<ApiKey> => {
-    const key = await tenants.key(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<ApiKey> => {
+    const key = await tenants.key(owner, id)
     if (!key) throw tenantErrors.key_not_found(`there is no key ${id}`)
     return key
   }
@@ -97,19 +99,19 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       return { apiKey, key: made.key }
     },
 
-    list: (tenantId: string) => tenants.keys(tenantId),
+    list: (owner: Owner) => tenants.keys(owner),
 
     /**
      * Another secret for the same key; the one before counts for `keepOldMs` longer, and any older one no more. The caller must have
      * what the key grants. Throws `key_not_found`, `key_ended`.
      */
     async rotate(
-      tenantId: string,
+      owner: Owner,
       id: string,
       keepOldMs: number,
       maker?: NewKey['maker'],
     ): Promise<{ apiKey: ApiKey; key: string }> {
-      const before = await find(tenantId, id)
+      const before = await find(owner, id)
       const nowMs = clock.now()
       const ended = (): Error => tenantErrors.key_ended(`the key "${before.name}" is revoked or expired; make another`)
       if (before.revokedAtMs !== null || (before.expiresAtMs !== null && before.expiresAtMs <= nowMs)) throw ended()
@@ -117,7 +119,8 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       const made = makeKey(id)
       const previousUntilMs = nowMs + keepOldMs
       await db.transaction(async (tx) => {
-        if (!(await makeTenantRepository(tx).rotateKey(tenantId, id, made.hash, previousUntilMs, nowMs))) throw ended()
+        if (!(await makeTenantRepository(tx).rotateKey(before.tenantId, id, made.hash, previousUntilMs, nowMs)))
+          throw ended()
         await writeEvent(tx, eventOf(before, 'key.rotated', { previousUntilMs }))
       })
       changed()
@@ -125,11 +128,11 @@ export const makeKeyService = (options: KeyServiceOptions) => {
     },
 
     /** It counts no more: here at once, in other processes as soon as they look again. Throws `key_not_found`. */
-    async revoke(tenantId: string, id: string): Promise<ApiKey> {
-      const key = await find(tenantId, id)
+    async revoke(owner: Owner, id: string): Promise<ApiKey> {
+      const key = await find(owner, id)
       const nowMs = clock.now()
       await db.transaction(async (tx) => {
-        if (await makeTenantRepository(tx).revokeKey(tenantId, id, nowMs))
+        if (await makeTenantRepository(tx).revokeKey(key.tenantId, id, nowMs))
           await writeEvent(tx, eventOf(key, 'key.revoked'))
       })
       changed()

@@ -1,6 +1,7 @@
 /** Reads and writes of tenants, projects and keys. */
 import { sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
+import { type Owner, toScope, visibleTo } from '../platform/scope.ts'
 import { NO_HASH } from './keys.ts'
 import type { Role } from './roles.ts'
 import type { TenantTables } from './schema.ts'
@@ -58,14 +59,11 @@ export const makeTenantRepository = (handle: Handle) => {
       const { id, tenantId, name, createdAtMs } = project
       await db.insertInto('projects').values({ id, tenant_id: tenantId, name, created_at: createdAtMs }).execute()
     },
-    async projects(tenantId: string): Promise<Project[]> {
-      const rows = await db
-        .selectFrom('projects')
-        .selectAll()
-        .where('tenant_id', '=', tenantId)
-        .orderBy('name')
-        .execute()
-      return rows.map(toProject)
+    async projects(owner: Owner): Promise<Project[]> {
+      const { tenantId, projectId } = toScope(owner)
+      let query = db.selectFrom('projects').selectAll().where('tenant_id', '=', tenantId)
+      if (projectId !== null) query = query.where('id', '=', projectId)
+      return (await query.orderBy('name').execute()).map(toProject)
     },
     async project(tenantId: string, id: string): Promise<Project | undefined> {
       const query = db.selectFrom('projects').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
@@ -123,19 +121,14 @@ export const makeTenantRepository = (handle: Handle) => {
       const row = await db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()
       return row && { id: row.id, name: row.name, createdAtMs: row.created_at }
     },
-    async key(tenantId: string, id: string): Promise<ApiKey | undefined> {
-      const query = db.selectFrom('api_keys').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
+    async key(owner: Owner, id: string): Promise<ApiKey | undefined> {
+      const query = db.selectFrom('api_keys').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toKey(row)
     },
-    async keys(tenantId: string): Promise<ApiKey[]> {
-      const rows = await db
-        .selectFrom('api_keys')
-        .selectAll()
-        .where('tenant_id', '=', tenantId)
-        .orderBy('id', 'desc')
-        .execute()
-      return rows.map(toKey)
+    async keys(owner: Owner): Promise<ApiKey[]> {
+      const query = db.selectFrom('api_keys').selectAll().where(visibleTo(owner))
+      return (await query.orderBy('id', 'desc').execute()).map(toKey)
     },
     /** False when it is revoked already. */
     async revokeKey(tenantId: string, id: string, nowMs: number): Promise<boolean> {

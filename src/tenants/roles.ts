@@ -54,6 +54,16 @@ const mayOf = (permission: Permission, role: Role): boolean =>
 export const grantsOf = (role: Role): Set<Permission> =>
   new Set(PERMISSIONS.filter((permission) => mayOf(permission, role)))
 
+/** What concerns a tenant as a whole, or several. */
+const OF_THE_TENANT: ReadonlySet<Permission> = new Set([
+  ...(['tenants:read', 'tenants:write', 'projects:write'] as const),
+  ...(['members:write', 'owners:write', 'queues:write'] as const),
+])
+
+/** Those that a key bound to a project can have. */
+export const withinProject = (projectId: string | null, granted: Set<Permission>): Set<Permission> =>
+  projectId === null ? granted : new Set([...granted].filter((permission) => !OF_THE_TENANT.has(permission)))
+
 /** The permissions that scopes (see types.ts) stand for. Throws `scope_unknown`. */
 export const permissionsOf = (scopes: readonly string[]): Set<Permission> => {
   const granted = new Set<Permission>()

@@ -57,7 +57,7 @@ export const makeTenantRoutes =
       '/v1/keys',
       { config: { permission: 'keys:read' }, schema: { tags, summary: 'List keys (never their secrets)' } },
       async (request) => ({
-        items: (await tenants.keys.list(request.principal.tenantId)).map(keyView),
+        items: (await tenants.keys.list(request.principal)).map(keyView),
         nextCursor: null,
       }),
     )
@@ -97,7 +97,7 @@ export const makeTenantRoutes =
       },
       async ({ principal, params, body }) => {
         const keepOldMs = Math.round(body.keepOldHours * HOUR_MS)
-        const { apiKey, key } = await tenants.keys.rotate(principal.tenantId, params.id, keepOldMs, principal)
+        const { apiKey, key } = await tenants.keys.rotate(principal, params.id, keepOldMs, principal)
         return { ...keyView(apiKey), key }
       },
     )
@@ -108,7 +108,7 @@ export const makeTenantRoutes =
         config: { permission: 'keys:write' },
         schema: { tags, summary: 'Revoke a key, at once', params: z.object({ id: idSchema }) },
       },
-      async (request) => keyView(await tenants.keys.revoke(request.principal.tenantId, request.params.id)),
+      async (request) => keyView(await tenants.keys.revoke(request.principal, request.params.id)),
     )
 
     server.get(
@@ -137,7 +137,7 @@ export const makeTenantRoutes =
       '/v1/projects',
       { config: { permission: 'projects:read' }, schema: { tags: ['projects'], summary: 'List projects' } },
       async (request) => ({
-        items: (await tenants.projects(request.principal.tenantId)).map(projectView),
+        items: (await tenants.projects(request.principal)).map(projectView),
         nextCursor: null,
       }),
     )

@@ -6,6 +6,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { Permission } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { Owner } from '../platform/scope.ts'
 import { makeAuthenticate } from './authenticate.ts'
 import { type ClaimNames, makeClaimReader } from './claims.ts'
 import type { CookieRules } from './cookies.ts'
@@ -100,7 +101,7 @@ export const makeTenantService = (options: TenantServiceOptions) => {
     members,
     signIn,
 
-    projects: (tenantId: string) => tenants.projects(tenantId),
+    projects: (owner: Owner) => tenants.projects(owner),
     async createProject(tenantId: string, name: string): Promise<Project> {
       const project = { id: makeId(), tenantId, name, createdAtMs: clock.now() }
       try {

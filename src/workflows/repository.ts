@@ -1,6 +1,7 @@
 /** Reads and writes of workflows and their versions. */
 import type { Handle } from '../platform/db/database.ts'
 import type { JsonObject } from '../platform/json.ts'
+import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { WorkflowTables } from './schema.ts'
 import type { Workflow, WorkflowKind } from './types.ts'
 
@@ -25,13 +26,13 @@ export interface WorkflowFilter {
 export const makeWorkflowRepository = (handle: Handle) => {
   const db = handle.withTables<WorkflowTables>()
   return {
-    async find(tenantId: string, name: string): Promise<Workflow | undefined> {
-      const query = db.selectFrom('workflows').selectAll().where('tenant_id', '=', tenantId).where('name', '=', name)
+    async find(owner: Owner, name: string): Promise<Workflow | undefined> {
+      const query = db.selectFrom('workflows').selectAll().where(visibleTo(owner)).where('name', '=', name)
       const row = await query.executeTakeFirst()
       return row && toWorkflow(row)
     },
-    async list(tenantId: string, { status, before, limit }: WorkflowFilter): Promise<Workflow[]> {
-      let query = db.selectFrom('workflows').selectAll().where('tenant_id', '=', tenantId)
+    async list(owner: Owner, { status, before, limit }: WorkflowFilter): Promise<Workflow[]> {
+      let query = db.selectFrom('workflows').selectAll().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
       if (before) query = query.where('id', '<', before.id)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toWorkflow)

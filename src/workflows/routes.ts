@@ -89,7 +89,7 @@ export const makeWorkflowRoutes =
       async (request) => {
         const { limit, cursor, status } = request.query
         const { tenantId } = request.principal
-        const rows = await workflows.list(tenantId, { status, before: readCursor(cursor), limit: limit + 1 })
+        const rows = await workflows.list(request.principal, { status, before: readCursor(cursor), limit: limit + 1 })
         const page = toPage(rows, limit, workflowView)
         const isFirst = cursor === undefined && status !== 'archived'
         return isFirst ? { ...page, items: [...workflows.listCode(tenantId).map(workflowView), ...page.items] } : page
@@ -109,7 +109,7 @@ export const makeWorkflowRoutes =
       },
       async (request, reply) => {
         const { workflow, definition } = await workflows.show(
-          request.principal.tenantId,
+          request.principal,
           request.params.name,
           request.query.version,
         )
@@ -125,7 +125,7 @@ export const makeWorkflowRoutes =
       },
       async (request, reply) => {
         const { principal, params: path } = request
-        const workflow = await workflows.archive(principal.tenantId, path.name, ifMatch(request, stateOf))
+        const workflow = await workflows.archive(principal, path.name, ifMatch(request, stateOf))
         return sendTagged(request, reply, answerState(workflow), workflowView(workflow))
       },
     )

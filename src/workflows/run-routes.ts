@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Engine, engineErrors, isFinal, parseDuration, RUN_STATUSES, type Run } from '../engine/index.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
-import { eventSchema, eventView, streamEvents } from '../platform/http/event-stream.ts'
+import { eventSchema, eventView, filterOf, streamEvents } from '../platform/http/event-stream.ts'
 import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import {
@@ -18,6 +18,7 @@ import {
   toTime,
   toTimeOrNull,
 } from '../platform/http/views.ts'
+import type { Owner } from '../platform/scope.ts'
 import { workflowErrors } from './errors.ts'
 
 const runSchema = z.object({
@@ -92,8 +93,8 @@ const checkSize = (value: unknown, limitBytes: number, what: string): void => {
 
 const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): void => {
   const read = { permission: 'runs:read' as const }
-  const find = async (tenantId: string, id: string): Promise<Run> => {
-    const run = await engine.runs.find(tenantId, id)
+  const find = async (owner: Owner, id: string): Promise<Run> => {
+    const run = await engine.runs.find(owner, id)
     if (!run) throw engineErrors.run_not_found(`there is no run ${id}`)
     return run
   }
@@ -117,7 +118,7 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
     },
     async (request, reply) => {
       const { limit, cursor, ...filter } = request.query
-      const rows = await engine.runs.list(request.principal.tenantId, {
+      const rows = await engine.runs.list(request.principal, {
         ...filter,
         before: readCursor(cursor),
         limit: limit + 1,
@@ -139,11 +140,10 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       },
     },
     async (request, reply) => {
-      const { tenantId } = request.principal
-      const run = await find(tenantId, request.params.id)
+      const run = await find(request.principal, request.params.id)
       const { wait } = request.query
       const isOver = isFinal(run.status) || !wait
-      return reply.send(runView(isOver ? run : await engine.wait(tenantId, run.id, wait)))
+      return reply.send(runView(isOver ? run : await engine.wait(run.tenantId, run.id, wait)))
     },
   )
 
@@ -151,7 +151,7 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
     '/v1/runs/:id/steps',
     { config: read, schema: { tags, summary: 'What a run has finished, in order: its journal', params: byId } },
     async (request) => {
-      const run = await find(request.principal.tenantId, request.params.id)
+      const run = await find(request.principal, request.params.id)
       const entries = await engine.runs.journal(run.id)
       return { items: entries.map(({ atMs, ...entry }) => ({ ...entry, at: toTime(atMs) })), nextCursor: null }
     },
@@ -170,7 +170,7 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       },
     },
     async (request, reply) => {
-      const run = await find(request.principal.tenantId, request.params.id)
+      const run = await find(request.principal, request.params.id)
       const { after, limit } = request.query
       const events = await log.read({ tenantId: run.tenantId, runId: run.id, afterId: after, limit })
       return reply.send({
@@ -193,7 +193,7 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       },
     },
     async (request, reply) => {
-      const run = await find(request.principal.tenantId, request.params.id)
+      const run = await find(request.principal, request.params.id)
       const isLast = (event: { taskId: string | null; type: string }): boolean =>
         event.taskId === null && ['run.completed', 'run.failed', 'run.cancelled', 'run.timed_out'].includes(event.type)
       await streamEvents(request, reply, { log, hub, filter: { tenantId: run.tenantId, runId: run.id }, isLast })
@@ -210,8 +210,7 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
         querystring: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
       },
     },
-    async (request, reply) =>
-      streamEvents(request, reply, { log, hub, filter: { tenantId: request.principal.tenantId } }),
+    async (request, reply) => streamEvents(request, reply, { log, hub, filter: filterOf(request.principal) }),
   )
 }
 
@@ -271,7 +270,7 @@ export const makeRunRoutes =
         },
       },
       async (request, reply) =>
-        reply.code(202).send(runView(await engine.cancel(request.principal.tenantId, request.params.id))),
+        reply.code(202).send(runView(await engine.cancel(request.principal, request.params.id))),
     )
 
     server.post(
@@ -286,7 +285,7 @@ export const makeRunRoutes =
         },
       },
       async (request, reply) =>
-        reply.code(202).send(runView(await engine.continue(request.principal.tenantId, request.params.id))),
+        reply.code(202).send(runView(await engine.continue(request.principal, request.params.id))),
     )
 
     server.post(
@@ -304,7 +303,7 @@ export const makeRunRoutes =
       async (request, reply) => {
         const payload = request.body?.payload ?? null
         checkSize(payload, payloadLimitBytes, 'the payload of the signal')
-        await engine.signal(request.principal.tenantId, request.params.id, request.params.name, payload)
+        await engine.signal(request.principal, request.params.id, request.params.name, payload)
         return reply.code(202).send({ accepted: true })
       },
     )

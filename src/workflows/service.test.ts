@@ -31,7 +31,7 @@ for (const database of DATABASES) {
     const put = (definition: JsonObject | string, tenantId = 't', format?: 'json' | 'yaml') =>
       workflows.put({ tenantId, projectId: null, name: 'w', definition, format })
     const locate = (version?: number, input: Json = null) =>
-      workflows.locate({ tenantId: 't', kind: 'workflow', target: 'w', version, input })
+      workflows.locate({ tenantId: 't', projectId: null, kind: 'workflow', target: 'w', version, input })
     return { db, workflows, put, locate }
   }
 
@@ -40,8 +40,8 @@ for (const database of DATABASES) {
     assert.equal((await put(pass(1))).workflow.version, 1)
     assert.equal((await put(pass(1))).isNew, false)
     assert.equal((await put(pass(2))).workflow.version, 2)
-    assert.deepEqual(await locate(), { version: 2 })
-    assert.deepEqual(await locate(1), { version: 1 })
+    assert.deepEqual(await locate(), { version: 2, projectId: null })
+    assert.deepEqual(await locate(1), { version: 1, projectId: null })
     assert.deepEqual((await workflows.show('t', 'w', 1)).definition, pass(1))
     await assert.rejects(locate(3), { code: 'workflow_version_not_found', message: /the latest is 2/ })
   })
@@ -77,7 +77,7 @@ for (const database of DATABASES) {
     await workflows.archive('t', 'w')
     await assert.rejects(locate(), { code: 'workflow_archived' })
     await put(pass(1))
-    assert.deepEqual(await locate(), { version: 2 })
+    assert.deepEqual(await locate(), { version: 2, projectId: null })
   })
 
   test(name("another tenant's workflow does not exist"), async () => {
@@ -93,8 +93,8 @@ for (const database of DATABASES) {
     const checkInput = async (input: Json) => (input === 'good' ? [] : [{ path: 'input', message: 'must be good' }])
     workflows.register({ name: 'w', version: 1, fn })
     workflows.register({ name: 'w', version: 2, fn, checkInput })
-    assert.deepEqual(await locate(undefined, 'good'), { version: 2 })
-    assert.deepEqual(await locate(1, 'bad'), { version: 1 })
+    assert.deepEqual(await locate(undefined, 'good'), { version: 2, projectId: null })
+    assert.deepEqual(await locate(1, 'bad'), { version: 1, projectId: null })
     await assert.rejects(locate(undefined, 'bad'), { code: 'input_invalid', message: /must be good/ })
   })
 

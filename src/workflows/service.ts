@@ -1,7 +1,7 @@
 /** Workflows: created, versioned, archived; and the function of a run's version, for the engine. */
 import { LRUCache } from 'lru-cache'
 import { compile, type Program } from '../asl/index.ts'
-import type { ProgramRequest, Run, WorkflowFunction } from '../engine/index.ts'
+import type { Located, ProgramRequest, Run, WorkflowFunction } from '../engine/index.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
@@ -9,6 +9,7 @@ import type { Finding } from '../platform/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
+import { ifVisible, type Owner, tenantOf } from '../platform/scope.ts'
 import { makeAslFunction } from './asl-program.ts'
 import type { StartRun } from './asl-task.ts'
 import { type Check, checkDefinition } from './check.ts'
@@ -85,8 +86,8 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
 
   const notFound = (name: string): Error => workflowErrors.workflow_not_found(`there is no workflow "${name}"`)
 
-  const find = async (tenantId: string, name: string): Promise<Workflow> => {
-    const found = await workflows.find(tenantId, name)
+  const find = async (owner: Owner, name: string): Promise<Workflow> => {
+    const found = await workflows.find(owner, name)
     if (!found) throw notFound(name)
     return found
   }
@@ -122,7 +123,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
   const put = async (
     request: NewWorkflow,
   ): Promise<{ workflow: Workflow; isNew: boolean; warnings: readonly Finding[] }> => {
-    const { tenantId, name } = request
+    const { tenantId, projectId, name } = request
     const { definition, errors, warnings } = checkDefinition(request.definition, request.format, bindings)
     if (errors.length > 0 || !definition) {
       const detail = errors.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
@@ -133,7 +134,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     if (code.has(name)) {
       throw workflowErrors.workflow_is_code(`the name "${name}" belongs to a workflow written in code; choose another`)
     }
-    const found = await workflows.find(tenantId, name)
+    const found = await workflows.find({ tenantId, projectId }, name)
     request.check?.(found)
     const known = found && (await workflows.definition(tenantId, found.id, found.version))
     if (found?.status === 'active' && JSON.stringify(known) === JSON.stringify(definition)) {
@@ -144,9 +145,10 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     try {
       await store(tenantId, { workflow, definition, type })
     } catch (error) {
-      // Somebody else put the same name at the same moment: look again.
-      if (isUniqueViolation(error)) return put(request)
-      throw error
+      if (!isUniqueViolation(error)) throw error
+      // Somebody else put the same name at the same moment: look again. Unless another project has it, where nobody looks.
+      if (ifVisible({ tenantId, projectId }, await workflows.find(tenantId, name))) return put(request)
+      throw workflowErrors.workflow_name_taken(`the name "${name}" is taken within the tenant; choose another`)
     }
     return { workflow, isNew: true, warnings }
   }
@@ -184,20 +186,20 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
 
     /** A workflow with one version's definition; null for code. Throws `workflow_not_found`. */
     async show(
-      tenantId: string,
+      owner: Owner,
       name: string,
       version?: number,
     ): Promise<{ workflow: Workflow; definition: JsonObject | null }> {
       const byCode = latestCode(name)
-      if (byCode) return { workflow: codeView(byCode, tenantId), definition: null }
-      const workflow = await find(tenantId, name)
-      const definition = await workflows.definition(tenantId, workflow.id, version ?? workflow.version)
+      if (byCode) return { workflow: codeView(byCode, tenantOf(owner)), definition: null }
+      const workflow = await find(owner, name)
+      const definition = await workflows.definition(workflow.tenantId, workflow.id, version ?? workflow.version)
       if (!definition) throw noVersion(name, version ?? workflow.version, workflow.version)
       return { workflow: { ...workflow, version: version ?? workflow.version }, definition }
     },
 
     /** Stored workflows, newest first. */
-    list: (tenantId: string, filter: WorkflowFilter) => workflows.list(tenantId, filter),
+    list: (owner: Owner, filter: WorkflowFilter) => workflows.list(owner, filter),
     /** Workflows written in code, by name. */
     listCode: (tenantId: string): Workflow[] =>
       [...code.keys()].toSorted().flatMap((name) => {
@@ -205,14 +207,14 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
         return latest ? [codeView(latest, tenantId)] : []
       }),
 
-    async archive(tenantId: string, name: string, check?: (current: Workflow) => void): Promise<Workflow> {
+    async archive(owner: Owner, name: string, check?: (current: Workflow) => void): Promise<Workflow> {
       if (code.has(name))
         throw workflowErrors.workflow_is_code(`"${name}" is written in code; remove it from its folder`)
-      const found = await find(tenantId, name)
+      const found = await find(owner, name)
       check?.(found)
       if (found.status === 'archived') return found
       const workflow: Workflow = { ...found, status: 'archived', updatedAtMs: clock.now() }
-      return store(tenantId, { workflow, definition: undefined, type: 'workflow.archived' })
+      return store(found.tenantId, { workflow, definition: undefined, type: 'workflow.archived' })
     },
 
     /** Takes a workflow written in code; the same name and version again replaces the function for runs to come. */
@@ -223,22 +225,22 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     },
 
     /** The version that a new run takes. Throws when there is none, or the input does not fit. */
-    async locate({ tenantId, target, version, input, parent }: ProgramRequest): Promise<{ version: number }> {
+    async locate({ target, version, input, parent, ...scope }: ProgramRequest): Promise<Located> {
       const latest = latestCode(target)
       if (latest) {
         const wanted = code.get(target)?.get(version ?? latest.version)
         if (!wanted) throw noVersion(target, version as number, latest.version)
         await checkInput(wanted, input)
-        return { version: wanted.version }
+        return { version: wanted.version, projectId: null }
       }
-      const found = await findCurrent(tenantId, target)
+      const found = ifVisible(scope, await findCurrent(scope.tenantId, target))
       if (!found) throw notFound(target)
       // Runs under way go on, and so do the groups of their Maps.
       if (found.status === 'archived' && !(parent?.target === target && isGroup(input)))
         throw workflowErrors.workflow_archived(`the workflow "${target}" is archived: it takes no new runs`)
       if (version !== undefined && (version < 1 || version > found.version))
         throw noVersion(target, version, found.version)
-      return { version: version ?? found.version }
+      return { version: version ?? found.version, projectId: found.projectId }
     },
 
     async load(run: Run): Promise<WorkflowFunction | undefined> {

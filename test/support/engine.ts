@@ -111,7 +111,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     programs: options.programs ?? {
       async locate({ target }) {
         if (!workflows[target]) throw engineErrors.program_not_loaded(`there is no workflow "${target}"`)
-        return { version: 1 }
+        return { version: 1, projectId: null }
       },
       load: async (run) => workflows[run.target],
     },

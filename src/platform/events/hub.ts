@@ -1,8 +1,11 @@
 /** Hands committed events to whoever listens within this process; `relay.ts` brings those of other processes. */
+import { isVisibleTo, type Scope } from '../scope.ts'
 import type { Event } from './event.ts'
 
 export interface EventFilter {
   readonly tenantId?: string
+  /** With `tenantId`: only what this project sees. */
+  readonly projectId?: Scope['projectId']
   readonly runId?: string
   readonly taskId?: string
   /** Any of these types, of all tenants. A filter that names nothing hears all events of this process, and none of others. */
@@ -85,8 +88,9 @@ export const makeEventHub = (): RelayedHub => {
       relay?.publish(events)
     },
     subscribe(filter, listener) {
+      const { tenantId, projectId = null } = filter
       const matches = (event: Event): void => {
-        if (filter.tenantId === undefined || filter.tenantId === event.tenantId) listener(event)
+        if (tenantId === undefined || isVisibleTo({ tenantId, projectId }, event)) listener(event)
       }
       const keys = keysOf(filter)
       for (const key of keys) add(key, matches)

@@ -1,6 +1,7 @@
 /** Reads the event log: timelines of runs and tasks, and a tenant's feed. */
 import type { Database } from '../db/database.ts'
 import type { Json } from '../json.ts'
+import { type Scope, visibleTo } from '../scope.ts'
 import type { Event } from './event.ts'
 import { settle } from './settled.ts'
 
@@ -19,6 +20,8 @@ export type EventTables = {
 
 export interface EventQuery {
   readonly tenantId: string
+  /** Only what this project sees; everything of the tenant if left out. */
+  readonly projectId?: Scope['projectId']
   readonly runId?: string
   readonly taskId?: string
   readonly afterId: number
@@ -54,8 +57,8 @@ export const makeEventLog = (db: Database): EventLog => {
     (await events().selectAll().where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
 
   return {
-    async read({ tenantId, runId, taskId, afterId, limit }) {
-      let query = events().selectAll().where('tenant_id', '=', tenantId)
+    async read({ tenantId, projectId = null, runId, taskId, afterId, limit }) {
+      let query = events().selectAll().where(visibleTo({ tenantId, projectId }))
       if (runId !== undefined) query = query.where('run_id', '=', runId)
       if (taskId !== undefined) query = query.where('task_id', '=', taskId)
       // The index of a lone task's events holds those without a run.

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Event } from '../events/event.ts'
 import type { EventFilter, EventHub } from '../events/hub.ts'
 import type { EventLog } from '../events/log.ts'
+import type { Scope } from '../scope.ts'
 import { toTime } from './views.ts'
 
 export const eventSchema = z.object({
@@ -32,6 +33,9 @@ declare module 'fastify' {
     openStreams: Set<() => void>
   }
 }
+
+/** All that a caller sees of what happens. */
+export const filterOf = ({ tenantId, projectId }: Scope) => ({ tenantId, projectId })
 
 export interface StreamOptions {
   readonly log: EventLog
