@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { Cluster, type ClusterOptions, type RedisOptions as IoredisOptions, Redis } from 'ioredis'
+import { systemClock } from '../clock.ts'
 
 export interface RedisNode {
   readonly host: string
@@ -107,15 +108,32 @@ const sentinelOptions = (target: RedisTarget): IoredisOptions => {
   }
 }
 
+const STUCK_MS = 1000
+
+/**
+ * ioredis ends a Cluster's client when the last of its nodes is gone. A redirect that arrives meanwhile brings a node back, and the client
+ * is "disconnecting" for ever; whoever waits for its end hangs, as a worker does that wanted a fresh connection. Asked once more it ends.
+ */
+const finishDisconnects = (client: Cluster): void => {
+  client.on('disconnecting', () => {
+    systemClock.after(STUCK_MS, () => {
+      // `true` keeps what was asked for first, an end for good or a new beginning.
+      if (client.status === 'disconnecting') client.disconnect(true)
+    })
+  })
+}
+
 /** Makes a client, which begins to connect. The caller listens to its `error` events and disconnects it. */
 export const makeClient = (target: RedisTarget, use: RedisUse, connectionName?: string): RedisClient => {
   const name = connectionName ? { connectionName } : {}
   if (target.mode === 'cluster') {
     const options = clusterOptions(target, use)
-    return new Cluster(
+    const client = new Cluster(
       (target.nodes ?? []).map(({ host, port }) => ({ host, port })),
       { ...options, redisOptions: { ...options.redisOptions, ...name } },
     )
+    finishDisconnects(client)
+    return client
   }
   const options = { ...standaloneOptions(target, use), ...name }
   if (target.mode === 'sentinel') return new Redis({ ...options, ...sentinelOptions(target) })

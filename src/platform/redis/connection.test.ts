@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { Cluster } from 'ioredis'
 import {
   connectRedis,
   eventually,
@@ -147,4 +148,16 @@ test('makeRedis() follows a cluster through the death of a master', async (t) =>
   await rejectsSoon(all().then((whole) => assert.ok(whole)))
   await eventually('all keys to be there again', all)
   await eventually('the failover to be told', () => reconnects() > 0)
+})
+
+test('a client of a cluster ends though a late redirect brought back a node meanwhile', async (t) => {
+  const redis = await connectRedis(testRedisClusterTarget(), t)
+  const client = redis.duplicate('blocking') as Cluster
+  await client.get('a')
+  const [node] = client.nodes('master')
+  const ended = new Promise((resolve) => client.once('end', resolve))
+  client.disconnect()
+  const pool = (client as unknown as { connectionPool: { findOrCreate(node: object): void } }).connectionPool
+  pool.findOrCreate({ host: node?.options.host, port: node?.options.port })
+  await ended
 })
