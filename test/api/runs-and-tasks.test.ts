@@ -106,8 +106,28 @@ test('a task that uses up its attempts is dead, and is redriven one by one, by f
   assert.equal((await app.call('POST', `/v1/dead-letters/${letters[1].id}/redrive`)).body.code, 'dead_letter_resolved')
   // It fails again and is a dead letter anew: the filter finds it and the third.
   assert.equal((await ended(`/v1/tasks/${letters[0].taskId}`)).status, 'dead')
-  const { body } = await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })
-  assert.deepEqual(body, { count: 2 })
+  const started = await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })
+  assert.equal(started.status, 202)
+  let redrive = started.body
+  while (redrive.status === 'running') {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    redrive = (await app.call('GET', `/v1/dead-letters/redrives/${started.body.id}`)).body
+  }
+  assert.deepEqual([redrive.status, redrive.count, redrive.skipped], ['completed', 2, 0])
+  assert.equal((await app.call('GET', '/v1/dead-letters/redrives')).body.items[0].id, redrive.id)
+  const cancelled = await app.call('POST', `/v1/dead-letters/redrives/${redrive.id}/cancel`)
+  assert.equal(cancelled.body.code, 'redrive_over')
+
+  for (const index of [0, 2]) assert.equal((await ended(`/v1/tasks/${letters[index].taskId}`)).status, 'dead')
+  const [newest] = (await app.call('GET', '/v1/dead-letters?status=dead')).body.items
+  const shown = (await app.call('GET', `/v1/dead-letters/${newest.id}`)).body
+  assert.equal(shown.task.id, newest.taskId)
+  const history = shown.history.map((event: { type: string }) => event.type)
+  assert.ok(history.includes('task.redriven') && history.at(-1) === 'task.dead', history.join())
+  assert.deepEqual((await app.call('POST', '/v1/dead-letters/discard', {})).body, { count: 2, hasMore: false })
+  assert.deepEqual((await app.call('GET', '/v1/dead-letters?status=dead')).body.items, [])
+  const metrics = await fetch(`${app.app.url}/metrics`).then((answer) => answer.text())
+  assert.match(metrics, /aidos_dead_letters_redriven 2/)
 })
 
 test('a later task is scheduled, can be cancelled, and runs at its time', async () => {
