@@ -1,6 +1,6 @@
 /** The HTTP server of a process: the whole API where it plays the gateway; health and figures everywhere. */
 import { makeAgentRoutes } from '../agents/index.ts'
-import { makeAuditHooks, makeAuditRoutes } from '../audit/index.ts'
+import { type FailedSignIns, makeAuditHooks, makeAuditRoutes, makeFailedSignIns } from '../audit/index.ts'
 import { makeNotificationRoutes } from '../notifications/index.ts'
 import { systemClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
@@ -26,12 +26,16 @@ const backlogOf =
     return { queued: await engine.runs.countQueued(partition === 'agents' ? 'agent' : 'workflow', owner), dead: 0 }
   }
 
-const apiRoutes = ({ config, hub, db, audit, queue, window }: Foundation, services: Services): Routes[] => {
+const apiRoutes = (
+  { config, hub, db, audit, queue, window }: Foundation,
+  services: Services,
+  failedSignIns: FailedSignIns,
+): Routes[] => {
   const { engine, tasks, workflows, agents, skills, schedules, notifications, tenants, secrets, rotation } = services
   const { gateway, queues } = services
   const log = makeEventLog(db)
   return [
-    makeAuditHooks(audit),
+    makeAuditHooks(audit, failedSignIns),
     makeRunRoutes({ engine, log, hub, payloadLimitBytes: config.PAYLOAD_LIMIT_BYTES }),
     makeQueueRoutes({
       ...{ queues, queue, window },
@@ -89,6 +93,15 @@ export const makeAppServer = (
   { servesApi, ready }: ServerOptions,
 ): Promise<HttpServer> => {
   const { config, log, makeId } = foundation
+  const operatorId = () => services.owner.tenantId
+  const failedSignIns = makeFailedSignIns({ db: foundation.db, clock: systemClock, makeId, log, operatorId })
+  const metrics = metricsOf(foundation, services)
+  metrics.gaugeBy(
+    'aidos_sign_ins_failed',
+    'Sign-ins that failed here: written to the audit log, or passed over as there were too many.',
+    'entry',
+    async () => failedSignIns.counted,
+  )
   return makeHttpServer({
     log,
     makeId,
@@ -97,8 +110,8 @@ export const makeAppServer = (
     authenticate: services.tenants.authenticate,
     ...services.gateway.http,
     routes: [
-      makeHealthRoutes({ metrics: metricsOf(foundation, services), ready }),
-      ...(servesApi ? apiRoutes(foundation, services) : []),
+      makeHealthRoutes({ metrics, ready }),
+      ...(servesApi ? apiRoutes(foundation, services, failedSignIns) : []),
     ],
   })
 }

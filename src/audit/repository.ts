@@ -3,7 +3,6 @@ import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import { insertRows, type Write } from '../platform/db/statements.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
-import type { PrincipalKind } from '../platform/http/principal.ts'
 import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { AuditTables } from './schema.ts'
 import type { AuditEntry, AuditOutcome } from './types.ts'
@@ -62,7 +61,7 @@ const toEntry = (row: AuditTables['audit_log']): AuditEntry => ({
   id: row.id,
   tenantId: row.tenant_id,
   projectId: row.project_id,
-  actorKind: row.actor_kind as PrincipalKind,
+  actorKind: row.actor_kind as AuditEntry['actorKind'],
   actorId: row.actor_id,
   actorName: row.actor_name,
   action: row.action,

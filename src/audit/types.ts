@@ -10,7 +10,8 @@ export interface AuditEntry {
   readonly id: string
   readonly tenantId: string
   readonly projectId: string | null
-  readonly actorKind: PrincipalKind
+  /** `nobody`: a sign-in that failed; then `actorId` is the address, and `actorName` what was shown: key, token or person. */
+  readonly actorKind: PrincipalKind | 'nobody'
   readonly actorId: string
   readonly actorName: string
   /** The type of the event that the change wrote, such as `agent.paused`; else the permission that the route demands. */

@@ -67,6 +67,28 @@ test('what is only read or refused as wrong leaves no entry; what is denied does
   assert.deepEqual([denied?.action, denied?.actor.name, others], ['projects:write', 'watcher', []])
 })
 
+test('a bad key or token leaves an entry in the operator’s log, and its text does not; no key at all leaves none', async () => {
+  const failed = () => entries('&action=sign_in.failed')
+  await app.call('GET', '/v1/runs', undefined, null)
+  assert.deepEqual(await failed(), [])
+  const answer = await app.call('GET', '/v1/runs', undefined, 'aidos_wrong-secret')
+  assert.equal(answer.status, 401)
+  await app.call('POST', '/v1/projects', { name: 'p' }, 'head.wrong-secret.signature')
+  const [token, key, ...others] = await failed()
+  assert.deepEqual(others, [])
+  const shown = (entry?: Entry) => [
+    entry?.actor.kind,
+    entry?.actor.id,
+    entry?.actor.name,
+    entry?.outcome,
+    entry?.request,
+  ]
+  assert.deepEqual(shown(key), ['nobody', '127.0.0.1', 'key', 'denied', 'GET /v1/runs'])
+  assert.deepEqual(shown(token), ['nobody', '127.0.0.1', 'token', 'denied', 'POST /v1/projects'])
+  assert.equal(key?.requestId, answer.headers.get('x-request-id'))
+  assert.doesNotMatch(JSON.stringify([token, key]), /wrong-secret/)
+})
+
 test('nobody but owners and admins reads it, and no route changes it', async () => {
   const operator = (await app.call('POST', '/v1/keys', { name: 'op', role: 'operator' })).body.key
   assert.equal((await app.call('GET', '/v1/audit', undefined, operator)).status, 403)

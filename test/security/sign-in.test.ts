@@ -174,6 +174,11 @@ test('who is not invited is not let in, nor who claims an address that is not ve
     assert.deepEqual([new URL(at).pathname, response.status], ['/auth/callback', 403], login)
     assert.equal(browser.cookies(origin).has('aidos_session'), false)
   }
+  const { items } = (await app.call('GET', '/v1/audit?action=sign_in.failed')).body
+  assert.deepEqual(
+    items.map(({ actor, code, request }: Record<string, { name?: string }>) => [actor?.name, code, request]),
+    Array(2).fill(['person', 'forbidden', 'GET /auth/callback']),
+  )
 })
 
 test('an answer of the provider counts once, in the browser that asked, with its state', async () => {
