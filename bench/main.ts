@@ -7,6 +7,7 @@ import type { Figure } from './figure.ts'
 import { MEASURES } from './measures/index.ts'
 import { HELP, type Options, readOptions } from './options.ts'
 import { loadNow, readMachine, showFigures, showMachine, showProfile } from './report.ts'
+import { runSchedulesBench } from './schedules.ts'
 import { readProfiles } from './support/profile.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -53,6 +54,7 @@ const main = async (): Promise<void> => {
     const { runFairness } = await import('./fairness.ts')
     return runFairness(process.argv.slice(3))
   }
+  if (args[0] === 'schedules') return runSchedulesBench(args.slice(1))
   let options: Options
   try {
     options = readOptions(args)

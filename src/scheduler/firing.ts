@@ -16,6 +16,7 @@ import { tell } from './events.ts'
 import { draftFire, fireKey, missedFire, START_WITHIN_MS } from './fire.ts'
 import { planFires } from './plan.ts'
 import { makeScheduleRepository } from './repository.ts'
+import { makeSharedTransaction } from './shared-transaction.ts'
 import type { Targets } from './targets.ts'
 import { dueAt } from './timing.ts'
 import type { Fire, Overlap, Schedule } from './types.ts'
@@ -40,7 +41,7 @@ const BATCH = { alone: 200, shared: 8 }
 /** What a sweep has taken others leave alone for so long; a guard at the claim, not this, keeps it from firing twice. */
 const TAKEN_MS = 1_000
 /** Of those, how many are worked on at a time. */
-const AT_A_TIME = 4
+const AT_A_TIME = { alone: 16, shared: 8 }
 /** Tries of one sweep to claim a schedule that others change at the same moment. */
 const CLAIM_TRIES = 3
 /** A schedule that cannot be claimed stands back for so long. */
@@ -87,14 +88,21 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
   const take = db.isExclusive
     ? {
         most: BATCH.alone,
+        atATime: AT_A_TIME.alone,
         wakingFires: (nowMs: number) => repository.wakingFires(nowMs, BATCH.alone),
         dueSchedules: (nowMs: number) => repository.dueSchedules(nowMs, BATCH.alone),
       }
     : {
         most: BATCH.shared,
+        atATime: AT_A_TIME.shared,
         wakingFires: (nowMs: number) => repository.takeWakingFires(nowMs, BATCH.shared, clock.now() + START_WITHIN_MS),
         dueSchedules: (nowMs: number) => repository.takeDueSchedules(nowMs, BATCH.shared, clock.now() + TAKEN_MS),
       }
+
+  // PostgreSQL commits side by side, and a transaction of many rows would stand in other processes' way.
+  const transaction: ReturnType<typeof makeSharedTransaction> = db.isExclusive
+    ? makeSharedTransaction(db)
+    : (work) => db.transaction(work)
 
   const report = (what: string, error: unknown, scheduleId: string): void => log.error({ err: error, scheduleId }, what)
 
@@ -123,7 +131,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
       startedAtMs: nowMs,
       wakeAtMs: nowMs + LOOK_MS.least,
     }
-    const isMine = await db.transaction(async (tx) => {
+    const isMine = await transaction(async (tx) => {
       if (!(await makeScheduleRepository(tx).moveFire('due', now))) return false
       const { plannedAtMs, cause } = fire
       const data = { plannedAtMs, cause, latenessMs, ...refData(now) }
@@ -153,7 +161,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     report('a fire could not be started; it is tried again', error, fire.scheduleId)
     const tries = fire.tries + 1
     const wakeAtMs = clock.now() + between(RETRY_MS.least * 2 ** (tries - 1), RETRY_MS)
-    await db.transaction((tx) => makeScheduleRepository(tx).moveFire('due', { ...fire, tries, wakeAtMs }))
+    await transaction((tx) => makeScheduleRepository(tx).moveFire('due', { ...fire, tries, wakeAtMs }))
     soon()
   }
 
@@ -176,7 +184,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
   ): Promise<void> => {
     if (fire.ref) watched.delete(fire.ref.id)
     const nowMs = clock.now()
-    const settled = await db.transaction(async (tx) => {
+    const settled = await transaction(async (tx) => {
       const change = makeChange(tx, nowMs)
       const held = await change.repository.hold(fire.scheduleId)
       const schedule = held && (await change.settle(held, fire, over(fire, status, nowMs, more)))
@@ -196,7 +204,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     if (await isSuperseded(fire)) return callOffOne(fire)
     const nowMs = clock.now()
     const wakeAtMs = nowMs + between((nowMs - (fire.startedAtMs ?? nowMs)) / 2, LOOK_MS)
-    await db.transaction((tx) => makeScheduleRepository(tx).moveFire('started', { ...fire, wakeAtMs }))
+    await transaction((tx) => makeScheduleRepository(tx).moveFire('started', { ...fire, wakeAtMs }))
   }
 
   /** Its successor waits, and whoever should have called it off died before. */
@@ -210,7 +218,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     if (fire.ref === null) return
     await targets.cancel(fire.tenantId, fire.ref)
     const marked: Fire = { ...fire, reason: 'superseded', wakeAtMs: clock.now() + LOOK_MS.least }
-    await db.transaction((tx) => makeScheduleRepository(tx).moveFire('started', marked))
+    await transaction((tx) => makeScheduleRepository(tx).moveFire('started', marked))
     watched.set(fire.ref.id, marked)
     if ((await targets.stateOf(fire.tenantId, fire.ref)) !== 'open') await look(marked)
   }
@@ -254,7 +262,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     for (const plannedAtMs of plan.fire)
       drafts.push(await draftFire(schedule, { plannedAtMs, cause: 'planned', nowMs }))
 
-    const claimed = await db.transaction(async (tx): Promise<Admitted | undefined> => {
+    const claimed = await transaction(async (tx): Promise<Admitted | undefined> => {
       const change = makeChange(tx, nowMs)
       const held = await change.repository.hold(schedule.id, schedule.revision)
       if (!held) return undefined
@@ -287,7 +295,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
       await claim(schedule)
     } catch (error) {
       report('a schedule could not be claimed', error, schedule.id)
-      await db.transaction((tx) => makeScheduleRepository(tx).postpone(schedule, clock.now() + STAND_BACK_MS))
+      await transaction((tx) => makeScheduleRepository(tx).postpone(schedule, clock.now() + STAND_BACK_MS))
     }
   }
 
@@ -306,7 +314,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     async add(schedule: Schedule, drafts: readonly Fire[], overlap: Overlap): Promise<readonly Fire[]> {
       await settleEnded({ ...schedule, options: { ...schedule.options, overlap } })
       const nowMs = clock.now()
-      const added = await db.transaction(async (tx) => {
+      const added = await transaction(async (tx) => {
         const change = makeChange(tx, nowMs)
         const held = await change.repository.hold(schedule.id)
         if (!held) return undefined
@@ -321,7 +329,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     },
     /** Starts a fire that waited for the schedule to be resumed. */
     async goOn(schedule: Schedule): Promise<void> {
-      const due = await db.transaction(async (tx) => {
+      const due = await transaction(async (tx) => {
         const change = makeChange(tx, clock.now())
         const held = await change.repository.hold(schedule.id)
         return held ? change.promote(held) : []
@@ -333,9 +341,15 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     async sweep(nowMs: number): Promise<void> {
       // What has ended makes room for what is due, and the two would only wait for each other.
       const fires = await take.wakingFires(nowMs)
-      await inParallel(fires.map((fire) => () => wakeSafely(fire)))
+      await inParallel(
+        fires.map((fire) => () => wakeSafely(fire)),
+        take.atATime,
+      )
       const schedules = await take.dueSchedules(nowMs)
-      await inParallel(schedules.map((schedule) => () => claimSafely(schedule)))
+      await inParallel(
+        schedules.map((schedule) => () => claimSafely(schedule)),
+        take.atATime,
+      )
       // What was left over, or became due while this batch was worked on.
       const isFull = schedules.length === take.most || fires.length === take.most
       if (isFull || (await repository.oldestDueMs(clock.now())) !== undefined) soon()
@@ -350,10 +364,10 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
 const isDue = ({ id, nextPlannedMs, nextAtMs, options }: Schedule, nowMs: number): boolean =>
   nextAtMs !== null && nextPlannedMs !== null && dueAt(id, nextPlannedMs, options.jitterMs) <= nowMs
 
-const inParallel = async (jobs: readonly (() => Promise<void>)[]): Promise<void> => {
+const inParallel = async (jobs: readonly (() => Promise<void>)[], atATime: number): Promise<void> => {
   const rest = jobs.values()
   const worker = async (): Promise<void> => {
     for (const job of rest) await job()
   }
-  await Promise.all(Array.from({ length: Math.min(AT_A_TIME, jobs.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(atATime, jobs.length) }, worker))
 }
