@@ -31,16 +31,26 @@ interface Look {
   readonly redis: ReadonlyMap<string, number>
 }
 
-/** CPU of a process and of its children that live. */
+const TICKS_PER_SECOND = 100
+
+/** The fields of `/proc/PID/stat` behind the name, which may hold spaces; empty for a process that is gone. */
+const statOf = async (pid: number | string): Promise<string[]> => {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+const ticks = (stat: readonly string[], fields: readonly number[]): number =>
+  fields.reduce((sum, field) => sum + Number(stat[field] ?? 0), 0)
+
+/** CPU of a process and of its children, those included that have ended: connections come and go. */
 const cpuOfFamily = async (pid: number): Promise<number> => {
-  let ms = await cpuMsOf(pid)
+  let sum = ticks(await statOf(pid), [11, 12, 13, 14])
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue
-    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '')
-    const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]
-    if (Number(parent) === pid) ms += await cpuMsOf(Number(entry)).catch(() => 0)
+    const stat = await statOf(entry)
+    if (Number(stat[1]) === pid) sum += ticks(stat, [11, 12])
   }
-  return ms
+  return (sum * 1000) / TICKS_PER_SECOND
 }
 
 const STATEMENTS = `SELECT queryid::text AS id, min(query) AS text, sum(calls)::float8 AS calls, sum(total_exec_time) AS ms
