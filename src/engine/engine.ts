@@ -56,6 +56,8 @@ export interface NewRun {
   readonly idempotencyKey?: string | undefined
   /** Who started it, for the timeline. */
   readonly by?: string | undefined
+  /** The trace of the request that asked for it, for the timeline. */
+  readonly traceId?: string | undefined
 }
 
 export interface Engine {
@@ -118,6 +120,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     source: (partition) => runs.backlog(KIND_OF[partition], partition),
     onError: (error, partition) => report('the backlog of runs could not be queued', error, { partition }),
   })
+  bus.onGap(admissions.doubt)
   const offer = (run: Run): void => admissions.offer(jobOf(run))
 
   const keeper = makeRunKeeper({
@@ -209,7 +212,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     if (known) return { run: same(known, request), isNew: false }
     const run = await makeRun({ ...request, idempotencyKey })
     const { target, version } = run
-    const data = { target, version, kind: run.kind, by: request.by }
+    const data = { target, version, kind: run.kind, by: request.by, traceId: request.traceId }
     try {
       await db.commit({ writes: [insertRun(run)], events: [eventOf(run, 'run.created', data)] })
     } catch (error) {

@@ -73,6 +73,8 @@ export interface NewTask {
   readonly idempotencyKey?: string | undefined
   /** Tasks of the tenant with the same one share the limits that are set for it. */
   readonly limitKey?: string | undefined
+  /** The trace of the request that asked for it, for the timeline. */
+  readonly traceId?: string | undefined
 }
 
 const SWEEP_LIMIT = 500
@@ -103,6 +105,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     source: (partition) => tasks.backlog(partition),
     onError: (error, partition) => log.error({ err: error, partition }, 'the backlog of tasks could not be queued'),
   })
+  bus.onGap(admissions.doubt)
 
   /** `isOurs`: its run is carried by this process, which wants to hear of the end. */
   const offer = (task: Pick<Task, 'id' | 'tenantId' | 'priority' | 'partition' | 'limitKey'>, isOurs = false): void => {
@@ -162,7 +165,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   }
 
   /** A task that starts with its birth when the executor has a place to spare, and is queued or scheduled otherwise. */
-  const make = (draft: Draft, inputText: string): PlannedTask & { readonly task: Task } => {
+  const make = (draft: Draft, inputText: string, traceId?: string): PlannedTask & { readonly task: Task } => {
     const nowMs = clock.now()
     const partition = partitionOf(draft.kind)
     const isAnswered = isOutside(draft.kind)
@@ -195,11 +198,12 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       finishedAtMs: null,
     }
     const data = isRunning ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
+    const birth = isRunning ? 'task.started' : `task.${task.status}`
     return {
       task,
       id: task.id,
       writes: [insertTask(task, inputText)],
-      events: [taskEvent(task, isRunning ? 'task.started' : `task.${task.status}`, data, nowMs)],
+      events: [taskEvent(task, birth, { ...data, traceId }, nowMs)],
       dispatch() {
         if (place) executor.run(task, place)
         else if (isLater) sweeper.soon(runAtMs)
@@ -255,7 +259,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     }
     const deadlineAtMs = request.deadlineAtMs ?? null
     const base = { tenantId, projectId, runId: null, stepKey: null, kind, input, priority, settings, runAtMs }
-    const made = make({ ...base, deadlineAtMs, idempotencyKey, limitKey }, inputText)
+    const made = make({ ...base, deadlineAtMs, idempotencyKey, limitKey }, inputText, request.traceId)
     try {
       await db.commit({ writes: made.writes, events: made.events })
     } catch (error) {

@@ -257,6 +257,14 @@ test('heal() adds again the jobs that the queue has lost', async () => {
   assert.equal(await waiting(), 5)
 })
 
+test('heal() of all doubts young jobs too, for the queue may just have lost them', async () => {
+  const { offer, queue, waiting, admission } = setUp()
+  await offer(jobs(5))
+  for (const job of jobs(3)) await queue.remove('tasks', job.id)
+  await admission.heal('all')
+  assert.equal(await waiting(), 5)
+})
+
 test('heal() frees the places of jobs that are over, leaves those at work theirs, and goes on', async () => {
   const { offer, rows, admission, clock, window, queue, waiting } = setUp()
   await offer(jobs(40))

@@ -40,8 +40,8 @@ export interface Admission {
   left(job: Pick<Job, 'id'>): void
   /** Reads the backlog even if nothing is known to wait. */
   refill(): Promise<void>
-  /** Finds jobs that were lost on their way, or whose end nobody told. For the sweep. */
-  heal(): Promise<void>
+  /** Finds jobs that were lost on their way, or whose end nobody told: among those inside for long, or among all. For the sweep. */
+  heal(among?: 'old' | 'all'): Promise<void>
   /** This process does so many jobs at a time, from now on. */
   serve(places: number): () => void
 }
@@ -198,11 +198,12 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
     },
     left,
     refill,
-    async heal() {
+    async heal(among = 'old') {
       const inside = await window.inside(partition)
-      const old = [...inside].filter(([, { enteredMs }]) => clock.now() - enteredMs > OLD_MS).map(([id]) => id)
-      for (let i = 0; i < old.length; i += BATCH) {
-        const ids = old.slice(i, i + BATCH)
+      const isDoubtful = ({ enteredMs }: Inside): boolean => among === 'all' || clock.now() - enteredMs > OLD_MS
+      const doubtful = [...inside].filter(([, entry]) => isDoubtful(entry)).map(([id]) => id)
+      for (let i = 0; i < doubtful.length; i += BATCH) {
+        const ids = doubtful.slice(i, i + BATCH)
         const { queued, working } = await backlog.look(ids)
         // Dropped by the queue if it still has them.
         await queue.add(queued)

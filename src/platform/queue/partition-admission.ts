@@ -23,6 +23,8 @@ export interface PartitionAdmission<P extends Partition> {
   offer(job: Job): void
   /** Looks at all backlogs, and at what has been inside for long. For the sweep. */
   look(): Promise<void>
+  /** The queue may have lost jobs just now: the next look doubts all that are inside, not only those that are there for long. */
+  doubt(): void
   refill(): Promise<void>
 }
 
@@ -56,14 +58,24 @@ export const makePartitionAdmission = <P extends Partition>(
   const of = (partition: Partition): Admission => admissions.get(partition) as Admission
   const refill = async (): Promise<void> => void (await Promise.all(all.map((admission) => admission.refill())))
 
+  let isInDoubt = false
+
   rules.onChange(() => void refill())
 
   return {
     of,
     offer: (job) => of(job.partition).offer(job),
     refill,
+    doubt() {
+      isInDoubt = true
+    },
     async look() {
-      await Promise.all(all.map((admission) => admission.heal()))
+      const among = isInDoubt ? 'all' : 'old'
+      isInDoubt = false
+      await Promise.all(all.map((admission) => admission.heal(among))).catch((error: unknown) => {
+        isInDoubt ||= among === 'all'
+        throw error
+      })
       await refill()
       await Promise.all(partitions.map((partition) => queue.age(partition, AGED_AFTER_MS)))
     },
