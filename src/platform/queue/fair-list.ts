@@ -8,6 +8,8 @@ export interface FairList {
   readonly size: number
   push(job: Job, nowMs: number): void
   shift(): Job | undefined
+  /** The first of a tenant that is so, without what was moved to the front: that is next anyway. The others keep their places. */
+  shiftOf(isSo: (tenantId: string) => boolean): Job | undefined
   delete(id: string): boolean
   has(id: string): boolean
   /** Moves to the front at most `limit` jobs pushed before that time, oldest first; returns how many. */
@@ -63,6 +65,17 @@ export const makeFairList = (): FairList => {
         removeFrom(job)
         if (tenants.delete(tenantId)) tenants.set(tenantId, lane)
         return job
+      }
+      return undefined
+    },
+    shiftOf(isSo) {
+      for (const priority of [1, 2, 3, 4]) {
+        for (const [tenantId, lane] of lanes.get(priority) ?? []) {
+          if (!isSo(tenantId)) continue
+          const job = lane.values().next().value as Job
+          removeFrom(job)
+          return job
+        }
       }
       return undefined
     },

@@ -42,3 +42,31 @@ test('local queue: tenants take turns without being given ranks', async () => {
   await consumer.stop()
   assert.deepEqual(seen, ['a1', 'b1', 'a2', 'a3'])
 })
+
+test('local queue: a flood that has all places does not make another tenant wait', async () => {
+  const queue = makeLocalQueue({ clock: makeFakeClock(), onError: () => {} })
+  const job = (tenantId: string, n: number): Job => ({
+    ...{ id: `${tenantId}${n}`, partition: 'tasks', tenantId, priority: 3 },
+  })
+  const begun: string[] = []
+  const ends = new Map<string, () => void>()
+  const consumer = queue.consume({
+    partition: 'tasks',
+    concurrency: 20,
+    handle: ({ id }) =>
+      new Promise((resolve) => {
+        begun.push(id)
+        ends.set(id, resolve)
+      }),
+  })
+  await queue.add(Array.from({ length: 100 }, (_, n) => job('flood', n)))
+  assert.equal(begun.length, 20)
+  await queue.add([job('b', 1), job('b', 2), job('c', 1), job('d', 1)])
+  // One more place for every ten, for who has nothing under way; what comes then waits for the next that is free.
+  assert.deepEqual(begun.slice(20), ['b1', 'c1'])
+  ends.get('b1')?.()
+  await new Promise(setImmediate)
+  assert.deepEqual(begun.slice(22), ['b2'])
+  for (const end of ends.values()) end()
+  consumer.pause()
+})

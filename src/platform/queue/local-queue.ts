@@ -16,10 +16,15 @@ interface LocalConsumer {
   idle: (() => void)[]
 }
 
+/** Of so many places there is one more, for tenants of whom nothing is being done: a flood of others does not make them wait. */
+const PLACES_PER_SPARE = 10
+
 const makePartition = ({ clock, onError }: LocalQueueOptions) => {
   const waiting = makeFairList()
   const delayed = new Map<string, () => void>()
   const active = new Set<string>()
+  /** How many jobs of each tenant are being handled. */
+  const busy = new Map<string, number>()
   const consumers: LocalConsumer[] = []
 
   const leave = (consumer: LocalConsumer): void => {
@@ -31,24 +36,31 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
   const run = async (consumer: LocalConsumer, job: Job): Promise<void> => {
     consumer.active++
     active.add(job.id)
+    busy.set(job.tenantId, (busy.get(job.tenantId) ?? 0) + 1)
     try {
       await consumer.options.handle(job)
     } catch (error) {
       onError(error, job)
     } finally {
       active.delete(job.id)
+      const others = (busy.get(job.tenantId) ?? 1) - 1
+      if (others > 0) busy.set(job.tenantId, others)
+      else busy.delete(job.tenantId)
       leave(consumer)
     }
   }
 
-  const free = (): LocalConsumer | undefined =>
-    consumers.find((consumer) => !consumer.paused && consumer.active < consumer.options.concurrency)
+  const sparesOf = (consumer: LocalConsumer): number => Math.floor(consumer.options.concurrency / PLACES_PER_SPARE)
+  const free = (withSpares: boolean): LocalConsumer | undefined =>
+    consumers.find((one) => !one.paused && one.active < one.options.concurrency + (withSpares ? sparesOf(one) : 0))
 
   const pump = (): void => {
     while (waiting.size > 0) {
-      const consumer = free()
-      if (!consumer) return
-      void run(consumer, waiting.shift() as Job)
+      const consumer = free(false)
+      const spare = consumer ?? free(true)
+      const job = consumer ? waiting.shift() : spare && waiting.shiftOf((tenantId) => !busy.has(tenantId))
+      if (!spare || !job) return
+      void run(spare, job)
     }
   }
 
