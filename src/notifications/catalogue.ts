@@ -24,7 +24,7 @@ const ofSchedule = (severity: Severity, tells: string, ...data: string[]): Event
   type(severity, tells, 'scheduleId', 'schedule', ...data)
 
 export const CATALOGUE = {
-  'run.created': type('info', 'A run was asked for.', 'target', 'version', 'kind', 'by?'),
+  'run.created': type('info', 'A run was asked for.', 'target', 'version', 'kind', 'by?', 'traceId?'),
   'run.started': type('debug', 'A run began.', 'target', 'version'),
   'run.waiting': type('debug', 'A run waits for a timer, a signal, a task or another run.', 'for'),
   'run.resumed': type('debug', 'A run was rebuilt from its journal.', 'position'),
@@ -80,11 +80,11 @@ export const CATALOGUE = {
   'signal.received': type('info', 'A run took up the signal that it waited for.', 'signal'),
   'signal.timed_out': type('warning', 'No signal came in time.', 'signal'),
 
-  'task.scheduled': ofTask('debug', 'A task has a later time.', 'runAtMs'),
-  'task.queued': ofTask('debug', 'A task waits for an executor.'),
-  'task.started': ofTask('debug', 'An attempt began.', 'attempt'),
+  'task.scheduled': ofTask('debug', 'A task has a later time.', 'runAtMs', 'traceId?'),
+  'task.queued': ofTask('debug', 'A task waits for an executor.', 'traceId?'),
+  'task.started': ofTask('debug', 'An attempt began.', 'attempt', 'traceId?'),
   'task.progress': ofTask('debug', 'An attempt told how far it is.', 'progress'),
-  'task.waiting': ofTask('debug', 'A task waits for the answer with its token.', 'attempt'),
+  'task.waiting': ofTask('debug', 'A task waits for the answer with its token.', 'attempt?', 'traceId?'),
   'task.completed': ofTask('debug', 'A task is done.', 'attempt', 'durationMs'),
   'task.retrying': ofTask(
     'warning',

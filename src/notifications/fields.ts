@@ -91,6 +91,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   templateId: text('Id of a template.', ID),
   text: text('A line for people.', 'a test of the channel "ops"'),
   timer: text('Name of a sleep.', 'sleep'),
+  traceId: text('The W3C trace of the request that asked for it.', '4bf92f3577b34da6a3ce929d0e0e4736'),
   types: texts('Event types.', 'run.failed'),
   untilMs: whole('The end of it, in milliseconds since the epoch.', AT_MS),
   used: whole('How much was used.', 50_210),

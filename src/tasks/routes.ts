@@ -6,6 +6,7 @@ import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, streamEvents } from '../platform/http/event-stream.ts'
 import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
+import { givenTraceId } from '../platform/http/trace-context.ts'
 import { durationSchema, idSchema, jsonSchema, priorityOf, prioritySchema, timeSchema } from '../platform/http/views.ts'
 import { addDeadLetters } from './dead-letter-routes.ts'
 import type { TaskService } from './service.ts'
@@ -152,6 +153,7 @@ export const makeTaskRoutes =
           retry: body.retry,
           idempotencyKey: body.idempotencyKey,
           limitKey: body.limitKey,
+          traceId: givenTraceId(request.trace),
         })
         return reply.code(isNew ? 201 : 200).send(taskView(task))
       },

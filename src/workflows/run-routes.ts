@@ -6,6 +6,7 @@ import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, filterOf, streamEvents } from '../platform/http/event-stream.ts'
 import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
+import { givenTraceId } from '../platform/http/trace-context.ts'
 import {
   durationSchema,
   errorSchema,
@@ -251,6 +252,7 @@ export const makeRunRoutes =
           timeoutMs: body.timeout === undefined ? undefined : parseDuration(body.timeout),
           idempotencyKey: body.idempotencyKey,
           by: `${principal.kind}:${principal.keyId}`,
+          traceId: givenTraceId(request.trace),
         })
         const answer = query.wait && !isFinal(run.status) ? await engine.wait(run.tenantId, run.id, query.wait) : run
         return reply.code(isNew ? 201 : 200).send(runView(answer))

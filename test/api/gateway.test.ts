@@ -62,6 +62,26 @@ test('runs and what they write are counted, and a schedule is held by the quota,
   assert.equal((await call('GET', '/v1/limits')).body.today.runs, 1)
 })
 
+test('a run and a task tell in their first event of the trace that asked for them', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const make = async (path: string, body: object, headers: Record<string, string>) => {
+    const authorization = `Bearer ${app.app.key}`
+    const all = { authorization, 'content-type': 'application/json', ...headers }
+    const answer = await fetch(`${app.app.url}${path}`, { method: 'POST', headers: all, body: JSON.stringify(body) })
+    const { id } = (await answer.json()) as { id: string }
+    const [first] = (await app.call('GET', `${path}/${id}/events`)).body.items
+    return [first.type.replace(/^task[.](queued|started)$/, 'task.made'), first.data.traceId]
+  }
+  const definition = { StartAt: 'A', States: { A: { Type: 'Task', Resource: 'signal:go', End: true } } }
+  await app.call('POST', '/v1/workflows', { name: 'traced', definition })
+  const traced = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+  const noop = { kind: 'skill:core/noop' }
+  assert.deepEqual(await make('/v1/runs', { workflow: 'traced' }, traced), ['run.created', traceId])
+  assert.deepEqual(await make('/v1/tasks', noop, traced), ['task.made', traceId])
+  assert.deepEqual(await make('/v1/tasks', { ...noop, delay: '1 hour' }, traced), ['task.scheduled', traceId])
+  assert.deepEqual(await make('/v1/tasks', noop, {}), ['task.made', undefined])
+})
+
 test('a key that is made with an idempotency key is given again, the same', async () => {
   const send = () =>
     fetch(`${app.app.url}/v1/keys`, {

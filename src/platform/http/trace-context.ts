@@ -62,6 +62,10 @@ export const traceOf = (headers: TraceHeaders, makeId: MakeId): Trace => {
   return { ...parent, spanId: spanIdFrom(makeId()), state: state && state.length <= LONGEST_STATE ? state : undefined }
 }
 
+/** The trace that the caller told of; one that began here leads nowhere. */
+export const givenTraceId = ({ traceId, parentId }: Trace): string | undefined =>
+  parentId === null ? undefined : traceId
+
 interface Held {
   trace: Trace | undefined
 }
