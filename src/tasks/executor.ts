@@ -15,6 +15,7 @@ import { taskErrors } from './errors.ts'
 import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
 import { guardTask, setProgress } from './rows.ts'
+import { makeStrayWatch } from './strays.ts'
 import type { DeadLetter, HandlerSource, Task } from './types.ts'
 
 /** The partitions whose jobs are tasks. */
@@ -76,6 +77,8 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const holders = new Map<string, string>()
   const claims = makeClaims(options)
   const settling = new Set<Promise<void>>()
+  /** Tasks whose attempt is over and whose end is not in the database yet. */
+  const ending = new Set<string>()
   const consumers = new Map<Partition, Consumer>()
   const ends: (() => void)[] = []
   const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
@@ -131,9 +134,12 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const settle = (task: Task, outcome: Outcome): Promise<void> => {
+    const over = (): void => void ending.delete(task.id)
+    const commit = (): Promise<void> => commitResult(task, outcome).finally(over)
+    ending.add(task.id)
     // It may have been the run that was stale: the task's own guard decides.
-    const failed = (): void => track(commitResult(task, outcome))
-    return offerToRun(task, outcome, { failed }) ? Promise.resolve() : commitResult(task, outcome)
+    const failed = (): void => track(commit())
+    return offerToRun(task, outcome, { committed: over, failed }) ? Promise.resolve() : commit()
   }
 
   const settleDurably = (task: Task, outcome: Outcome): Promise<void> => {
@@ -204,6 +210,18 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     }
   }
 
+  const strays = makeStrayWatch<Task>({
+    clock,
+    held: () => options.tasks.heldBy([options.workerId]),
+    isKnown: (id) => active.has(id) || ending.has(id),
+    async giveUp(task) {
+      log.warn({ taskId: task.id }, 'a task was taken by a commit that nobody answered; it is made again')
+      const error = taskErrors.task_interrupted('the database took the task for this process, and its answer was lost')
+      await commitResult(task, lost(task, { code: error.code, message: error.message }, tools()))
+    },
+    onError: (error) => log.error({ err: error }, 'the look at tasks held here failed'),
+  })
+
   return {
     remember: claims.remember,
     reserve: (partition) => consumers.get(partition)?.reserve(),
@@ -226,6 +244,8 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         consumers.set(partition, queue.consume({ partition, concurrency, handle }))
         ends.push(options.admissionOf(partition).serve(concurrency))
       }
+      strays.start()
+      ends.push(strays.stop)
     },
     async stop(graceMs) {
       for (const end of ends.splice(0)) end()

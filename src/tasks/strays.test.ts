@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeFakeClock } from '../platform/clock.ts'
+import { makeStrayWatch } from './strays.ts'
+
+const setUp = () => {
+  const clock = makeFakeClock()
+  const held = new Map<string, { id: string; fence: number }>()
+  const known = new Set<string>()
+  const givenUp: string[] = []
+  const state = { isAway: false }
+  const watch = makeStrayWatch({
+    clock,
+    async held() {
+      if (state.isAway) throw new Error('the database is away')
+      return [...held.values()]
+    },
+    isKnown: (id) => known.has(id),
+    async giveUp({ id, fence }) {
+      givenUp.push(`${id}:${fence}`)
+      held.delete(id)
+    },
+    onError: () => {},
+  })
+  watch.start()
+  const looks = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      clock.advance(5000)
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  return { held, known, givenUp, looks, watch, state }
+}
+
+test('a task that is held and not done at two looks is given up, once', async () => {
+  const { held, givenUp, looks } = setUp()
+  held.set('a', { id: 'a', fence: 1 })
+  await looks(1)
+  assert.deepEqual(givenUp, [], 'it may just have been taken')
+  await looks(3)
+  assert.deepEqual(givenUp, ['a:1'])
+})
+
+test('a task under way is left alone, and so is one that was taken anew between two looks', async () => {
+  const { held, known, givenUp, looks } = setUp()
+  held.set('a', { id: 'a', fence: 1 })
+  known.add('a')
+  held.set('b', { id: 'b', fence: 1 })
+  await looks(1)
+  held.set('b', { id: 'b', fence: 3 })
+  await looks(1)
+  assert.deepEqual(givenUp, [])
+})
+
+test('the watch outlasts an outage of the database, and ends', async () => {
+  const { held, givenUp, looks, watch, state } = setUp()
+  held.set('a', { id: 'a', fence: 1 })
+  state.isAway = true
+  await looks(3)
+  state.isAway = false
+  await looks(1)
+  assert.deepEqual(givenUp, [])
+  watch.stop()
+  await looks(3)
+  assert.deepEqual(givenUp, [])
+})
