@@ -18,7 +18,7 @@ export const functionSkill = (note: string) => ({
 })
 
 export const until = async <T>(look: () => Promise<T | undefined>, what: string): Promise<T> => {
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < 6000; i++) {
     const found = await look()
     if (found !== undefined) return found
     await sleep(10)
