@@ -12,7 +12,7 @@ const LEASE_MS = 3000
 /** A keeper over rows in memory, whose database can be away. */
 const startKeeper = () => {
   const clock = makeFakeClock()
-  const state = { isAway: false, taken: [] as string[], errors: 0, left: 0, gone: [] as string[] }
+  const state = { isAway: false, taken: [] as string[], errors: 0, left: 0, gone: [] as string[], renewals: 0 }
   const heard: BusListener[] = []
   const told: string[] = []
   const bus: Bus = {
@@ -30,6 +30,7 @@ const startKeeper = () => {
     leave: async () => void state.left++,
     async renew() {
       if (state.isAway) throw new Error('connection refused')
+      state.renewals++
       return true
     },
     isDead: async () => false,
@@ -110,4 +111,24 @@ test('a process that leaves says so, and is taken over at once by whoever has th
   await keeper.stop()
   assert.equal(state.left, 1)
   assert.deepEqual(told, ['workers:left'])
+})
+
+test('a renewal that failed is tried again much sooner than the next one is due', async () => {
+  const { state, pass } = startKeeper()
+  state.isAway = true
+  await pass(LEASE_MS / 3)
+  assert.equal(state.errors, 1)
+  state.isAway = false
+  await pass(LEASE_MS / 10)
+  assert.equal(state.renewals, 1)
+})
+
+test('word of one process that left does not end the patience with the others', async () => {
+  const { state, keeper, pass, hear } = startKeeper()
+  await keeper.takeOver.start()
+  state.isAway = true
+  await pass(2 * LEASE_MS)
+  hear('gone')
+  await pass(100)
+  assert.deepEqual(state.taken, ['gone'])
 })

@@ -28,6 +28,8 @@ export interface LeaseKeeper {
 
 /** How often a lease is renewed and others are looked at, within the time of one lease. */
 const LOOKS_PER_LEASE = 3
+/** The same after a failure. */
+const TRIES_PER_LEASE = 15
 /** How often those who ended without a word are looked for: much sooner than a lease runs out. */
 const GONE_EVERY_MS = 1000
 const LEFT = 'workers:left'
@@ -45,7 +47,8 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   const isPatient = (): boolean => isLate() || clock.now() < patientUntilMs
 
   const takeOverDead = async (gone: readonly string[] = []): Promise<void> => {
-    const dead = [...new Set([...gone, ...(await workers.dead())])]
+    const late = isPatient() ? [] : await workers.dead()
+    const dead = [...new Set([...gone, ...late])]
     if (dead.length === 0) return
     await takeOver(dead)
     await workers.forget(dead)
@@ -79,15 +82,18 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
         return
       }
       renewedMs = clock.now()
-      if (takesOver && !isPatient()) await takeOverDead()
     } catch (error) {
       onError(error)
+      // A short outage must not cost a third of the lease.
+      arm(leaseMs / TRIES_PER_LEASE)
+      return
     }
     arm()
+    if (takesOver) await takeOverDead().catch(onError)
   }
 
-  const arm = (): void => {
-    if (!isStopped && !workers.isAlone) disarm = clock.after(leaseMs / LOOKS_PER_LEASE, () => void look())
+  const arm = (afterMs = leaseMs / LOOKS_PER_LEASE): void => {
+    if (!isStopped && !workers.isAlone) disarm = clock.after(afterMs, () => void look())
   }
 
   return {
@@ -103,7 +109,7 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
       async start() {
         takesOver = true
         watchGone()
-        if (!isPatient()) await takeOverDead()
+        await takeOverDead()
       },
       stop() {
         takesOver = false
