@@ -24,7 +24,7 @@ import type { HttpServer } from './platform/http/server.ts'
 import { makeIdGenerator } from './platform/ids.ts'
 import { makeUsageMeter } from './platform/limits/usage.ts'
 import { makeLog } from './platform/log.ts'
-import { type Part, partsOf } from './roles.ts'
+import { type Part, partitionsOf, partsOf } from './roles.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -55,9 +55,10 @@ export interface App {
 const makeParts = ({ config }: Foundation, services: Services, duties: Duties) => {
   const { engine, tasks, schedules, notifications } = services
   const grace = config.SHUTDOWN_GRACE_MS
+  const partitions = partitionsOf(config.AIDOS_ROLES)
   const parts: Record<Part, { start(): unknown; stop(): unknown }> = {
-    executor: { start: () => tasks.startExecutor(), stop: () => tasks.stop(grace) },
-    runs: { start: () => engine.start(), stop: () => engine.stop(grace) },
+    executor: { start: () => tasks.startExecutor(partitions), stop: () => tasks.stop(grace) },
+    runs: { start: () => engine.start(partitions), stop: () => engine.stop(grace) },
     timers: duties,
     notifier: notifications,
     schedules,

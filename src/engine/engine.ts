@@ -1,4 +1,5 @@
 /** The durable engine: which runs live here, how they are born, woken, told and let go. */
+import { LRUCache } from 'lru-cache'
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -9,7 +10,7 @@ import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
-import type { Consumer, Job, Priority, Queue } from '../platform/queue/queue.ts'
+import type { Consumer, Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
 import { checkMayChange, keyWithin, type Owner } from '../platform/scope.ts'
@@ -77,8 +78,8 @@ export interface Engine {
   programLoaded(kind: RunKind, target: string): Promise<void>
   /** Takes the runs at work from processes that are dead. Rejects when one could not be taken: they are to be asked for again. */
   takeOver(workerIds: readonly string[]): Promise<void>
-  /** Takes runs and carries them. */
-  start(): Promise<void>
+  /** Takes runs of those partitions, and carries them. */
+  start(partitions?: readonly Partition[]): Promise<void>
   /** Wakes runs that fall due and are held by nobody, and keeps the queue filled. For one process at a time. */
   readonly sweeper: Pick<Sweeper, 'start' | 'stop'>
   /** Lets steps under way finish for at most `graceMs`. */
@@ -121,7 +122,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
     onError: (error, partition) => report('the backlog of runs could not be queued', error, { partition }),
   })
   bus.onGap(admissions.doubt)
-  const offer = (run: Run): void => admissions.offer(jobOf(run))
+  /** `isAsked`: somebody here may wait for its end. */
+  const offer = (run: Run, isAsked = false): void =>
+    admissions.offer(isAsked && bus.isShared ? { ...jobOf(run), replyTo: workerId } : jobOf(run))
+  /** Who is to hear of the end of a run that was handed to this process. */
+  const askers = new LRUCache<string, string>({ max: ASKERS_MAX })
+  /** Runs made here for others to carry: whoever does tells us of the end. */
+  const handedOn = new LRUCache<string, true>({ max: ASKERS_MAX })
 
   const keeper = makeRunKeeper({
     ...options,
@@ -131,6 +138,9 @@ export const makeEngine = (options: EngineOptions): Engine => {
     onEnded(run) {
       for (const tell of waiters.get(run.id) ?? []) tell(run)
       waiters.delete(run.id)
+      const asker = askers.get(run.id)
+      askers.delete(run.id)
+      if (asker !== undefined && asker !== workerId) bus.send(asker, ENDED, run.id)
     },
     onReleased(wakeAtMs) {
       if (wakeAtMs !== null) sweeper.soon(wakeAtMs)
@@ -222,7 +232,11 @@ export const makeEngine = (options: EngineOptions): Engine => {
       if (!winner) throw error
       return { run: same(winner, request), isNew: false }
     }
-    keeper.born(run)
+    if (run.status === 'running') keeper.born(run)
+    else {
+      handedOn.set(run.id, true)
+      offer(run, true)
+    }
     return { run, isNew: true }
   }
 
@@ -310,26 +324,48 @@ export const makeEngine = (options: EngineOptions): Engine => {
     offer(run)
   }
 
+  const isOver = ({ status }: Run): boolean => isFinal(status) || status === 'stopped'
+
+  /** Whoever was to tell of the end may have died. The returned function ends it. */
+  const lookAgain = (tenantId: string, runId: string, found: () => void): (() => void) => {
+    let disarm = (): void => {}
+    const arm = (): void => {
+      disarm = clock.after(LOOK_AGAIN_MS, () => {
+        find(tenantId, runId).then(
+          (run) => (isOver(run) ? found() : arm()),
+          () => arm(),
+        )
+      })
+    }
+    arm()
+    return () => disarm()
+  }
+
+  bus.on(ENDED, (runId) => {
+    for (const tell of waiters.get(runId as string) ?? []) tell(undefined)
+  })
+
   const wait = async (tenantId: string, runId: string, timeoutMs: number): Promise<Run> => {
     const { promise: ended, resolve: tell } = Promise.withResolvers<Run | undefined>()
     const listeners = waiters.get(runId) ?? new Set()
     waiters.set(runId, listeners.add(tell))
     const cancelTimer = clock.after(timeoutMs, () => tell(undefined))
     // It may end in another process.
-    const unsubscribe = bus.isShared
-      ? hub.subscribe({ runId }, ({ type }) => ENDS.has(type) && tell(undefined))
-      : undefined
+    const isTold = !bus.isShared || handedOn.has(runId)
+    const unsubscribe = isTold ? undefined : hub.subscribe({ runId }, ({ type }) => ENDS.has(type) && tell(undefined))
+    const disarmLooks = bus.isShared ? lookAgain(tenantId, runId, () => tell(undefined)) : undefined
     try {
-      await hub.settled()
+      if (!isTold) await hub.settled()
       if (!keeper.get(runId)) {
         const run = await find(tenantId, runId)
-        if (isFinal(run.status) || run.status === 'stopped') return run
+        if (isOver(run)) return run
       }
       const run = await ended
       return run?.tenantId === tenantId ? run : await find(tenantId, runId)
     } finally {
       cancelTimer()
       unsubscribe?.()
+      disarmLooks?.()
       listeners.delete(tell)
       if (listeners.size === 0 && waiters.get(runId) === listeners) waiters.delete(runId)
     }
@@ -399,10 +435,12 @@ export const makeEngine = (options: EngineOptions): Engine => {
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
       // A paused one stays queued in the database.
-      handle: (job) =>
-        (rules.isPaused(job.partition, job.tenantId) ? Promise.resolve() : keeper.activate(job.id)).finally(() =>
+      handle: (job) => {
+        if (job.replyTo !== undefined) askers.set(job.id, job.replyTo)
+        return (rules.isPaused(job.partition, job.tenantId) ? Promise.resolve() : keeper.activate(job.id)).finally(() =>
           admissions.of(PARTITION_OF[kind]).left(job),
-        ),
+        )
+      },
     })
 
   return {
@@ -429,8 +467,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
       }
     },
     takeOver,
-    async start() {
-      for (const kind of ['workflow', 'agent'] as const) {
+    async start(partitions = RUN_PARTITIONS) {
+      for (const kind of RUN_PARTITIONS.filter((name) => partitions.includes(name)).map((name) => KIND_OF[name])) {
         consumers.set(kind, consume(kind))
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
@@ -472,6 +510,11 @@ const ENDS: ReadonlySet<string> = new Set([
   'run.timed_out',
   'run.stopped',
 ])
+/** Runs whose end somebody elsewhere may wait for. */
+const ASKERS_MAX = 10_000
+const ENDED = 'run:ended'
+/** The end of a run that nobody told of is found so late at most. */
+const LOOK_AGAIN_MS = 2000
 const STRAY_EVERY_MS = 10_000
 /** A wake-up that was lost is found so late at most, besides the grace. */
 const SLOW_MS = 5000

@@ -220,6 +220,17 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     }
   }
 
+  /** As its claim has written it. */
+  const begun = (run: Run, nowMs: number): Run => ({
+    ...run,
+    status: 'running',
+    workerId,
+    fence: run.fence + 1,
+    waitingFor: null,
+    wakeAtMs: null,
+    startedAtMs: nowMs,
+  })
+
   const activate = async (runId: string): Promise<void> => {
     if (live.has(runId) || loading.has(runId) || isStopping) return
     loading.add(runId)
@@ -227,11 +238,14 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       const queued = await runs.byId(runId)
       if (queued?.status !== 'queued') return
       const guards = [fenceOf(queued)]
-      await db.commit({ guards, writes: [claimRun(queued, workerId, clock.now())] })
-      const { run, history } = await readHistory(runId)
+      const nowMs = clock.now()
+      await db.commit({ guards, writes: [claimRun(queued, workerId, nowMs)] })
+      // Never begun, and nothing was left for it: there is no history. What comes from now on is heard of.
+      const isFresh = queued.startedAtMs === null && queued.news === 0
+      const { run, history } = isFresh ? { run: begun(queued, nowMs), history: undefined } : await readHistory(runId)
       const program = await programs.load(run)
       if (!program) return stopRun(run)
-      begin(run, program, queued.startedAtMs === null && run.news === 0 ? undefined : history)
+      begin(run, program, history)
     } catch (error) {
       if (isStaleWrite(error)) return
       report('a run could not be started', error, runId)

@@ -59,7 +59,8 @@ export interface Executor {
   /** The same, but resolves when it is durable and rejects with `stale_write` when it was refused. */
   settleDurably(task: Task, outcome: Outcome): Promise<void>
   tools(): OutcomeTools
-  start(): void
+  /** Takes tasks of those partitions. */
+  start(partitions?: readonly Partition[]): void
   /** Lets attempts finish for at most `graceMs`; the rest is given back to the backlog. */
   stop(graceMs: number): Promise<void>
   readonly active: number
@@ -238,8 +239,8 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     settle,
     settleDurably,
     tools,
-    start() {
-      for (const partition of options.partitions) {
+    start(partitions = options.partitions) {
+      for (const partition of options.partitions.filter((name) => partitions.includes(name))) {
         const { concurrency } = options
         consumers.set(partition, queue.consume({ partition, concurrency, handle }))
         ends.push(options.admissionOf(partition).serve(concurrency))

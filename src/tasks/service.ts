@@ -388,7 +388,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
     activities,
     /** Takes the attempts of dead processes, to be made again. */
     takeOver,
-    startExecutor: () => executor.start(),
+    startExecutor: (partitions?: readonly Partition[]) => executor.start(partitions),
     /** Queues tasks that fall due and keeps the queue filled; ends those that waited too long. For one process at a time. */
     sweepers: {
       due: sweeper,

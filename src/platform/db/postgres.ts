@@ -21,6 +21,11 @@ export interface PostgresOptions {
 }
 
 const INT8 = 20
+/**
+ * Plans of named statements are made once per connection, often while a table is still empty, when reading all of it is cheapest; that
+ * is kept for hours. Every hot statement has its index: a scan of the whole table is only for what has none.
+ */
+const PLANNER_SETTINGS = 'SET enable_seqscan = off; SET jit = off'
 const makePool = (options: PostgresOptions): pg.Pool => {
   const pool = new pg.Pool({
     host: options.host,
@@ -46,7 +51,10 @@ const makePool = (options: PostgresOptions): pg.Pool => {
   })
   pool.on('error', options.onError)
   // While a connection is lent out the pool does not listen, and an error without a listener ends the process.
-  pool.on('connect', (client) => client.on('error', options.onError))
+  pool.on('connect', (client) => {
+    client.on('error', options.onError)
+    client.query(PLANNER_SETTINGS).catch(options.onError)
+  })
   return pool
 }
 
