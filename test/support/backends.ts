@@ -1,6 +1,6 @@
 /**
  * What the engine runs on, each fresh: SQLite with the queue in memory, PostgreSQL alone, PostgreSQL with Redis, with a Redis Cluster.
- * The suites of the engine and of tasks run on all of them, unchanged. The Cluster comes with `AIDOS_TEST_BACKENDS=all`.
+ * The suites of the engine and of tasks run on all of them, unchanged; `npm test` takes the first and the third, `npm run test:backends` all.
  */
 import { type Bus, makeLocalBus } from '../../src/platform/bus/bus.ts'
 import { makeRedisWire } from '../../src/platform/bus/redis-wire.ts'
@@ -46,10 +46,9 @@ const withRedis = (name: string, target: () => RedisTarget): Backend => ({
 
 export const BACKENDS: readonly Backend[] = [
   sqlite,
-  postgres,
   withRedis('PostgreSQL and Redis', testRedisTarget),
   ...(process.env.AIDOS_TEST_BACKENDS === 'all'
-    ? [withRedis('PostgreSQL and Redis Cluster', testRedisClusterTarget)]
+    ? [postgres, withRedis('PostgreSQL and Redis Cluster', testRedisClusterTarget)]
     : []),
 ]
 
