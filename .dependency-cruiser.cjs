@@ -122,7 +122,7 @@ module.exports = {
     forbid(
       'drivers-only-in-platform',
       'Everything else speaks to the ports of the platform, so that an adapter can be changed in one place.',
-      { pathNot: ['^src/platform/'] },
+      { pathNot: ['^src/platform/', '^cluster/'] },
       { path: packages(['pg', 'pg-[^/]+', 'better-sqlite3', 'sqlite', 'ioredis', 'bullmq', 'kysely-[^/]+']) },
     ),
     forbid(

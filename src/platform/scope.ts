@@ -14,7 +14,7 @@ export interface Scope {
 /** A bare tenant id stands for the whole tenant: for the house itself. Routes pass the principal. */
 export type Owner = string | Scope
 
-export const scopeErrors = defineErrors({
+const scopeErrors = defineErrors({
   /** The thing belongs to the whole tenant, and a key of one project cannot change it. */
   shared_read_only: { status: 403 },
 })

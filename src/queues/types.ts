@@ -30,7 +30,7 @@ export interface QueueRule extends RulePlace, RuleSettings {
   readonly updatedAtMs: number
 }
 
-export const NOT_PAUSED: Pauses = { byTenant: false, byOperator: false }
+const NOT_PAUSED: Pauses = { byTenant: false, byOperator: false }
 export const NO_SETTINGS: RuleSettings = { paused: NOT_PAUSED, concurrency: null, rate: null, weight: null }
 
 export const isPause = ({ byTenant, byOperator }: Pauses): boolean => byTenant || byOperator

@@ -123,4 +123,4 @@ export const makeRetention = (options: RetentionOptions) => {
   }
 }
 
-export type Retention = ReturnType<typeof makeRetention>
+type Retention = ReturnType<typeof makeRetention>

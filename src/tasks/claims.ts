@@ -2,14 +2,14 @@
  * Taking queued tasks for this process. What was made here a moment ago is known and claimed without being read; on PostgreSQL, where
  * many processes take, one statement claims all that came from the queue in the same moment.
  */
-import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isDeadlock, isStaleWrite } from '../platform/db/errors.ts'
 import { taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
-import { claimTask, guardTask, type TaskRow, toTask } from './rows.ts'
+import { type Claimed, claimAll } from './repository-claims.ts'
+import { claimTask, guardTask, toTask } from './rows.ts'
 import type { Task } from './types.ts'
 
 export interface Claims {
@@ -62,20 +62,6 @@ const makeSingleClaims = ({ db, clock, workerId, tasks }: ClaimsOptions): Claims
   }
 }
 
-type Claimed = TaskRow & { event_id: number }
-
-/** Takes those that are queued and tells of it, as one statement: no transaction around it, one round trip. */
-const claimAll = (ids: readonly string[], workerId: string, nowMs: number) => sql<Claimed>`
-  WITH claimed AS (
-    UPDATE tasks SET status = 'running', worker_id = ${workerId}, fence = fence + 1, attempt = attempt + 1, started_at = ${nowMs}::bigint
-    WHERE id = ANY(${ids}::text[]) AND status = 'queued' RETURNING *),
-  told AS (
-    INSERT INTO events (tenant_id, project_id, run_id, task_id, type, data, at)
-    SELECT tenant_id, project_id, run_id, id, 'task.started',
-      json_strip_nulls(json_build_object('kind', kind, 'step', step_key, 'attempt', attempt))::text, ${nowMs}::bigint
-    FROM claimed RETURNING id, task_id)
-  SELECT claimed.*, told.id AS event_id FROM claimed JOIN told ON told.task_id = claimed.id`
-
 interface Waiting {
   resolve(task: Task | undefined): void
   reject(error: unknown): void
@@ -87,7 +73,7 @@ const makeBatchClaims = ({ db, clock, workerId }: ClaimsOptions): Claims => {
 
   const claimRows = async (ids: readonly string[], tries = 1): Promise<Claimed[]> => {
     try {
-      return (await claimAll(ids, workerId, clock.now()).execute(db.primary)).rows
+      return await claimAll(db.primary, ids, workerId, clock.now())
     } catch (error) {
       if (!isDeadlock(error) || tries >= DEADLOCK_TRIES) throw error
       return claimRows(ids, tries + 1)

@@ -58,7 +58,7 @@ export const compileResults = (state: JsonObject, language: QueryLanguage): Open
   }
 }
 
-export const isSummary = (ended: readonly ChildOutcome[] | GroupSummary): ended is GroupSummary => 'written' in ended
+const isSummary = (ended: readonly ChildOutcome[] | GroupSummary): ended is GroupSummary => 'written' in ended
 
 export const countOf = (ended: readonly ChildOutcome[] | GroupSummary): { succeeded: number; failed: number } => {
   if (isSummary(ended)) return ended

@@ -60,8 +60,8 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
   const { queue, window, clock, partition, backlog, entrant, onError } = options
   let offered: Job[] = []
   let gone: string[] = []
-  let flushing: Promise<void> | undefined
-  let leaving: Promise<void> | undefined
+  let isFlushing = false
+  let isLeaving = false
   let refilling: Promise<void> | undefined
   let isAsked = false
   let again: { readonly atMs: number; disarm(): void } | undefined
@@ -124,7 +124,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
         refillIn(AFTER_FAILURE_MS)
       }
     }
-    flushing = undefined
+    isFlushing = false
   }
 
   const flushGone = async (): Promise<void> => {
@@ -138,7 +138,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
       })
       if (isAwaited) void refill()
     }
-    leaving = undefined
+    isLeaving = false
   }
 
   /** Fills the window from the backlog; resolves with whether all that can go on has. */
@@ -188,13 +188,17 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
 
   const left = ({ id }: Pick<Job, 'id'>): void => {
     gone.push(id)
-    leaving ??= flushGone()
+    if (isLeaving) return
+    isLeaving = true
+    void flushGone()
   }
 
   return {
     offer(job) {
       offered.push(job)
-      flushing ??= flush()
+      if (isFlushing) return
+      isFlushing = true
+      void flush()
     },
     left,
     refill,

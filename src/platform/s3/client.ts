@@ -6,7 +6,7 @@ import type { Outbound } from '../outbound/outbound.ts'
 import type { OutboundRequest, OutboundStream } from '../outbound/types.ts'
 import { encodeKey, encodeQuery, type SigningKeys, signRequest } from './sign.ts'
 
-export const s3Errors = defineErrors({
+const s3Errors = defineErrors({
   s3_not_found: { status: 404 },
   /** The object is no longer the one that was meant. */
   s3_changed: { status: 412 },
