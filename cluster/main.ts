@@ -85,10 +85,10 @@ Logs:    ${logs}
 In another terminal:
   export AIDOS_URL=${url} AIDOS_KEY=${key}
   npx aidos doctor
-  npx aidos tasks create core/echo …           see "npx aidos --help"
+  npx aidos tasks create skill:core/echo --input '{"text":"hello"}'
   curl -H "authorization: Bearer $AIDOS_KEY" ${url}/v1/runs
 
-Enter shows the processes, Ctrl-C stops all of them. Kill any of them, it comes back: kill -9 PID`
+Enter shows the processes, Ctrl-C stops all of them. A service that you kill comes back: kill -9 PID`
 
 const main = async (): Promise<void> => {
   const options = parse()
