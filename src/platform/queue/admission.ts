@@ -141,18 +141,23 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
     isLeaving = false
   }
 
-  /** Fills the window from the backlog; resolves with whether all that can go on has. */
+  /**
+   * Fills the window from the backlog, by no more than there is room for at the beginning: what becomes free meanwhile is for the next
+   * refill, or this one would never end under load. Resolves with whether all that can go on has.
+   */
   const fill = async (): Promise<boolean> => {
+    let room = await window.room(partition)
     for (let barren = 0; barren < BARREN_MAX; ) {
-      const room = Math.min(await window.room(partition), BATCH)
       if (room <= 0) return false
-      const { jobs, isAll, isTurnDone } = await backlog.read(room, await window.inside(partition))
+      const limit = Math.min(room, BATCH)
+      const { jobs, isAll, isTurnDone } = await backlog.read(limit, await window.inside(partition))
       const { count, isFull } = await enter(jobs, true)
       if (isFull && count === 0) return false
       if (isAll && !isFull) return true
       // Those that are at a limit come back when it has room.
       if (count === 0 && isTurnDone) return true
       barren = count === 0 ? barren + 1 : 0
+      room -= count
     }
     return true
   }

@@ -76,8 +76,8 @@ export const makePartitionAdmission = <P extends Partition>(
         isInDoubt ||= among === 'all'
         throw error
       })
-      await refill()
-      await Promise.all(partitions.map((partition) => queue.age(partition, AGED_AFTER_MS)))
+      // Beside each other: under load one refill follows the other.
+      await Promise.all([refill(), ...partitions.map((partition) => queue.age(partition, AGED_AFTER_MS))])
     },
   }
 }
