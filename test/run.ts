@@ -5,6 +5,7 @@
  *     npm test                          all of src and test
  *     npm test -- src/engine cron       those in a folder, or with the word in their path
  *     npm test -- --watch src/engine    flags go to "node --test"
+ *     npm test -- --slow                those named *.slow.test.ts, which take long and stand still most of it
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism, constants } from 'node:os'
@@ -18,11 +19,12 @@ const testTimeoutMs = 60_000
 const runTimeoutMs = 30 * 60_000
 
 const args = process.argv.slice(2)
-const flags = args.filter((arg) => arg.startsWith('-'))
+const isSlow = args.includes('--slow')
+const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--slow')
 const words = args.filter((arg) => !arg.startsWith('-'))
 
 const main = async (): Promise<number> => {
-  const { files, unknown } = findTests(root, words)
+  const { files, unknown } = findTests(root, words, isSlow)
   if (unknown.length > 0 || files.length === 0) {
     console.error(`no test file found${unknown.length > 0 ? ` for ${unknown.map((w) => `"${w}"`).join(', ')}` : ''}`)
     return 1

@@ -102,7 +102,7 @@ describe('routes of agents', () => {
     assert.match(await send400({ name: 'x', config: { ...config, budget: {} } }), /body\.config: .*budget/)
     assert.match(
       await send400({ name: 'x', config: { ...config, model: { apiKey: 'k' } } }),
-      /body\.config\.model: .*secrets/,
+      /body\.config\.model\.apiKey: .*\$secret/,
     )
     assert.match(await send400({ name: 'no spaces', config }), /body\.name/)
     assert.equal((await send('GET', '/x')).status, 404)

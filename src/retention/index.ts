@@ -1,2 +1,2 @@
 /** Retention: what the app may use. */
-export { makeRetention,   } from './service.ts'
+export { makeRetention } from './service.ts'

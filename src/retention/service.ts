@@ -122,5 +122,3 @@ export const makeRetention = (options: RetentionOptions) => {
     },
   }
 }
-
-type Retention = ReturnType<typeof makeRetention>

@@ -5,12 +5,18 @@ import path from 'node:path'
 /** What a whole run takes. The kill tests and the examples' own tests have commands of their own. */
 const everything = ['src/**/*.test.ts', 'test/**/*.test.ts']
 const elsewhere = ['test/kill/**']
+/** What takes long and is asked for by name, or by `--slow`. */
+const SLOW = '.slow.test.ts'
 
 /**
- * No word: every test. A word is a file (which may lie anywhere), a folder, a glob, or a part of a path. Answers with
+ * No word: every test but the slow ones; with `isSlow` these alone. A word is a file (which may lie anywhere), a folder, a glob, or a part of a path. Answers with
  * full paths, sorted, each once; a word that means nothing is named in `unknown`.
  */
-export const findTests = (root: string, words: readonly string[]): { files: string[]; unknown: string[] } => {
+export const findTests = (
+  root: string,
+  words: readonly string[],
+  isSlow = false,
+): { files: string[]; unknown: string[] } => {
   const glob = (patterns: string[], exclude: string[]): string[] =>
     globSync(patterns, { cwd: root, exclude }).map((file) => path.join(root, file))
   const all = glob(everything, elsewhere)
@@ -23,7 +29,8 @@ export const findTests = (root: string, words: readonly string[]): { files: stri
     return all.filter((file) => path.relative(root, file).includes(word))
   }
   const meanings = words.map((word) => ({ word, files: meaning(word) }))
-  const files = words.length === 0 ? all : meanings.flatMap((m) => m.files)
+  const usual = all.filter((file) => file.endsWith(SLOW) === isSlow)
+  const files = words.length === 0 ? usual : meanings.flatMap((m) => m.files)
   return {
     files: [...new Set(files)].sort(),
     unknown: meanings.filter((m) => m.files.length === 0).map((m) => m.word),

@@ -124,7 +124,7 @@ export const startProcess = async (
     const refusal = await launch(port)
     if (refusal === undefined) break
     // Between finding the port and listening on it another process may have taken it.
-    if (tries === 3 || !/bind|Address already in use/.test(refusal)) {
+    if (tries === 10 || !/bind|Address already in use/.test(refusal)) {
       await rm(folder, { recursive: true, force: true })
       throw new Error(
         `${refusal}\nWhat to do: install redis-server 7 or later (Debian, Ubuntu: "apt-get install redis-server").`,

@@ -184,7 +184,8 @@ export const makeValues = (
   }
 
   const integers = (schema: Schema): fc.Arbitrary<number> => {
-    const { minimum = -1e9, maximum = 2 ** 53 - 1 } = schema as { minimum?: number; maximum?: number }
+    const bounds = schema as { minimum?: number; maximum?: number }
+    const [minimum, maximum] = [Math.ceil(bounds.minimum ?? -1e9), Math.floor(bounds.maximum ?? 2 ** 53 - 1)]
     return fc.oneof(
       fc.integer({ min: minimum, max: Math.min(maximum, minimum + 50) }),
       fc.constantFrom(minimum, maximum),
