@@ -146,6 +146,8 @@ export class PlacedWorker extends Worker<JobData, void, string> {
       return job
     } catch (error) {
       this.lastFetchFailed = true
+      // The wake-up that led here is used up: without this BullMQ would wait for another, with the job lying there.
+      ;(this as unknown as { drained: boolean }).drained = false
       // BullMQ asks again at once after an answer that is an error.
       if (!this.closing) await delay(RETRY_MS)
       throw error
