@@ -6,6 +6,8 @@ import { EngineError, STATES } from './errors.ts'
 export interface RunLimits {
   /** Largest input, output, variable or task result, in bytes of its JSON text in UTF-8. */
   readonly payloadBytes: number
+  /** All variables that a branch has, with those of the scopes around it. */
+  readonly variablesBytes: number
   /** Transitions of one run, all branches together; what goes beyond it is taken for an endless loop. */
   readonly transitions: number
   /** Branches of an inline Map that run at once when `MaxConcurrency` does not say less. */
@@ -19,6 +21,7 @@ export interface RunLimits {
 
 export const defaultRunLimits: RunLimits = {
   payloadBytes: 262_144,
+  variablesBytes: 10_485_760,
   transitions: 1_000_000,
   inlineConcurrency: 40,
   distributedConcurrency: 1_000,

@@ -45,6 +45,7 @@ const visitState = async (run: RunState, state: State, scope: Scope, input: Json
     // All variables of one state together: names and what JSON puts between values are not counted.
     run.checkPayload(Object.values(assigned), 'Assign')
     scope.assign(assigned)
+    run.checkVariables(scope)
   }
   run.emit({
     type: `${state.type as Exclude<State['type'], 'Fail'>}StateExited`,

@@ -16,6 +16,8 @@ export interface RunState {
   /** Called before every state: counts it, lets other work go first once in a while, and stops an abandoned branch. */
   step(scope: Scope): Promise<void> | undefined
   checkPayload(value: Parameters<PayloadScale['bytes']>[0], what: string): void
+  /** All variables of a branch together. */
+  checkVariables(scope: Scope): void
 }
 
 /** Transitions between two pauses: some milliseconds of work. */
@@ -44,6 +46,9 @@ export const makeRunState = (options: { host: AslHost; limits: RunLimits; contex
     },
     checkPayload(value, what) {
       checkPayload(scale, limits.payloadBytes, value, what)
+    },
+    checkVariables(scope) {
+      checkPayload(scale, limits.variablesBytes, scope.values(), 'The stored variables')
     },
   }
 }

@@ -31,6 +31,18 @@ describe('run()', () => {
     assert.match(JSON.stringify(result), /while executing the state 'B' \(entered at the event id #4\)/)
   })
 
+  test('bounds what all variables of a branch take together, those of the scopes around it included', async () => {
+    const inner = { StartAt: 'C', States: { C: { Type: 'Pass', Assign: { c: 'x'.repeat(50) }, End: true } } }
+    const states: Record<string, JsonObject> = {
+      A: { Type: 'Pass', Assign: { a: 'x'.repeat(50) }, Next: 'B' },
+      B: { Type: 'Parallel', Branches: [inner], End: true },
+    }
+    // Twice 52 bytes, and what JSON puts around the two.
+    assert.equal((await runStates(states, {}, { limits: { variablesBytes: 107 } })).status, 'SUCCEEDED')
+    const result = await runStates(states, {}, { limits: { variablesBytes: 106 } })
+    assert.deepEqual([result.status, 'error' in result && result.error], ['FAILED', 'States.DataLimitExceeded'])
+  })
+
   test('ends as TIMED_OUT when the whole takes too long', async () => {
     const host = makeFakeHost(() => new Promise(() => undefined))
     const task = { A: { Type: 'Task', Resource: 'x', End: true } }

@@ -15,6 +15,8 @@ export interface Scope {
   /** The value of a variable, from the innermost scope that has it. */
   variable(name: string): Json | undefined
   assign(values: JsonObject): void
+  /** All values that a branch here sees or hides: its own variables and those of the scopes around it. */
+  values(): Json[]
   /** Names the next call that a state makes to the host; the same on replay. */
   nextKey(state: string, purpose?: string): string
 }
@@ -46,6 +48,7 @@ export const makeScope = ({ path, parent, signal, mapContext, execution }: Scope
       own ??= new Map()
       for (const name of Object.keys(values)) own.set(name, values[name]!)
     },
+    values: () => [...(own?.values() ?? []), ...(parent?.values() ?? [])],
     nextKey(state, purpose = '') {
       const name = purpose === '' ? keyPart(state) : `${keyPart(state)}:${purpose}`
       calls ??= new Map()
