@@ -2,9 +2,8 @@
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
-import type { Backlog } from '../platform/queue/admission.ts'
-import type { BacklogSource } from '../platform/queue/fair-backlog.ts'
-import type { Job, Partition } from '../platform/queue/queue.ts'
+import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
+import type { Partition } from '../platform/queue/queue.ts'
 import { ifVisible, type Owner, tenantOf, visibleTo } from '../platform/scope.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
 import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
@@ -85,61 +84,10 @@ export const makeRunRepository = (handle: Handle) => {
     },
 
     /** The runs of a kind that want an owner, as jobs of its partition. */
-    backlog(kind: RunKind, partition: Partition): BacklogSource & Pick<Backlog, 'look'> {
-      const queued = () =>
-        db
-          .selectFrom('runs')
-          .select(['id', 'tenant_id', 'priority'])
-          .where('status', '=', 'queued')
-          .where('kind', '=', kind)
-      const jobOf = (row: { id: string; tenant_id: string; priority: number }): Job => ({
-        ...{ id: row.id, partition, tenantId: row.tenant_id, priority: row.priority as Run['priority'] },
-      })
-      const nextTenant = compileOnce(handle, () =>
-        db
-          .selectFrom('runs')
-          .select('tenant_id')
-          .where('status', '=', 'queued')
-          .where('kind', '=', kind)
-          .where('priority', '=', VALUE as unknown as number)
-          .where('tenant_id', '>', VALUE)
-          .orderBy('tenant_id')
-          .limit(1),
-      )
-      return {
-        async tenants(priority, afterTenantId, limit) {
-          const found: string[] = []
-          // From one to the next by the index, however many runs each has.
-          for (let after = afterTenantId; found.length < limit; ) {
-            const [row] = await nextTenant('queued', kind, priority, after, 1)
-            if (!row) break
-            found.push(row.tenant_id)
-            after = row.tenant_id
-          }
-          return found
-        },
-        // Runs have no limit keys.
-        keys: async (_priority, _tenantId, afterKey) => (afterKey === undefined ? [''] : []),
-        async head(priority, tenantId, _key, limit) {
-          const query = queued().select('created_at').where('priority', '=', priority)
-          const rows = await query.where('tenant_id', '=', tenantId).orderBy('id').limit(limit).execute()
-          return rows.map((row) => ({ ...jobOf(row), sinceMs: row.created_at }))
-        },
-        async look(ids) {
-          const rows = await db
-            .selectFrom('runs')
-            .select(['id', 'tenant_id', 'priority', 'status'])
-            .where('id', 'in', ids)
-            .where('status', 'in', ['queued', 'running', 'waiting'])
-            .execute()
-          const isQueued = (row: { status: string }): boolean => row.status === 'queued'
-          return {
-            queued: rows.filter(isQueued).map(jobOf),
-            working: rows.filter((row) => row.status === 'running').map((row) => row.id),
-          }
-        },
-      }
-    },
+    backlog: (kind: RunKind, partition: Partition) =>
+      readBacklogRows(handle, {
+        ...{ table: 'runs', where: { column: 'kind', value: kind }, partition, since: 'created_at' },
+      }),
 
     async stoppedFor(kind: RunKind, target: string): Promise<Run[]> {
       const rows = await runs()

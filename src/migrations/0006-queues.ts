@@ -12,7 +12,6 @@ export const queues: Migration = {
 
     "ALTER TABLE tasks ADD COLUMN limit_key TEXT NOT NULL DEFAULT ''",
     // The backlog of a partition, by whose turn it is: tenants, and the limit keys of each.
-    'DROP INDEX idx_tasks_backlog',
     "CREATE INDEX idx_tasks_backlog ON tasks (partition_name, priority, tenant_id, limit_key, id) WHERE status = 'queued'",
 
     // `position` is the last letter that was started again: letters are taken from the newest to the oldest.

@@ -2,9 +2,9 @@
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
+import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
 import type { Partition } from '../platform/queue/queue.ts'
 import { type Owner, ownedBy, visibleTo } from '../platform/scope.ts'
-import { makeTaskBacklog } from './repository-backlog.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
 import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
 
@@ -75,7 +75,11 @@ export const makeTaskRepository = (handle: Handle) => {
     },
 
     /** The backlog of a partition. */
-    backlog: (partition: Partition) => makeTaskBacklog(handle, partition),
+    backlog: (partition: Partition) =>
+      readBacklogRows(handle, {
+        ...{ table: 'tasks', where: { column: 'partition_name', value: partition }, partition },
+        ...{ since: 'run_at', limitKey: 'limit_key' },
+      }),
 
     async due(nowMs: number, limit: number): Promise<Task[]> {
       const rows = await tasks()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
-import { makeTaskBacklog } from './repository-backlog.ts'
+import { makeTaskRepository } from './repository.ts'
 import { insertTask } from './rows.ts'
 import type { Task } from './types.ts'
 
@@ -24,7 +24,7 @@ for (const kind of DATABASES) {
         ),
       ),
     })
-    return makeTaskBacklog(db.primary, 'tasks')
+    return makeTaskRepository(db.primary).backlog('tasks')
   }
   const name = (title: string): string => `the backlog of tasks on ${kind.name}: ${title}`
 
