@@ -3,6 +3,8 @@ import { Cluster } from 'ioredis'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Wire } from './wire-bus.ts'
 
+const lifeOf = (channel: string): string => `${channel}:life`
+
 export const makeRedisWire = (redis: RedisConnection): Wire => {
   const subscriber = redis.duplicate('subscriber', 'aidos-bus')
   return {
@@ -20,6 +22,11 @@ export const makeRedisWire = (redis: RedisConnection): Wire => {
       const counts = await Promise.all(nodes.map((node) => node.call('PUBSUB', 'NUMSUB', ...channels)))
       return channels.map((_, i) => counts.reduce<number>((sum, of) => sum + Number((of as unknown[])[i * 2 + 1]), 0))
     },
+    async showLife(channel, forMs) {
+      await redis.client.set(lifeOf(channel), 1, 'PX', forMs)
+    },
+    showsLife: (channels) =>
+      Promise.all(channels.map(async (channel) => (await redis.client.exists(lifeOf(channel))) === 1)),
     onReconnect: (listener) => void redis.onReconnect(listener),
     async stop() {
       subscriber.disconnect()

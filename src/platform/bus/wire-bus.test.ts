@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { makeFakeClock } from '../clock.ts'
+import { type Clock, makeFakeClock } from '../clock.ts'
 import type { Event } from '../events/event.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { relayEvents } from '../events/relay.ts'
@@ -13,8 +13,9 @@ const settle = async (): Promise<void> => {
 }
 
 /** Brings texts to whoever hears the channel, unless it is cut. */
-const makeTestWires = () => {
+const makeTestWires = (clock: Clock) => {
   const ears = new Map<string, Set<(text: string) => void>>()
+  const lives = new Map<string, number>()
   let isCut = false
   const reconnects: (() => void)[] = []
   const wire = (heard: [string, (text: string) => void][] = []): Wire => ({
@@ -29,6 +30,8 @@ const makeTestWires = () => {
       }
     },
     listeners: async (channels) => channels.map((channel) => ears.get(channel)?.size ?? 0),
+    showLife: async (channel, forMs) => void lives.set(channel, clock.now() + forMs),
+    showsLife: async (channels) => channels.map((channel) => (lives.get(channel) ?? 0) > clock.now()),
     onReconnect: (listener) => void reconnects.push(listener),
     async stop() {
       for (const [channel, hear] of heard) ears.get(channel)?.delete(hear)
@@ -36,6 +39,10 @@ const makeTestWires = () => {
   })
   return {
     wire,
+    /** Nobody is found on that channel, as when its node of Redis is not known. */
+    hide(channel: string) {
+      ears.delete(channel)
+    },
     cut() {
       isCut = true
     },
@@ -48,7 +55,7 @@ const makeTestWires = () => {
 
 const makeBuses = async (ids: readonly string[]) => {
   const clock = makeFakeClock()
-  const wires = makeTestWires()
+  const wires = makeTestWires(clock)
   const errors: unknown[] = []
   const buses = ids.map((id) =>
     makeWireBus({ wire: wires.wire(), id, clock, prefix: 'test', onError: (error) => errors.push(error) }),
@@ -176,4 +183,22 @@ test('gone() names who ended without a word, not who was there a moment ago or w
   assert.deepEqual(await buses[0]!.gone(), ['b'])
   assert.deepEqual(left, ['b'])
   assert.deepEqual(await buses[0]!.gone(), [])
+})
+
+test('gone() does not name who shows life though nobody is found to hear its channel', async () => {
+  const { buses, clock, wires } = await makeBuses(['a', 'b'])
+  for (const bus of buses) await bus.start()
+  await settle()
+  clock.advance(5000)
+  await settle()
+  wires.hide('test:bus:b')
+  for (let i = 0; i < 3; i++) {
+    clock.advance(1000)
+    await settle()
+    assert.deepEqual(await buses[0]!.gone(), [])
+  }
+  await buses[1]!.stop()
+  clock.advance(2000)
+  await settle()
+  assert.deepEqual(await buses[0]!.gone(), ['b'])
 })

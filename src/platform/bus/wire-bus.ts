@@ -13,6 +13,10 @@ export interface Wire {
   subscribe(channels: readonly string[], hear: (text: string) => void): Promise<void>
   /** How many hear each of those channels. Rejects when that cannot be told for certain. */
   listeners(channels: readonly string[]): Promise<number[]>
+  /** Leaves a sign of life for a channel that others find for so long. */
+  showLife(channel: string, forMs: number): Promise<void>
+  /** For each of those channels whether it has a sign of life. Rejects when that cannot be told for certain. */
+  showsLife(channels: readonly string[]): Promise<boolean[]>
   /** Called when the wire is up again after an outage. */
   onReconnect(listener: () => void): void
   stop(): Promise<void>
@@ -26,6 +30,8 @@ export interface WireBusOptions {
   readonly prefix: string
   readonly onError: (error: unknown) => void
   readonly helloEveryMs?: number
+  /** How often a process leaves a sign of life. */
+  readonly lifeEveryMs?: number
   readonly askTimeoutMs?: number
 }
 
@@ -38,10 +44,13 @@ interface Parcel {
 const HELLO = 'hello'
 const ACK = 'ack'
 const HELLOS_MISSED = 3
+/** A sign of life is found until the next one is this late, in units of their distance. */
+const LIFE_LASTS = 2
 const QUIET_AFTER_GAP_MS = 5000
 
 export const makeWireBus = (options: WireBusOptions): Bus => {
-  const { wire, id, clock, prefix, onError, helloEveryMs = 5000, askTimeoutMs = 250 } = options
+  const { wire, id, clock, prefix, onError } = options
+  const { helloEveryMs = 5000, lifeEveryMs = 750, askTimeoutMs = 250 } = options
   const everyone = `${prefix}:bus`
   const channelOf = (to: string): string => `${prefix}:bus:${to}`
   const listeners = new Map<string, BusListener>()
@@ -57,6 +66,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   const asks = new Map<number, { open: Set<string>; done: () => void }>()
   let lastAsk = 0
   let disarmHello = (): void => {}
+  let disarmLife = (): void => {}
   let isStopped = false
 
   const gap = (): void => {
@@ -123,6 +133,12 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     disarmHello = clock.after(helloEveryMs, hello)
   }
 
+  const showLife = async (): Promise<void> => {
+    disarmLife = clock.after(lifeEveryMs, () => void showLife())
+    // Who cannot leave a sign is not taken for gone as long as somebody hears its channel.
+    await wire.showLife(channelOf(id), LIFE_LASTS * lifeEveryMs).catch(() => {})
+  }
+
   return {
     isShared: true,
     send: (to, topic, message) => put(channelOf(to), topic, message),
@@ -155,8 +171,12 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       // Twice in a row: a subscription may just be on its way from one connection to another.
       const both = [...now].filter((peer) => unheard.has(peer))
       unheard = now
-      for (const peer of both) left(peer)
-      return both
+      if (both.length === 0) return []
+      // A node that this process does not know of yet may have listeners that it cannot count.
+      const live = await wire.showsLife(both.map(channelOf))
+      const gone = both.filter((_, i) => !live[i])
+      for (const peer of gone) left(peer)
+      return gone
     },
     onLeft: (listener) => void leftListeners.push(listener),
     async start() {
@@ -167,10 +187,12 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
         gap()
       })
       hello()
+      await showLife()
     },
     async stop() {
       isStopped = true
       disarmHello()
+      disarmLife()
       for (const { done } of asks.values()) done()
       await wire.stop()
     },
