@@ -77,12 +77,14 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
       ...redrive,
       status: isOver ? 'completed' : 'running',
       position: letters.at(-1)?.id ?? position,
-      done: redrive.done + taken,
-      skipped: redrive.skipped + letters.length - taken,
       nextMs: Math.ceil(Math.max(redrive.nextMs + stepMs, nowMs)),
       finishedAtMs: isOver ? nowMs : null,
     }
-    await db.transaction((tx) => makeRedriveRepository(tx).advance(next))
+    await db.transaction(async (tx) => {
+      const written = makeRedriveRepository(tx)
+      await written.count(redrive.id, taken, letters.length - taken)
+      await written.advance(next, redrive)
+    })
   }
 
   const sweeper = makeSweeper({

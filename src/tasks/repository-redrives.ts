@@ -81,14 +81,22 @@ export const makeRedriveRepository = (handle: Handle) => {
       const query = running().select('next_at').where('next_at', '>', afterMs).orderBy('next_at').limit(1)
       return (await query.executeTakeFirst())?.next_at
     },
-    /** Writes how far it is, unless it was ended meanwhile. */
-    async advance(redrive: Redrive): Promise<void> {
-      const { status, position, done, skipped, nextMs, finishedAtMs } = redrive
+    /** Counts what a step did, always: a step may end after a cancellation, or beside one of another process. */
+    async count(id: string, done: number, skipped: number): Promise<void> {
       await db
         .updateTable('redrives')
-        .set({ status, position, done, skipped, next_at: nextMs, finished_at: finishedAtMs })
-        .where('id', '=', redrive.id)
+        .set(({ eb }) => ({ done: eb('done', '+', done), skipped: eb('skipped', '+', skipped) }))
+        .where('id', '=', id)
+        .execute()
+    },
+    /** Writes how far it is, unless it was ended or went on meanwhile. */
+    async advance({ id, status, position, nextMs, finishedAtMs }: Redrive, from: Redrive): Promise<void> {
+      await db
+        .updateTable('redrives')
+        .set({ status, position, next_at: nextMs, finished_at: finishedAtMs })
+        .where('id', '=', id)
         .where('status', '=', 'running')
+        .where('position', from.position === null ? 'is' : '=', from.position)
         .execute()
     },
     /** False: it has ended already. */

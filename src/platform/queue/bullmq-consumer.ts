@@ -69,6 +69,8 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     const worker = new PlacedWorker({
       ...{ name, prefix, shared, blocking: waiting, clock, places: shares[i]!, lockMs, handle },
     })
+    // A connection that was ended for good takes the worker with it, also when jobs of it never end.
+    waiting.once('end', () => worker.abandon())
     worker.on('error', onTrouble)
     worker.run().catch(onTrouble)
     return worker

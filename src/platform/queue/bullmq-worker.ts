@@ -122,7 +122,7 @@ export class PlacedWorker extends Worker<JobData, void, string> {
       (this as unknown as { mainLoopQueue?: { add(item: Promise<void>): void } }).mainLoopQueue?.add(Promise.resolve())
   }
 
-  /** For when `close()` waits in vain for Redis: nothing keeps the process alive any more. */
+  /** Without Redis for good, `close()` waits in vain: nothing keeps the process alive any more. */
   abandon(): void {
     void this.lockManager.close()
   }
