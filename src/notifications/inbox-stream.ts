@@ -1,8 +1,9 @@
-/** The inbox live, as server-sent events (WHATWG HTML, 9.2): new items, and what was read; resumes after `Last-Event-ID`. */
+/** The inbox live, as server-sent events: new items, and what was read; resumes after `Last-Event-ID`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Event } from '../platform/events/event.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
+import { lastEventId, openEventConnection } from '../platform/http/event-connection.ts'
 import { isOwnedBy, type Owner, tenantOf } from '../platform/scope.ts'
 import type { Inbox } from './inbox.ts'
 import type { InboxItem } from './types.ts'
@@ -19,47 +20,19 @@ export interface InboxStreamOptions {
 }
 
 const PAGE = 500
-const KEEP_ALIVE_MS = 15_000
 /** Held for a slow reader; beyond it the reader is cut off, and resumes from the log. */
 const HELD_BYTES = 4_194_304
 const HELD_EVENTS = 10_000
-
-/** Undefined when the reader has none: it is told of what happens from now on. */
-const lastEventId = (request: FastifyRequest): number | undefined => {
-  const given = Number(request.headers['last-event-id'] ?? (request.query as { after?: number }).after)
-  return Number.isSafeInteger(given) && given >= 0 ? given : undefined
-}
 
 export const streamInbox = async (request: FastifyRequest, reply: FastifyReply, options: InboxStreamOptions) => {
   const { log, hub, inbox, owner, wants, view } = options
   const tenantId = tenantOf(owner)
   const isOfInbox = (event: Event): boolean => event.type.startsWith('inbox.') && isOwnedBy(owner, event)
-  reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  })
+  // A reader that names no event is told of what happens from now on.
   let sentId = lastEventId(request)
-  let isOpen = true
   let isWriting = true
   const held: Event[] = []
-
-  const close = (): void => {
-    if (!isOpen) return
-    isOpen = false
-    unsubscribe()
-    clearInterval(keepAlive)
-    request.server.openStreams.delete(close)
-    raw.end()
-  }
-  const write = (text: string): void => {
-    if (!isOpen) return
-    raw.write(text)
-    if (raw.writableLength > HELD_BYTES) close()
-  }
+  const connection = openEventConnection(request, reply, { heldBytes: HELD_BYTES, closed: () => unsubscribe() })
 
   /** The id comes with the last frame of an event: a reader cut off in the middle is told of the rest. */
   const framesOf = async ({ id, type, data }: Event): Promise<string> => {
@@ -72,41 +45,33 @@ export const streamInbox = async (request: FastifyRequest, reply: FastifyReply, 
   }
 
   const send = async (event: Event): Promise<void> => {
-    if (!isOpen || !isOfInbox(event) || event.id <= (sentId ?? 0)) return
+    if (!connection.isOpen() || !isOfInbox(event) || event.id <= (sentId ?? 0)) return
     sentId = event.id
-    write(await framesOf(event))
+    connection.write(await framesOf(event))
   }
   const flush = async (): Promise<void> => {
-    for (let event = held.shift(); event && isOpen; event = held.shift()) await send(event)
+    for (let event = held.shift(); event && connection.isOpen(); event = held.shift()) await send(event)
     isWriting = false
-  }
-  const broke = (error: unknown): void => {
-    request.log.error({ err: error }, 'a stream of the inbox broke')
-    close()
   }
   const unsubscribe = hub.subscribe({ tenantId }, (event) => {
     if (!isOfInbox(event)) return
-    if (held.push(event) > HELD_EVENTS) close()
+    if (held.push(event) > HELD_EVENTS) connection.close()
     if (isWriting) return
     isWriting = true
-    flush().catch(broke)
+    flush().catch(connection.broke)
   })
-  const keepAlive = setInterval(() => write(': still here\n\n'), KEEP_ALIVE_MS)
-  keepAlive.unref()
-  raw.on('close', close)
-  request.server.openStreams.add(close)
-  write(': the inbox\n\n')
+  connection.write(': the inbox\n\n')
 
   try {
     // Another process may write to the log what it does not tell this one yet.
     await hub.settled()
-    for (let from = sentId; from !== undefined && isOpen; ) {
+    for (let from = sentId; from !== undefined && connection.isOpen(); ) {
       const events = await log.read({ tenantId, afterId: from, limit: PAGE })
       for (const event of events) await send(event)
       from = events.length < PAGE ? undefined : events.at(-1)?.id
     }
     await flush()
   } catch (error) {
-    broke(error)
+    connection.broke(error)
   }
 }

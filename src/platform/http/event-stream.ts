@@ -1,5 +1,4 @@
-/** Timelines over HTTP: as a list, and live as server-sent events (WHATWG HTML, 9.2) that resume after `Last-Event-ID`. */
-import type { OutgoingHttpHeaders } from 'node:http'
+/** Timelines over HTTP: as a list, and live as server-sent events that resume after `Last-Event-ID`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
@@ -7,6 +6,7 @@ import type { Event } from '../events/event.ts'
 import type { EventFilter, EventHub } from '../events/hub.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Scope } from '../scope.ts'
+import { lastEventId, openEventConnection } from './event-connection.ts'
 import { toTime } from './views.ts'
 
 export const eventSchema = z.object({
@@ -27,13 +27,6 @@ export const eventView = (event: Event) => ({
   data: event.data,
 })
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Ends of the streams under way: a server that closes ends them, and their readers resume elsewhere. */
-    openStreams: Set<() => void>
-  }
-}
-
 /** All that a caller sees of what happens. */
 export const filterOf = ({ tenantId, projectId }: Scope) => ({ tenantId, projectId })
 
@@ -48,17 +41,11 @@ export interface StreamOptions {
 }
 
 const PAGE = 500
-/** Events held for a slow reader; beyond it the reader is cut off and resumes from the log. */
-const HELD_MAX = 10_000
-const KEEP_ALIVE_MS = 15_000
+/** Held for a slow reader; beyond it the reader is cut off and resumes from the log. */
+const HELD_EVENTS = 10_000
+const HELD_BYTES = 10_000_000
 /** Events that are remembered as sent. */
 const RECENT_MAX = 2000
-
-const lastEventId = (request: FastifyRequest): number => {
-  const query = (request.query as { after?: number }).after
-  const given = Number(request.headers['last-event-id'] ?? query ?? 0)
-  return Number.isSafeInteger(given) && given > 0 ? given : 0
-}
 
 const frame = (event: Event): string =>
   `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(eventView(event))}\n\n`
@@ -71,59 +58,38 @@ export const streamEvents = async (
 ): Promise<void> => {
   const { log, hub, filter, isLast = () => false } = options
   const inRun = options.readRunId ? { runId: options.readRunId } : {}
-  reply.hijack()
-  const { raw } = reply
-  raw.writeHead(200, {
-    ...(reply.getHeaders() as OutgoingHttpHeaders),
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  })
-  let sentId = lastEventId(request)
+  let sentId = lastEventId(request) ?? 0
   let isReading = true
-  let isOpen = true
   const held: Event[] = []
   // Two processes may commit for one run in the same moment: an event of the one can come after a younger one of the other.
   const recent = new LRUCache<number, true>({ max: RECENT_MAX })
 
-  const close = (): void => {
-    if (!isOpen) return
-    isOpen = false
-    unsubscribe()
-    clearInterval(keepAlive)
-    request.server.openStreams.delete(close)
-    raw.end()
-  }
+  const connection = openEventConnection(request, reply, {
+    heldBytes: HELD_BYTES,
+    // What another process sent may have been lost on its way.
+    alive: () => {
+      if (!isReading) read().catch(connection.broke)
+    },
+    closed: () => unsubscribe(),
+  })
   const send = (event: Event): void => {
-    if (!isOpen || recent.has(event.id)) return
+    if (!connection.isOpen() || recent.has(event.id)) return
     recent.set(event.id, true)
     sentId = Math.max(sentId, event.id)
-    raw.write(frame(event))
-    if (isLast(event) || raw.writableLength > HELD_MAX * 1000) close()
+    connection.write(frame(event))
+    if (isLast(event)) connection.close()
   }
   const unsubscribe = hub.subscribe(filter, (event) => {
     if (!isReading) send(event)
-    else if (held.push(event) > HELD_MAX) close()
+    else if (held.push(event) > HELD_EVENTS) connection.close()
   })
   const read = async (): Promise<void> => {
     for (;;) {
       const events = await log.read({ ...filter, ...inRun, afterId: sentId, limit: PAGE })
       for (const event of events) send(event)
-      if (events.length < PAGE || !isOpen) break
+      if (events.length < PAGE || !connection.isOpen()) break
     }
   }
-  const broken = (error: unknown): void => {
-    request.log.error({ err: error }, 'an event stream broke')
-    close()
-  }
-  const keepAlive = setInterval(() => {
-    raw.write(': still here\n\n')
-    // What another process sent may have been lost on its way.
-    if (!isReading) read().catch(broken)
-  }, KEEP_ALIVE_MS)
-  keepAlive.unref()
-  raw.on('close', close)
-  request.server.openStreams.add(close)
 
   try {
     await hub.settled()
@@ -131,6 +97,6 @@ export const streamEvents = async (
     for (const event of held) send(event)
     isReading = false
   } catch (error) {
-    broken(error)
+    connection.broke(error)
   }
 }

@@ -1,0 +1,85 @@
+/** A connection of server-sent events (WHATWG HTML, 9.2): its head, its signs of life, and its one end. */
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Ends of the streams under way: a server that closes ends them, and their readers resume elsewhere. */
+    openStreams: Set<() => void>
+  }
+}
+
+const KEEP_ALIVE_MS = 15_000
+
+export interface EventConnectionOptions {
+  /** Held for a slow reader; beyond it the reader is cut off, and resumes from the log. */
+  readonly heldBytes: number
+  /** Told with every sign of life. */
+  readonly alive?: () => void
+  /** Told once, whoever ends it. */
+  readonly closed: () => void
+}
+
+export interface EventConnection {
+  isOpen(): boolean
+  /** Does nothing once it is closed. */
+  write(text: string): void
+  close(): void
+  /** Logs what went wrong, and closes. */
+  broke(error: unknown): void
+}
+
+/** Takes the reply over. */
+export const openEventConnection = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { heldBytes, alive, closed }: EventConnectionOptions,
+): EventConnection => {
+  const { openStreams } = request.server
+  reply.hijack()
+  const { raw } = reply
+  raw.writeHead(200, {
+    ...(reply.getHeaders() as OutgoingHttpHeaders),
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  })
+  let isOpen = true
+
+  const close = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    closed()
+    clearInterval(keepAlive)
+    openStreams.delete(close)
+    raw.end()
+  }
+  const write = (text: string): void => {
+    if (!isOpen) return
+    raw.write(text)
+    if (raw.writableLength > heldBytes) close()
+  }
+  const keepAlive = setInterval(() => {
+    write(': still here\n\n')
+    if (isOpen) alive?.()
+  }, KEEP_ALIVE_MS)
+  keepAlive.unref()
+  raw.on('close', close)
+  openStreams.add(close)
+
+  return {
+    isOpen: () => isOpen,
+    write,
+    close,
+    broke(error) {
+      request.log.error({ err: error }, 'an event stream broke')
+      close()
+    },
+  }
+}
+
+/** The last event that the reader has; undefined when it names none. */
+export const lastEventId = (request: FastifyRequest): number | undefined => {
+  const given = Number(request.headers['last-event-id'] ?? (request.query as { after?: number }).after)
+  return Number.isSafeInteger(given) && given >= 0 ? given : undefined
+}
