@@ -8,6 +8,7 @@ import type { Cluster } from '../../cluster/cluster.ts'
 import type { RedisKind } from '../../cluster/redis.ts'
 import { clusterTable } from '../../cluster/table.ts'
 import { showChecks } from '../kill/checks.ts'
+import { runProgram, say } from '../support/program.ts'
 import { type ChaosResult, runChaosTest } from './chaos-test.ts'
 import { type FaultKind, ROLE_FAULTS, SERVER_FAULTS } from './plan.ts'
 import { showRecovery } from './recovery.ts'
@@ -53,8 +54,6 @@ const hold = async (cluster: Cluster): Promise<void> => {
   await once(process, 'SIGINT')
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
 const main = async (): Promise<boolean> => {
   const { values } = parseArgs({
     options: {
@@ -99,12 +98,4 @@ const main = async (): Promise<boolean> => {
   }
 }
 
-main().then(
-  (isGood) => {
-    process.exitCode = isGood ? 0 : 1
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    process.exitCode = 1
-  },
-)
+runProgram(main)

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { runProgram, say, wholeNumber } from '../support/program.ts'
 import { showChecks } from './checks.ts'
 import { runKillTest } from './kill-test.ts'
 
@@ -17,12 +18,6 @@ and that nothing finished was done again.
   --keep      leaves the folder with the database and the file of effects
 `
 
-const count = (name: string, given: string): number => {
-  const value = Number(given)
-  if (Number.isInteger(value) && value >= 0) return value
-  throw new Error(`--${name} must be a whole number, was ${JSON.stringify(given)}`)
-}
-
 const main = async (): Promise<boolean> => {
   const { values } = parseArgs({
     options: {
@@ -33,14 +28,13 @@ const main = async (): Promise<boolean> => {
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  const say = (line: string): void => void process.stdout.write(`${line}\n`)
   if (values.help) {
     say(HELP.trimEnd())
     return true
   }
-  const seed = count('seed', values.seed)
-  const kills = count('kills', values.kills)
-  const steps = count('steps', values.steps)
+  const seed = wholeNumber('seed', values.seed)
+  const kills = wholeNumber('kills', values.kills)
+  const steps = wholeNumber('steps', values.steps)
   const folder = await mkdtemp(join(tmpdir(), 'aidos-kill-'))
   say(`seed ${seed}: ${kills} kills in a run of ${steps} steps`)
   try {
@@ -57,12 +51,4 @@ const main = async (): Promise<boolean> => {
   }
 }
 
-main().then(
-  (isGood) => {
-    process.exitCode = isGood ? 0 : 1
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    process.exitCode = 1
-  },
-)
+runProgram(main)

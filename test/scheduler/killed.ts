@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { showChecks } from '../kill/checks.ts'
+import { runProgram, say, wholeNumber } from '../support/program.ts'
 import { runKilledTest } from './killed-test.ts'
 
 const HELP = `Starts schedulers as processes of their own (with a gateway, a workflows process and an executor, PostgreSQL and Redis) on this machine,
@@ -21,8 +22,6 @@ kills one after the other while schedules fire, and proves at the end that every
 The status is 1 when something that must hold does not.
 `
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-
 const main = async (): Promise<boolean> => {
   const { values } = parseArgs({
     options: {
@@ -39,18 +38,22 @@ const main = async (): Promise<boolean> => {
     say(HELP.trimEnd())
     return true
   }
-  const number = (name: 'seconds' | 'schedulers' | 'every' | 'spare' | 'count', least: number): number => {
-    const value = Number(values[name])
-    if (Number.isInteger(value) && value >= least) return value
-    throw new Error(`--${name} must be a whole number from ${least}, was ${JSON.stringify(values[name])}`)
-  }
   const folder = await mkdtemp(join(tmpdir(), 'aidos-schedulers-'))
   let isGood = false
   try {
-    const everyMs = number('every', 0)
+    const everyMs = wholeNumber('every', values.every, 0)
     const { checks, summary } = await runKilledTest({
-      ...{ seconds: number('seconds', 1), schedulers: number('schedulers', 1), count: number('count', 1) },
-      ...{ killEveryMs: everyMs === 0 ? undefined : everyMs, spared: number('spare', 0), folder, say },
+      ...{
+        seconds: wholeNumber('seconds', values.seconds, 1),
+        schedulers: wholeNumber('schedulers', values.schedulers, 1),
+        count: wholeNumber('count', values.count, 1),
+      },
+      ...{
+        killEveryMs: everyMs === 0 ? undefined : everyMs,
+        spared: wholeNumber('spare', values.spare, 0),
+        folder,
+        say,
+      },
     })
     isGood = checks.every(({ problems }) => problems.length === 0)
     say(`\n${summary.join('\n')}\n\n${showChecks(checks)}`)
@@ -61,12 +64,4 @@ const main = async (): Promise<boolean> => {
   }
 }
 
-main().then(
-  (isGood) => {
-    process.exitCode = isGood ? 0 : 1
-  },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    process.exitCode = 1
-  },
-)
+runProgram(main)
