@@ -41,19 +41,15 @@ const main = async (): Promise<boolean> => {
   const folder = await mkdtemp(join(tmpdir(), 'aidos-schedulers-'))
   let isGood = false
   try {
-    const everyMs = wholeNumber('every', values.every, 0)
+    const everyMs = wholeNumber('every', values.every)
     const { checks, summary } = await runKilledTest({
-      ...{
-        seconds: wholeNumber('seconds', values.seconds, 1),
-        schedulers: wholeNumber('schedulers', values.schedulers, 1),
-        count: wholeNumber('count', values.count, 1),
-      },
-      ...{
-        killEveryMs: everyMs === 0 ? undefined : everyMs,
-        spared: wholeNumber('spare', values.spare, 0),
-        folder,
-        say,
-      },
+      seconds: wholeNumber('seconds', values.seconds, 1),
+      schedulers: wholeNumber('schedulers', values.schedulers, 1),
+      count: wholeNumber('count', values.count, 1),
+      killEveryMs: everyMs === 0 ? undefined : everyMs,
+      spared: wholeNumber('spare', values.spare),
+      folder,
+      say,
     })
     isGood = checks.every(({ problems }) => problems.length === 0)
     say(`\n${summary.join('\n')}\n\n${showChecks(checks)}`)
