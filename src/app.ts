@@ -16,6 +16,7 @@ import { makeLeaseKeeper } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
 import { systemClock } from './platform/clock.ts'
 import { migrate } from './platform/db/migrate.ts'
+import { makeOutageWatch } from './platform/db/outages.ts'
 import { type Duties, makeDuties } from './platform/duties.ts'
 import { AppError } from './platform/errors.ts'
 import { makeEventHub } from './platform/events/hub.ts'
@@ -161,6 +162,13 @@ export const startApp = async (options: AppOptions): Promise<App> => {
       let edition = 0
       stops.push(watchFolders(load, () => register(++edition).catch((error: unknown) => options.onLoadFailed?.(error))))
     }
+
+    const outages = makeOutageWatch({
+      ...{ db, clock: systemClock, tenantId: tenant.id },
+      onError: (error) => log.error({ err: error }, 'the watch over the database stumbled'),
+    })
+    outages.start()
+    stops.push(() => outages.stop())
 
     await workers.join()
     const leases = makeLeaseKeeper({

@@ -9,6 +9,7 @@ import { queues } from './0006-queues.ts'
 import { scheduler } from './0007-scheduler.ts'
 import { retention } from './0008-retention.ts'
 import { projects } from './0009-projects.ts'
+import { outages } from './0010-outages.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   scheduler,
   retention,
   projects,
+  outages,
 ]

@@ -175,6 +175,13 @@ export const CATALOGUE = {
     'taskId?',
   ),
 
+  'system.shard_down': type(
+    'error',
+    'A database was away and is back; told afterwards, for while it is away it takes no event.',
+    'shard',
+    'fromMs',
+    'untilMs',
+  ),
   'partition.paused': type('warning', 'The operator paused a queue of all tenants.', 'partition'),
   'partition.resumed': type('info', 'A queue of all tenants goes on.', 'partition'),
   'tenant.paused': type('warning', 'Work of the tenant does not begin for now.', 'partition?'),

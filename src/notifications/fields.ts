@@ -50,6 +50,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   failed: whole('How many failed.', 0),
   failures: whole('How many in a row.', 3),
   for: text('What it waits for: `signal:NAME`, `run:TARGET`, `timer` or `retry`.', 'signal:approved'),
+  fromMs: whole('The beginning of it, in milliseconds since the epoch.', AT_MS),
   itemIds: texts('Ids of inbox items.', ID),
   items: {
     type: 'array',
@@ -80,6 +81,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   scheduleId: text('Id of a schedule.', ID),
   scope: anything('Where it stands, within Parallel and Map states.', 'Each.0'),
   scopes: texts('What a key may do.', '*:read'),
+  shard: text('Name of a database; `main` is the primary.', 'main'),
   signal: text('Name of a signal.', 'approved'),
   skillId: text('Id of a skill.', ID),
   state: text('Name of a state.', 'Charge'),
