@@ -1,10 +1,9 @@
 /** Channels: made, changed, listed, removed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
-import type { Database, Handle } from '../platform/db/database.ts'
+import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
-import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Owner } from '../platform/scope.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
@@ -15,6 +14,7 @@ import { type ListFilter, makeNotificationRepository } from './repository.ts'
 import { makeTemplateRepository } from './repository-templates.ts'
 import { type Channel, type ChannelConfig, type ChannelSettings, type NewChannel, PLAIN_SETTINGS } from './types.ts'
 import { makeWebhookSecret } from './webhook.ts'
+import type { WriteRoute } from './write-route.ts'
 
 export interface ChannelOptions {
   readonly db: Database
@@ -23,8 +23,7 @@ export interface ChannelOptions {
   readonly box: SecretBox
   /** Whether the operator has set a mail server for channels that name none. */
   readonly hasMailServer: boolean
-  /** Told after a change that the outbox must know of. */
-  readonly changed: () => void
+  readonly write: WriteRoute
 }
 
 /** A channel with a secret that is shown this once; null for a kind that has none. */
@@ -37,7 +36,7 @@ export interface ChannelWithSecret {
 const MOST_SECRETS = 5
 
 export const makeChannels = (options: ChannelOptions) => {
-  const { db, clock, makeId, box, changed } = options
+  const { db, clock, makeId, box, write } = options
   const configs = makeChannelConfigs(options)
   const repository = makeNotificationRepository(db.primary)
 
@@ -50,16 +49,6 @@ export const makeChannels = (options: ChannelOptions) => {
     data: { channelId: channel.id, name: channel.name, kind: channel.config.kind, ...more },
     atMs: clock.now(),
   })
-
-  /** All writes go through here: the change, its event and the new edition for the outbox of every process. */
-  const write = async (event: NewEvent, work: (tx: Handle) => Promise<unknown>): Promise<void> => {
-    await db.transaction(async (tx) => {
-      await work(tx)
-      await makeNotificationRepository(tx).bumpRoutes()
-      await writeEvent(tx, event)
-    })
-    changed()
-  }
 
   const find = async (owner: Owner, id: string): Promise<Channel> => {
     const channel = await repository.channel(owner, id)

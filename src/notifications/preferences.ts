@@ -1,17 +1,17 @@
 /** How members want to be told: through which channel, when not, and whether all at once. */
 import type { Clock } from '../platform/clock.ts'
-import type { Database, Handle } from '../platform/db/database.ts'
-import { writeEvent } from '../platform/events/write.ts'
+import type { Database } from '../platform/db/database.ts'
+import type { NewEvent } from '../platform/events/event.ts'
 import { notificationErrors } from './errors.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makePreferenceRepository } from './repository-preferences.ts'
 import type { MemberPreferences, Preferences } from './types.ts'
+import type { WriteRoute } from './write-route.ts'
 
 export interface PreferenceOptions {
   readonly db: Database
   readonly clock: Clock
-  /** Told after a change that the outbox must know of. */
-  readonly changed: () => void
+  readonly write: WriteRoute
 }
 
 const checkTimeZone = (timeZone: string): void => {
@@ -24,18 +24,13 @@ const checkTimeZone = (timeZone: string): void => {
   }
 }
 
-export const makePreferences = ({ db, clock, changed }: PreferenceOptions) => {
+export const makePreferences = ({ db, clock, write }: PreferenceOptions) => {
   const repository = makePreferenceRepository(db.primary)
 
-  const write = async (tenantId: string, memberId: string, work: (tx: Handle) => Promise<unknown>): Promise<void> => {
-    await db.transaction(async (tx) => {
-      await work(tx)
-      await makeNotificationRepository(tx).bumpRoutes()
-      const what = { tenantId, projectId: null, runId: null, taskId: null, atMs: clock.now() }
-      await writeEvent(tx, { ...what, type: 'preferences.changed', data: { memberId } })
-    })
-    changed()
-  }
+  const changedOf = (tenantId: string, memberId: string): NewEvent => ({
+    ...{ tenantId, projectId: null, runId: null, taskId: null, atMs: clock.now() },
+    ...{ type: 'preferences.changed', data: { memberId } },
+  })
 
   const find = async (tenantId: string, memberId: string): Promise<MemberPreferences> => {
     const found = await repository.find(tenantId, memberId)
@@ -51,13 +46,13 @@ export const makePreferences = ({ db, clock, changed }: PreferenceOptions) => {
     if (channelId !== null && !(await makeNotificationRepository(db.primary).channel(tenantId, channelId)))
       throw notificationErrors.channel_not_found(`there is no channel ${channelId}`)
     const all: MemberPreferences = { ...preferences, tenantId, memberId, updatedAtMs: clock.now() }
-    await write(tenantId, memberId, (tx) => makePreferenceRepository(tx).set(all))
+    await write(changedOf(tenantId, memberId), (tx) => makePreferenceRepository(tx).set(all))
     return all
   }
 
   const remove = async (tenantId: string, memberId: string): Promise<void> => {
     await find(tenantId, memberId)
-    await write(tenantId, memberId, (tx) => makePreferenceRepository(tx).remove(tenantId, memberId))
+    await write(changedOf(tenantId, memberId), (tx) => makePreferenceRepository(tx).remove(tenantId, memberId))
   }
 
   return { find, set, remove }

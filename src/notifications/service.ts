@@ -33,6 +33,7 @@ import { makeSend } from './send.ts'
 import { makeSubscriptions } from './subscriptions.ts'
 import { makeTemplates } from './templates.ts'
 import type { Delivery, DeliveryAttempt, Message } from './types.ts'
+import { makeRouteWriter } from './write-route.ts'
 
 export interface NotificationServiceOptions {
   readonly db: Database
@@ -90,13 +91,13 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const dispatch = makeDispatch({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
   const outbox = makeOutbox({ ...options, routing, intake, dispatch })
 
-  const changed = (): void => outbox.wake()
+  const write = makeRouteWriter({ db, changed: () => outbox.wake() })
   const hasMailServer = options.mailServer !== undefined
   const channels = {
-    ...makeChannels({ db, clock, makeId, box, hasMailServer, changed }),
-    ...makeSubscriptions({ db, clock, makeId, liquids, changed }),
+    ...makeChannels({ db, clock, makeId, box, hasMailServer, write }),
+    ...makeSubscriptions({ db, clock, makeId, liquids, write }),
   }
-  const preferences = makePreferences({ db, clock, changed })
+  const preferences = makePreferences({ db, clock, write })
   const deliver = makeDeliver({
     ...{ db, clock, makeId, channels, templates, inbox, random },
     send: makeSend({ ...options, mailServer: options.mailServer, mailer, liquids, box, timeoutMs }),

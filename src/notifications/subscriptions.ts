@@ -1,24 +1,22 @@
 /** Subscriptions: made, listed, removed. */
 import type { Clock } from '../platform/clock.ts'
-import type { Database, Handle } from '../platform/db/database.ts'
+import type { Database } from '../platform/db/database.ts'
 import type { NewEvent } from '../platform/events/event.ts'
-import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
-import type { Owner } from '../platform/scope.ts'
-import { tenantOf } from '../platform/scope.ts'
+import { type Owner, tenantOf } from '../platform/scope.ts'
 import { CATALOGUE, covered, isPattern } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
 import { type ListFilter, makeNotificationRepository } from './repository.ts'
 import type { NewSubscription, Subscription } from './types.ts'
+import type { WriteRoute } from './write-route.ts'
 
 export interface SubscriptionOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
   readonly liquids: Liquids
-  /** Told after a change that the outbox must know of. */
-  readonly changed: () => void
+  readonly write: WriteRoute
 }
 
 const checkTypes = (types: readonly string[]): void => {
@@ -32,17 +30,8 @@ const checkTypes = (types: readonly string[]): void => {
   )
 }
 
-export const makeSubscriptions = ({ db, clock, makeId, liquids, changed }: SubscriptionOptions) => {
+export const makeSubscriptions = ({ db, clock, makeId, liquids, write }: SubscriptionOptions) => {
   const repository = makeNotificationRepository(db.primary)
-
-  const write = async (event: NewEvent, work: (tx: Handle) => Promise<unknown>): Promise<void> => {
-    await db.transaction(async (tx) => {
-      await work(tx)
-      await makeNotificationRepository(tx).bumpRoutes()
-      await writeEvent(tx, event)
-    })
-    changed()
-  }
 
   const findSubscription = async (owner: Owner, id: string): Promise<Subscription> => {
     const subscription = await repository.subscription(owner, id)
