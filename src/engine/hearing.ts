@@ -81,12 +81,13 @@ export const makeHearing = ({ runs, tasks, get, onTaken, onError }: HearingOptio
     ])
     living.forEach(({ live, news, cancelled }, i) => {
       const { id } = live.run
-      live.hearAll(news, {
+      const found = {
         tasks: ended.filter((task) => task.runId === id),
         children: children.filter((child) => child.parentRunId === id),
         signals: signals[i] ?? [],
         cancelled,
-      })
+      }
+      live.hear(news, found, true)
     })
   }
 

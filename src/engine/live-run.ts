@@ -10,19 +10,19 @@ import { makeContext } from './context.ts'
 import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, RunError, toErrorRecord } from './errors.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
-import { CANCEL, childNews, type News, signalNews, signalTimeoutNews, stepNews, taskNews, timerNews } from './news.ts'
+import { type News, signalTimeoutNews, stepNews, timerNews } from './news.ts'
+import { makeNewsInbox, type RunEar } from './news-inbox.ts'
 import type { Pending } from './pending.ts'
 import { makeSeededRandom } from './random.ts'
 import { makeValueOf, mismatch, type RunHistory, reconcile } from './replay.ts'
-import { finishRun, insertJournal, type SignalRow, stoppedBy } from './rows.ts'
+import { finishRun, insertJournal, stoppedBy } from './rows.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
-import type { FinishedTask, TaskResult } from './task-port.ts'
 import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
 import { commitThroughOutages, isStaleTask, stepsOnly } from './turn-commit.ts'
 import type { Run, WorkflowFunction } from './types.ts'
 
-export interface LiveRun {
+export interface LiveRun extends RunEar {
   readonly run: Run
   readonly isIdle: boolean
   /** When it next has something to do. */
@@ -31,31 +31,10 @@ export interface LiveRun {
   readonly seenNews: number
   /** Replays what is known and goes on. */
   start(): void
-  /** False when the run does not wait for that task (any more). */
-  taskFinished(task: FinishedTask): boolean
-  /** These three come from this very process, on a database that belongs to it: each is one piece of news. */
-  childEnded(child: Run): void
-  signalled(signal: SignalRow): void
-  cancelRequested(): void
-  /** Takes what was found of its `news`; false when there must be more than that. */
-  hear(news: number, found: Found): boolean
-  /** The same, when what was found is all there is. */
-  hearAll(news: number, found: Found): void
-  /** The tasks and children that it waits for. */
-  openRefs(): { readonly tasks: string[]; readonly children: string[] }
   /** Starts no further step; resolves when those under way are journaled. */
   quiesce(): Promise<void>
   /** Lets go of the run without a trace: timers off, steps aborted. */
   drop(): void
-}
-
-/** What others have left for a run, as the database has it. */
-export interface Found {
-  /** Those that have ended. */
-  readonly tasks: readonly TaskResult[]
-  readonly children: readonly Run[]
-  readonly signals: readonly SignalRow[]
-  readonly cancelled: boolean
 }
 
 /** A step that runs longer than this is told of in the timeline before it ends. */
@@ -73,17 +52,9 @@ export const makeLiveRun = (
 ): LiveRun => {
   const memory = makeRunMemory(run, history !== undefined, env.clock)
   const { pending, record } = memory
+  const inbox = makeNewsInbox({ memory, history, turn: () => turn(), hearAgain: () => env.hearAgain(run.id) })
   const root = new AbortController()
   const counts = new Map<string, number>()
-  const inbox: News[] = []
-  const signals: SignalRow[] = []
-  /** Tasks and children that ended while the journal was being replayed. */
-  const earlyTasks: FinishedTask[] = []
-  const earlyChildren: Run[] = []
-  /** It was to hear of news while the journal was being replayed. */
-  let wasToldEarly = false
-  const knownSignals = new Set(history?.signals.map((signal) => signal.id))
-  let isCancelHeard = run.cancelRequestedAtMs !== null
   let pausing = 0
   let turning = false
   let isIdle = false
@@ -179,16 +150,12 @@ export const makeLiveRun = (
     }
     const found = reconcile(known, pending)
     if (typeof found === 'string') return stop(found)
-    for (const { news, pending: waiting } of found.answers) offer(news, waiting)
-    signals.unshift(...found.signals)
+    for (const { news, pending: waiting } of found.answers) inbox.offer(news, waiting)
     // The waits that this journal led to are in the timeline already.
     if (memory.position > 0) for (const found of pending.waits) found.announced = true
     memory.replaying = false
     record('run.resumed', { position: memory.position })
-    for (const task of earlyTasks.splice(0)) if (!taskFinished(task)) task.failed(notWaitedFor(task))
-    for (const child of earlyChildren.splice(0)) offerChild(child)
-    if (run.cancelRequestedAtMs !== null && !memory.cancelled) inbox.push(CANCEL)
-    if (wasToldEarly) env.hearAgain(run.id)
+    inbox.replayed(found.signals)
   }
 
   /** The code and the journal disagree. */
@@ -207,92 +174,7 @@ export const makeLiveRun = (
     end({ ...run, ...state })
   }
 
-  // ---- news -------------------------------------------------------------------------------------------------------------------
-
-  const offer = (news: News, found: Pending): void => {
-    if (memory.over || found.answered) return
-    found.answered = true
-    inbox.push(news)
-  }
-
-  const notWaitedFor = (task: FinishedTask): Error => new Error(`the run does not wait for the task ${task.taskId}`)
-
-  const taskFinished = (task: FinishedTask): boolean => {
-    if (memory.over) return false
-    if (memory.replaying) {
-      earlyTasks.push(task)
-      return true
-    }
-    // Called off by this very turn, which has not planned its end yet: it ended by itself, and the turn writes that.
-    const found = pending.calledOffBy(task.taskId) ?? pending.get(task.stepKey)
-    if (found?.ref !== task.taskId || found.answered) return false
-    offer(taskNews(task.stepKey, task.taskId, task.outcome, task.value, task), found)
-    turn()
-    return true
-  }
-
-  const offerChild = (child: Run): void => {
-    const found = pending.get(child.parentKey as string)
-    if (found?.ref === child.id) offer(childNews(child), found)
-  }
-
-  /** Others have written the row: it has more news, and another moment to wake. */
-  const count = (): void => {
-    memory.seenNews++
-    memory.writtenWakeMs = undefined
-  }
-
-  /** Puts what is new to it into the inbox, and says how much that is. */
-  const takeFound = (found: Found): number => {
-    let fresh = 0
-    for (const { taskId, stepKey, outcome, value } of found.tasks) {
-      const waiting = pending.get(stepKey)
-      if (!outcome || waiting?.ref !== taskId || waiting.answered) continue
-      offer(taskNews(stepKey, taskId, outcome, value as Json), waiting)
-      fresh++
-    }
-    for (const child of found.children) {
-      const waiting = pending.get(child.parentKey as string)
-      if (child.finishedAtMs === null || waiting?.ref !== child.id || waiting.answered) continue
-      offer(childNews(child), waiting)
-      fresh++
-    }
-    for (const signal of found.signals) {
-      if (knownSignals.has(signal.id)) continue
-      knownSignals.add(signal.id)
-      signals.push(signal)
-      fresh++
-    }
-    if (found.cancelled && !isCancelHeard) {
-      isCancelHeard = true
-      inbox.push(CANCEL)
-      fresh++
-    }
-    return fresh
-  }
-
-  const hear = (news: number, found: Found): boolean => {
-    if (memory.over) return true
-    if (memory.replaying) {
-      wasToldEarly = true
-      return true
-    }
-    const isAll = news - memory.seenNews <= takeFound(found)
-    if (isAll) {
-      memory.seenNews = Math.max(memory.seenNews, news)
-      memory.writtenWakeMs = undefined
-    }
-    turn()
-    return isAll
-  }
-
-  const hearAll = (news: number, found: Found): void => {
-    if (memory.over || memory.replaying) return
-    takeFound(found)
-    memory.seenNews = Math.max(memory.seenNews, news)
-    memory.writtenWakeMs = undefined
-    turn()
-  }
+  // ---- steps and what falls due -----------------------------------------------------------------------------------------------
 
   const executeStep = (found: Pending): void => {
     const { command } = found
@@ -313,20 +195,12 @@ export const makeLiveRun = (
       found.abort = undefined
       if (memory.over || pending.get(command.key) !== found) return
       const endedAtMs = env.clock.now()
-      offer(stepNews(command.key, answer, { attempt, durationMs: endedAtMs - startedAtMs, nowMs: endedAtMs }), found)
+      inbox.offer(
+        stepNews(command.key, answer, { attempt, durationMs: endedAtMs - startedAtMs, nowMs: endedAtMs }),
+        found,
+      )
       turn()
     })
-  }
-
-  const matchSignals = (): void => {
-    if (signals.length === 0) return
-    for (const found of pending.waits) {
-      const { command } = found
-      if (command.kind !== 'signal' || found.answered) continue
-      const index = signals.findIndex((signal) => signal.name === command.name)
-      const [signal] = index < 0 ? [] : signals.splice(index, 1)
-      if (signal) offer(signalNews(command.key, signal), found)
-    }
   }
 
   /** Acts on what has fallen due. */
@@ -336,8 +210,8 @@ export const makeLiveRun = (
       const { command } = found
       if (found.answered) continue
       const isDue = (dueMs: number | undefined): boolean => dueMs !== undefined && dueMs <= atMs
-      if (command.kind === 'timer' && isDue(command.dueMs)) offer(timerNews(command.key), found)
-      else if (command.kind === 'signal' && isDue(command.dueMs)) offer(signalTimeoutNews(command), found)
+      if (command.kind === 'timer' && isDue(command.dueMs)) inbox.offer(timerNews(command.key), found)
+      else if (command.kind === 'signal' && isDue(command.dueMs)) inbox.offer(signalTimeoutNews(command), found)
       else if (isDue(found.retryAtMs)) executeStep(found)
     }
   }
@@ -349,7 +223,7 @@ export const makeLiveRun = (
 
   const tellAll = async ({ toldTasks, told, guards, writes }: Turn): Promise<void> => {
     for (;;) {
-      matchSignals()
+      inbox.matchSignals()
       const news = inbox.shift()
       if (!news) return
       if (news.task) {
@@ -359,7 +233,7 @@ export const makeLiveRun = (
         memory.events.push(...news.task.events)
       }
       if (!isWanted(news)) {
-        if (news.signal) signals.unshift(news.signal)
+        inbox.putBack(news)
         continue
       }
       const position = ++memory.position
@@ -419,7 +293,7 @@ export const makeLiveRun = (
   }
 
   const hasMore = (): boolean =>
-    inbox.length > 0 || memory.outcome !== undefined || pending.hasNew() || memory.writtenWakeMs === undefined
+    !inbox.isEmpty || memory.outcome !== undefined || pending.hasNew() || memory.writtenWakeMs === undefined
 
   const loop = async (): Promise<void> => {
     setIdle(false)
@@ -427,7 +301,7 @@ export const makeLiveRun = (
       await takeTurn()
       if (memory.over) return
       collectDue()
-      matchSignals()
+      inbox.matchSignals()
     } while (hasMore())
     turning = false
     if (quiet && !isExecuting()) quiet()
@@ -492,9 +366,7 @@ export const makeLiveRun = (
   const drop = (): void => {
     memory.over = true
     quiet?.()
-    for (const task of earlyTasks.splice(0)) task.failed(notWaitedFor(task))
-    // Ends that came during the last turn: whoever brought them commits them.
-    for (const { task } of inbox.splice(0)) task?.failed(notWaitedFor(task))
+    inbox.refuseAll()
     disarmWake?.()
     disarmAnnounce?.()
     for (const found of pending.values()) found.abort?.()
@@ -507,7 +379,7 @@ export const makeLiveRun = (
   }
 
   const payloadLimitBytes = program.outputLimitBytes ?? env.payloadLimitBytes
-  const planner = makeTurnPlanner(memory, { ...env, payloadLimitBytes }, { executeStep, offer, end })
+  const planner = makeTurnPlanner(memory, { ...env, payloadLimitBytes }, { executeStep, offer: inbox.offer, end })
 
   const start = async (): Promise<void> => {
     begin()
@@ -533,33 +405,7 @@ export const makeLiveRun = (
       turning = true
       start().catch(crashed)
     },
-    taskFinished,
-    childEnded(child) {
-      count()
-      if (memory.replaying) earlyChildren.push(child)
-      else offerChild(child)
-      turn()
-    },
-    signalled(signal) {
-      count()
-      knownSignals.add(signal.id)
-      signals.push(signal)
-      turn()
-    },
-    cancelRequested() {
-      count()
-      isCancelHeard = true
-      inbox.push(CANCEL)
-      turn()
-    },
-    hear,
-    hearAll,
-    openRefs() {
-      const open = [...pending.values()].filter(({ ref, answered }) => ref !== undefined && !answered)
-      const of = (kind: 'task' | 'run'): string[] =>
-        open.filter(({ command }) => command.kind === kind).map(({ ref }) => ref as string)
-      return { tasks: of('task'), children: of('run') }
-    },
+    ...inbox.ear,
     quiesce: () =>
       new Promise((resolve) => {
         quiet = resolve
