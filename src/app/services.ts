@@ -29,6 +29,7 @@ import { makeBuiltinSkills, makeSandbox, makeSchemaCompiler, makeSkillService } 
 import { type DeadLetterCopies, type HandlerSource, makeCodeHandlers, makeTaskService } from '../tasks/index.ts'
 import { HTTP_INVOKE, makeHttpInvoke, makeWorkflowService } from '../workflows/index.ts'
 import { readBindings, readConnections } from './bindings.ts'
+import { makeBrokenConnections } from './broken-connections.ts'
 import { makeFilesRoot } from './files-root.ts'
 import { makeGateway, withQuota } from './gateway.ts'
 import { hostOf, makeIdentity } from './identity.ts'
@@ -56,7 +57,7 @@ export const openDatabase = async (config: Config, hub: EventHub, log: FastifyBa
     poolMin: config.DB_POOL_MIN,
     poolMax: config.DB_POOL_MAX,
     hub,
-    onError: (error) => log.error({ err: error }, 'a connection to the database broke'),
+    onError: makeBrokenConnections(log, systemClock),
   })
 }
 
@@ -265,6 +266,7 @@ export const buildServices = ({
       deliveries: config.RETENTION_DELIVERIES_DAYS,
       inbox: config.RETENTION_INBOX_DAYS,
       events: config.RETENTION_EVENTS_DAYS,
+      audit: config.RETENTION_AUDIT_DAYS,
       usage: config.RETENTION_USAGE_DAYS,
     },
   })

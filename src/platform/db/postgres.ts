@@ -16,7 +16,7 @@ export interface PostgresOptions {
   readonly poolMin: number
   readonly poolMax: number
   readonly hub: EventHub
-  /** Told of errors of idle connections, which have no caller of their own. */
+  /** Told once of each connection that breaks; whoever uses it at the time hears of it by himself. */
   readonly onError: (error: Error) => void
 }
 
@@ -49,11 +49,17 @@ const makePool = (options: PostgresOptions): pg.Pool => {
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
     } as pg.CustomTypesConfig,
   })
-  pool.on('error', options.onError)
+  // Of idle connections alone, and their own listener below has told it: once is enough.
+  pool.on('error', () => {})
   // While a connection is lent out the pool does not listen, and an error without a listener ends the process.
   pool.on('connect', (client) => {
-    client.on('error', options.onError)
-    client.query(PLANNER_SETTINGS).catch(options.onError)
+    let isBroken = false
+    const broke = (error: Error): void => {
+      if (!isBroken) options.onError(error)
+      isBroken = true
+    }
+    client.on('error', broke)
+    client.query(PLANNER_SETTINGS).catch(broke)
   })
   return pool
 }
