@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Job, PRIORITIES, type Priority, type Queue } from './queue.ts'
+import { type Job, type Partition, PRIORITIES, type Priority, type Queue } from './queue.ts'
 
 const PARTITION = 'tasks'
 
@@ -19,6 +19,33 @@ const until = async (condition: () => boolean | Promise<boolean>, what: string):
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`waited 5 s in vain for: ${what}`)
     await wait(2)
+  }
+}
+
+/** A consumer that writes down what it is given. */
+const collect = (queue: Queue, concurrency = 1) => {
+  const jobs: Job[] = []
+  const consumer = queue.consume({ partition: PARTITION, concurrency, handle: async (job) => void jobs.push(job) })
+  return {
+    ...{ jobs, consumer },
+    ids: () => jobs.map(({ id }) => id),
+    /** Until so many have come. */
+    hasCome: (count: number) => until(() => jobs.length === count, `job number ${count}`),
+  }
+}
+
+/** A consumer that ends nothing before it is told to. */
+const hold = (queue: Queue, concurrency: number, partition: Partition = PARTITION) => {
+  const ends: (() => void)[] = []
+  const handle = () => new Promise<void>((resolve) => void ends.push(resolve))
+  const consumer = queue.consume({ partition, concurrency, handle })
+  return {
+    consumer,
+    hasBegun: (count: number) => until(() => ends.length === count, `start number ${count}`),
+    begun: () => ends.length,
+    finish: () => {
+      for (const end of ends) end()
+    },
   }
 }
 
@@ -42,28 +69,22 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
   }
 
   withQueue('a job is handled once', async (queue) => {
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 2,
-      handle: async (job) => void seen.push(job.id),
-    })
+    const { consumer, ids, hasCome } = collect(queue, 2)
     await queue.add([jobOf('a'), jobOf('b')])
-    await until(() => seen.length === 2, 'both jobs')
+    await hasCome(2)
     await consumer.stop()
-    assert.deepEqual(seen.toSorted(), ['a', 'b'])
+    assert.deepEqual(ids().toSorted(), ['a', 'b'])
     assert.deepEqual(await queue.counts(PARTITION), { waiting: 0, delayed: 0, active: 0 })
   })
 
   withQueue('a job arrives whole', async (queue) => {
-    const seen: Job[] = []
-    const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async (job) => void seen.push(job) })
+    const { consumer, jobs, hasCome } = collect(queue)
     await queue.add([jobOf('a', PRIORITIES.high, { tenantId: 'tenant-z' })])
-    await until(() => seen.length === 1, 'the job')
+    await hasCome(1)
     await consumer.stop()
-    assert.equal(seen[0]?.tenantId, 'tenant-z')
-    assert.equal(seen[0]?.priority, PRIORITIES.high)
-    assert.equal(seen[0]?.partition, PARTITION)
+    assert.equal(jobs[0]?.tenantId, 'tenant-z')
+    assert.equal(jobs[0]?.priority, PRIORITIES.high)
+    assert.equal(jobs[0]?.partition, PARTITION)
   })
 
   withQueue('a waiting job is not added twice', async (queue) => {
@@ -73,60 +94,34 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
   })
 
   withQueue('a running job is not added again', async (queue) => {
-    let started = 0
-    let finish = (): void => {}
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 2,
-      handle: () => {
-        started++
-        return new Promise<void>((resolve) => {
-          finish = resolve
-        })
-      },
-    })
+    const { consumer, begun, hasBegun, finish } = hold(queue, 2)
     await queue.add([jobOf('a')])
-    await until(() => started === 1, 'the start')
+    await hasBegun(1)
     await queue.add([jobOf('a')])
     await wait(30)
-    assert.equal(started, 1)
+    assert.equal(begun(), 1)
     finish()
     await consumer.stop()
   })
 
   withQueue('a job that was released can be added again while its dead handler still has it', async (queue) => {
-    let started = 0
-    const ends: (() => void)[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 2,
-      handle: () => {
-        started++
-        return new Promise<void>((resolve) => ends.push(resolve))
-      },
-    })
+    const { consumer, hasBegun, finish } = hold(queue, 2)
     await queue.add([jobOf('a')])
-    await until(() => started === 1, 'the start')
+    await hasBegun(1)
     await queue.release(PARTITION, ['a'])
     await queue.add([jobOf('a')])
-    await until(() => started === 2, 'the second start')
-    for (const end of ends) end()
+    await hasBegun(2)
+    finish()
     await consumer.stop()
   })
 
   withQueue('a job can be added again once it has ended', async (queue) => {
-    let seen = 0
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async () => {
-        seen++
-      },
-    })
+    const { consumer, hasCome } = collect(queue)
     await queue.add([jobOf('a')])
-    await until(async () => seen === 1 && (await queue.counts(PARTITION)).active === 0, 'the first')
+    await hasCome(1)
+    await until(async () => (await queue.counts(PARTITION)).active === 0, 'its end')
     await queue.add([jobOf('a')])
-    await until(() => seen === 2, 'the second')
+    await hasCome(2)
     await consumer.stop()
   })
 
@@ -137,29 +132,19 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
       jobOf('critical', PRIORITIES.critical),
       jobOf('high', PRIORITIES.high),
     ])
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
-    await until(() => seen.length === 4, 'all')
+    const { consumer, ids, hasCome } = collect(queue)
+    await hasCome(4)
     await consumer.stop()
-    assert.deepEqual(seen, ['critical', 'high', 'normal', 'low'])
+    assert.deepEqual(ids(), ['critical', 'high', 'normal', 'low'])
   })
 
   withQueue('jobs of one tenant and priority are handled in order', async (queue) => {
-    const ids = Array.from({ length: 20 }, (_, i) => `job-${i}`)
-    await queue.add(ids.map((id) => jobOf(id)))
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
-    await until(() => seen.length === 20, 'all')
+    const inOrder = Array.from({ length: 20 }, (_, i) => `job-${i}`)
+    await queue.add(inOrder.map((id) => jobOf(id)))
+    const { consumer, ids, hasCome } = collect(queue)
+    await hasCome(20)
     await consumer.stop()
-    assert.deepEqual(seen, ids)
+    assert.deepEqual(ids(), inOrder)
   })
 
   withQueue('no more jobs run at a time than the concurrency', async (queue) => {
@@ -184,29 +169,23 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
   })
 
   withQueue('a delayed job waits for its time', async (queue) => {
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
+    const { consumer, ids, hasCome } = collect(queue)
     await queue.add([jobOf('late', PRIORITIES.critical, { delayMs: 120 }), jobOf('now')])
-    await until(() => seen.length === 1, 'the first')
-    assert.deepEqual(seen, ['now'])
+    await hasCome(1)
+    assert.deepEqual(ids(), ['now'])
     assert.equal((await queue.counts(PARTITION)).delayed, 1)
-    await until(() => seen.length === 2, 'the delayed one')
+    await hasCome(2)
     await consumer.stop()
   })
 
   withQueue('what to answer to arrives whole', async (queue) => {
     const replyTo = 'run:0198f/ä {"x":1}'
     await queue.add([jobOf('a', PRIORITIES.normal, { replyTo, rank: 7 }), jobOf('b')])
-    const seen: Job[] = []
-    const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async (job) => void seen.push(job) })
-    await until(() => seen.length === 2, 'both')
+    const { consumer, jobs, hasCome } = collect(queue)
+    await hasCome(2)
     await consumer.stop()
-    assert.equal(seen.find((job) => job.id === 'a')?.replyTo, replyTo)
-    assert.equal(seen.find((job) => job.id === 'b')?.replyTo, undefined)
+    assert.equal(jobs.find((job) => job.id === 'a')?.replyTo, replyTo)
+    assert.equal(jobs.find((job) => job.id === 'b')?.replyTo, undefined)
   })
 
   withQueue('a job that has waited long goes before all others', async (queue) => {
@@ -214,15 +193,10 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     await wait(60)
     await queue.add([jobOf('urgent', PRIORITIES.critical), jobOf('young', PRIORITIES.low)])
     assert.equal(await queue.age(PARTITION, 50), 2)
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
-    await until(() => seen.length === 4, 'all')
+    const { consumer, ids, hasCome } = collect(queue)
+    await hasCome(4)
     await consumer.stop()
-    assert.deepEqual(seen, ['old', 'older', 'urgent', 'young'])
+    assert.deepEqual(ids(), ['old', 'older', 'urgent', 'young'])
   })
 
   withQueue('age() leaves alone what has not waited long', async (queue) => {
@@ -248,16 +222,11 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     assert.equal(await queue.remove(PARTITION, 'a'), true)
     assert.equal(await queue.remove(PARTITION, 'c'), true)
     assert.equal(await queue.remove(PARTITION, 'unknown'), false)
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
-    await until(() => seen.length === 1, 'the one that stayed')
+    const { consumer, ids, hasCome } = collect(queue)
+    await hasCome(1)
     await wait(80)
     await consumer.stop()
-    assert.deepEqual(seen, ['b'])
+    assert.deepEqual(ids(), ['b'])
   })
 
   withQueue('a handler that rejects is reported and stops nothing', async (queue, errors) => {
@@ -277,41 +246,23 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
   })
 
   withQueue('partitions do not wait for each other', async (queue) => {
-    let finish = (): void => {}
-    const blocked = queue.consume({
-      partition: 'agents',
-      concurrency: 1,
-      handle: () =>
-        new Promise<void>((resolve) => {
-          finish = resolve
-        }),
-    })
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
+    const { consumer: blocked, finish } = hold(queue, 1, 'agents')
+    const { consumer, hasCome } = collect(queue)
     await queue.add([jobOf('a', PRIORITIES.normal, { partition: 'agents' }), jobOf('b')])
-    await until(() => seen.length === 1, 'the other partition')
+    await hasCome(1)
     await until(async () => (await queue.counts('agents')).active === 1, 'the blocked one')
     finish()
     await Promise.all([blocked.stop(), consumer.stop()])
   })
 
   withQueue('a paused consumer takes nothing until it is resumed', async (queue) => {
-    const seen: string[] = []
-    const consumer = queue.consume({
-      partition: PARTITION,
-      concurrency: 1,
-      handle: async (job) => void seen.push(job.id),
-    })
+    const { consumer, ids, hasCome } = collect(queue)
     consumer.pause()
     await queue.add([jobOf('a')])
     await wait(30)
-    assert.deepEqual(seen, [])
+    assert.deepEqual(ids(), [])
     consumer.resume()
-    await until(() => seen.length === 1, 'the job')
+    await hasCome(1)
     await consumer.stop()
   })
 
@@ -338,15 +289,10 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     async (queue) => {
       await queue.add(Array.from({ length: 50 }, (_, i) => jobOf(`flood-${i}`, PRIORITIES.normal, { rank: i })))
       await queue.add([jobOf('other', PRIORITIES.normal, { tenantId: 'tenant-b' })])
-      const seen: string[] = []
-      const consumer = queue.consume({
-        partition: PARTITION,
-        concurrency: 1,
-        handle: async (job) => void seen.push(job.id),
-      })
-      await until(() => seen.length === 51, 'all')
+      const { consumer, ids, hasCome } = collect(queue)
+      await hasCome(51)
       await consumer.stop()
-      assert.ok(seen.indexOf('other') <= 2, `the other tenant's job came as number ${seen.indexOf('other') + 1}`)
+      assert.ok(ids().indexOf('other') <= 2, `the other tenant's job came as number ${ids().indexOf('other') + 1}`)
     },
   )
 }
