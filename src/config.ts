@@ -224,8 +224,9 @@ export const VARIABLES = {
   RETENTION_RUNS_DAYS: days(30, 'Ended runs, with their journals, tasks and events, are removed after so many days'),
   RETENTION_TASKS_DAYS: days(30, 'Ended tasks without a run; never while their dead letter is open'),
   RETENTION_DELIVERIES_DAYS: days(30, 'Ended deliveries of notifications, with their attempts'),
-  RETENTION_INBOX_DAYS: days(30, 'Items of the inbox, after they were read'),
+  RETENTION_INBOX_DAYS: days(90, 'Items of the inbox, read or not'),
   RETENTION_EVENTS_DAYS: days(30, 'Events of no run and no task, such as those of agents and schedules'),
+  RETENTION_AUDIT_DAYS: days(400, 'Entries of the audit log'),
   RETENTION_USAGE_DAYS: days(400, 'What each tenant has used on a day'),
 
   CACHE_L1_ENABLED: flag(true, 'Keep read rows in memory.'),

@@ -1,4 +1,4 @@
-/** Table of the audit log. The database refuses to change or delete its rows. */
+/** Table of the audit log. The database refuses to change its rows, and to delete them but for retention. */
 export type AuditTables = {
   audit_log: {
     id: string

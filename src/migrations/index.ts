@@ -10,6 +10,7 @@ import { scheduler } from './0007-scheduler.ts'
 import { retention } from './0008-retention.ts'
 import { projects } from './0009-projects.ts'
 import { outages } from './0010-outages.ts'
+import { auditRetention } from './0011-audit-retention.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   retention,
   projects,
   outages,
+  auditRetention,
 ]

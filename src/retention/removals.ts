@@ -38,6 +38,7 @@ export const makeRemovals = (options: RemovalsOptions): Record<Kind, (bounds: Bo
     deliveries: paged('deliveries', (rows, ids, bounds) => rows.removeDeliveries(ids as string[], bounds)),
     inbox: plain('inbox'),
     events: plain('events'),
+    audit: paged('audit', (rows, ids, bounds) => rows.removeAudit(ids as string[], bounds)),
     answers: plain('answers'),
     sessions: plain('sessions'),
     async *usage({ untilMs }): Removal {

@@ -19,7 +19,8 @@ export const SOURCES = {
   runs: { table: 'runs', time: 'finished_at', only: sql<boolean>`parent_run_id IS NULL` },
   tasks: { table: 'tasks', time: 'finished_at', only: sql<boolean>`run_id IS NULL` },
   deliveries: { table: 'deliveries', time: 'finished_at' },
-  inbox: { table: 'inbox', time: 'read_at' },
+  inbox: { table: 'inbox', time: 'created_at' },
+  audit: { table: 'audit_log', time: 'created_at' },
   events: { table: 'events', time: 'at', only: sql<boolean>`run_id IS NULL AND task_id IS NULL` },
   answers: { table: 'idempotency_keys', time: 'expires_at' },
   sessions: { table: 'sessions', time: 'expires_at' },
@@ -71,6 +72,15 @@ export const makeRetentionRepository = (handle: Handle) => {
         DELETE FROM ${sql.table(table)}
         WHERE id IN (${sql.join(ids)}) AND ${sql.ref(time)} <= ${untilMs} AND ${isRead}`.execute(db)
       return Number(numAffectedRows ?? 0)
+    },
+
+    /** Entries of the audit log: the database lets them go because the same transaction says up to when. */
+    async removeAudit(ids: readonly string[], { untilMs }: Bounds): Promise<number> {
+      await db.insertInto('audit_removal').values({ until_at: untilMs }).execute()
+      const remove = db.deleteFrom('audit_log').where('id', 'in', ids).where('created_at', '<=', untilMs)
+      const { numDeletedRows } = await remove.executeTakeFirst()
+      await db.deleteFrom('audit_removal').execute()
+      return Number(numDeletedRows)
     },
 
     /** Tasks without a run, with their events and dead letters. One stays while its letter is open, and until its events are read. */

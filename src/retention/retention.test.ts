@@ -5,9 +5,10 @@ import { DAY_MS, makeRows, makeTurnedClock } from '../../test/support/retention.
 import type { Database } from '../platform/db/database.ts'
 import { makeLog } from '../platform/log.ts'
 import { planTransactions } from './runs.ts'
+import type { RetentionTables } from './schema.ts'
 import { makeRetention, type RetentionOptions } from './service.ts'
 
-const KEEP = { runs: 30, tasks: 30, deliveries: 30, inbox: 30, events: 30, usage: 400 }
+const KEEP = { runs: 30, tasks: 30, deliveries: 30, inbox: 30, events: 30, audit: 400, usage: 400 }
 const READER = 'reader'
 
 for (const database of DATABASES) {
@@ -168,7 +169,7 @@ for (const database of DATABASES) {
     for (const table of ['runs', 'tasks', 'events']) assert.deepEqual(await all(table), [], table)
   })
 
-  test(name('removes deliveries with their attempts, and items that were read, when their time is over'), async () => {
+  test(name('removes deliveries with their attempts, and items read or not, when their time is over'), async () => {
     const { insert, all, daysAgo, pass } = await setUp()
     const deliver = async (id: string, endedMs: number | null, taskId: string | null = null) => {
       await insert('deliveries', { id, finished_at: endedMs, task_id: taskId, dedup_key: id })
@@ -179,13 +180,14 @@ for (const database of DATABASES) {
     await deliver('pending', null)
     await deliver('failed', daysAgo(31), 'dead-task')
     await insert('dead_letters', { id: 'letter', task_id: 'dead-task', status: 'dead' })
-    await insert('inbox', { id: 'read', read_at: daysAgo(31) })
-    await insert('inbox', { id: 'just-read', read_at: daysAgo(29) })
-    await insert('inbox', { id: 'unread', read_at: null })
+    await insert('inbox', { id: 'old-read', created_at: daysAgo(31), read_at: daysAgo(1) })
+    await insert('inbox', { id: 'old-unread', created_at: daysAgo(31), read_at: null })
+    await insert('inbox', { id: 'young-read', created_at: daysAgo(29), read_at: daysAgo(29) })
+    await insert('inbox', { id: 'young-unread', created_at: daysAgo(29), read_at: null })
     await pass()
     assert.deepEqual(await all('deliveries'), ['failed', 'pending', 'young'])
     assert.deepEqual(await all('delivery_attempts', 'delivery_id'), ['failed', 'pending', 'young'])
-    assert.deepEqual(await all('inbox'), ['just-read', 'unread'])
+    assert.deepEqual(await all('inbox'), ['young-read', 'young-unread'])
   })
 
   test(name('removes lone events, usage, kept answers and sessions when their time is over'), async () => {
@@ -207,6 +209,30 @@ for (const database of DATABASES) {
     assert.deepEqual([...new Set(await all('usage', 'tenant_id'))], ['t-0', 't-400'])
     assert.deepEqual(await all('idempotency_keys'), ['good'])
     assert.deepEqual(await all('sessions'), ['good'])
+  })
+
+  test(name('removes entries of the audit log when their time is over, page by page; nobody else does'), async () => {
+    const { db, insert, run, all, daysAgo, pass } = await setUp()
+    for (let i = 0; i < 5; i++) await insert('audit_log', { id: `old-${i}`, created_at: daysAgo(401) })
+    for (const id of ['young-1', 'young-2']) await insert('audit_log', { id, created_at: daysAgo(399) })
+    await assert.rejects(run('DELETE FROM audit_log'), /append-only/)
+    await pass({ keepDays: { ...KEEP, audit: 0 } })
+    assert.equal((await all('audit_log')).length, 7)
+    await pass({ pageSize: 2 })
+    assert.deepEqual(await all('audit_log'), ['young-1', 'young-2'])
+    await assert.rejects(run('DELETE FROM audit_log'), /append-only/)
+    await assert.rejects(run("UPDATE audit_log SET action = 'other'"), /append-only/)
+    const beyond = db.transaction(async (tx) => {
+      const tables = tx.withTables<RetentionTables>()
+      await tables
+        .insertInto('audit_removal')
+        .values({ until_at: daysAgo(400) })
+        .execute()
+      await tables.deleteFrom('audit_log').execute()
+    })
+    await assert.rejects(beyond, /append-only/)
+    assert.deepEqual(await all('audit_removal', 'until_at'), [])
+    assert.deepEqual(await all('audit_log'), ['young-1', 'young-2'])
   })
 
   test(name('keeps a kind for ever that is kept 0 days'), async () => {

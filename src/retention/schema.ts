@@ -8,7 +8,9 @@ export type RetentionTables = {
   events: { id: number; run_id: string | null; task_id: string | null; at: number }
   deliveries: { id: string; task_id: string | null; finished_at: number | null }
   delivery_attempts: { delivery_id: string }
-  inbox: { id: string; read_at: number | null }
+  inbox: { id: string; created_at: number }
+  audit_log: { id: string; created_at: number }
+  audit_removal: { until_at: number }
   usage: { tenant_id: string; day: number; worker_id: string }
   idempotency_keys: { id: string; expires_at: number }
   sessions: { id: string; expires_at: number }

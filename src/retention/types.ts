@@ -1,9 +1,19 @@
 /** The words of retention. */
 
-export const KINDS = ['runs', 'tasks', 'deliveries', 'inbox', 'events', 'usage', 'answers', 'sessions'] as const
+export const KINDS = [
+  'runs',
+  'tasks',
+  'deliveries',
+  'inbox',
+  'events',
+  'audit',
+  'usage',
+  'answers',
+  'sessions',
+] as const
 /**
- * What leaves. `runs` and `tasks` go with all that belongs to them, `tasks` are those without a run, `inbox` are items that were read,
- * `events` are those of no run and no task, `answers` are those kept for a repeated request.
+ * What leaves. `runs` and `tasks` go with all that belongs to them, `tasks` are those without a run, `inbox` are its items,
+ * `events` are those of no run and no task, `audit` are entries of the audit log, `answers` are those kept for a repeated request.
  */
 export type Kind = (typeof KINDS)[number]
 

@@ -32,6 +32,7 @@ const DEFAULTS: Readonly<Record<string, Row>> = {
   },
   delivery_attempts: { ...text(['tenant_id']), ...zero(['attempt', 'at', 'duration_ms']) },
   inbox: { ...text(['tenant_id', 'channel_id', 'type', 'severity', 'title', 'message']), ...zero(['created_at']) },
+  audit_log: text(['tenant_id', 'actor_kind', 'actor_id', 'actor_name', 'action', 'outcome', 'request']),
   usage: { ...text(['tenant_id', 'worker_id']), ...zero(['runs', 'tasks', 'tokens', 'cost', 'storage']) },
   idempotency_keys: { ...text(['tenant_id', 'fingerprint']), ...zero(['claimed_until']) },
   sessions: { ...text(['tenant_id', 'member_id']), ...zero(['created_at']) },
