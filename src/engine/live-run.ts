@@ -5,17 +5,14 @@
 import { isRefusedData } from '../platform/db/errors.ts'
 import { messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
-import type { CommandSink } from './command.ts'
-import { makeContext } from './context.ts'
-import type { ErrorRecord } from './error-record.ts'
-import { engineErrors, RunError, toErrorRecord } from './errors.ts'
+import { engineErrors, toErrorRecord } from './errors.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
 import { type News, signalTimeoutNews, stepNews, timerNews } from './news.ts'
 import { makeNewsInbox, type RunEar } from './news-inbox.ts'
 import type { Pending } from './pending.ts'
-import { makeSeededRandom } from './random.ts'
 import { makeValueOf, mismatch, type RunHistory, reconcile } from './replay.ts'
 import { finishRun, insertJournal, stoppedBy } from './rows.ts'
+import { makeRunFunction } from './run-function.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
 import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
@@ -42,8 +39,6 @@ const ANNOUNCE_AFTER_MS = 25
 /** With more open commands than this, long steps are not told of: looking for them would cost too much. */
 const ANNOUNCE_MAX = 1000
 
-const nextTurnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
 export const makeLiveRun = (
   run: Run,
   program: WorkflowFunction,
@@ -53,9 +48,7 @@ export const makeLiveRun = (
   const memory = makeRunMemory(run, history !== undefined, env.clock)
   const { pending, record } = memory
   const inbox = makeNewsInbox({ memory, history, turn: () => turn(), hearAgain: () => env.hearAgain(run.id) })
-  const root = new AbortController()
-  const counts = new Map<string, number>()
-  let pausing = 0
+  const { begin, tell, drained } = makeRunFunction(memory, program, () => turn())
   let turning = false
   let isIdle = false
   let announceDue = false
@@ -63,76 +56,6 @@ export const makeLiveRun = (
   let disarmAnnounce: (() => void) | undefined
   /** Set when no further step may start; called when none is under way. */
   let quiet: (() => void) | undefined
-
-  // ---- the function and what it is told ---------------------------------------------------------------------------------------
-
-  /** Until the function and all it woke have gone as far as they can: microtasks only, since it does no I/O of its own. */
-  const drained = async (): Promise<void> => {
-    do await nextTurnOfLoop()
-    while (pausing > 0)
-  }
-
-  const sink: CommandSink = {
-    runId: run.id,
-    tenantId: run.tenantId,
-    nextKey(name) {
-      let count = counts.get(name) ?? 0
-      const key = (): string => (count === 1 ? name : `${name}#${count}`)
-      do count++
-      while (count > 1 && counts.has(key()))
-      counts.set(name, count)
-      if (count > 1) counts.set(key(), 1)
-      return key()
-    },
-    request(command, signal) {
-      const answer = pending.add(command, signal)
-      turn()
-      return answer
-    },
-    now: () => memory.nowMs,
-    random: makeSeededRandom(run.id),
-    log: record,
-    async pause() {
-      pausing++
-      await nextTurnOfLoop()
-      pausing--
-    },
-  }
-
-  const begin = (): void => {
-    record('run.started', { target: run.target, version: run.version })
-    const ctx = makeContext(sink, root.signal)
-    const call = async (): Promise<unknown> => program(ctx, run.input)
-    call().then(
-      (value) => {
-        memory.outcome = { ok: true, value }
-        turn()
-      },
-      (error: unknown) => {
-        memory.outcome = { ok: false, error }
-        turn()
-      },
-    )
-  }
-
-  const tell = (news: Pick<News, 'key' | 'kind' | 'outcome' | 'value' | 'ref'>): void => {
-    if (news.kind === 'cancel') {
-      memory.cancelled = true
-      root.abort('the run was cancelled')
-      return
-    }
-    const found = pending.get(news.key)
-    if (!found) return
-    if (news.kind === 'attempt') {
-      found.attempt++
-      found.answered = false
-      pending.setRetry(found, Number(news.ref))
-      return
-    }
-    pending.take(news.key)
-    if (news.outcome === 'ok') found.resolve(news.value)
-    else found.reject(new RunError(news.value as unknown as ErrorRecord))
-  }
 
   // ---- replay -----------------------------------------------------------------------------------------------------------------
 
