@@ -4,7 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import { type Database, decorateDatabase } from '../platform/db/database.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import { eventsWritten } from '../platform/events/write.ts'
 import type { Principal } from '../platform/http/principal.ts'
@@ -83,8 +83,7 @@ export const makeAudit = ({ db, clock, makeId }: AuditOptions) => {
 
   const done = { outcome: 'done', code: null } as const
 
-  const watched: Database = {
-    ...db,
+  const watched = decorateDatabase(db, {
     async transaction(work) {
       const entry = carried.getStore()
       if (entry?.state !== 'open') return db.transaction(work)
@@ -126,7 +125,7 @@ export const makeAudit = ({ db, clock, makeId }: AuditOptions) => {
         throw error
       }
     },
-  }
+  })
 
   const write = async (entry: AuditEntry | undefined): Promise<void> => {
     if (entry) await db.transaction((tx) => makeAuditRepository(tx).add(entry))

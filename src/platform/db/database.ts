@@ -23,3 +23,6 @@ export interface Database {
   ping(): Promise<void>
   stop(): Promise<void>
 }
+
+/** The same database with some methods of its own: how an entry or a count comes to go along with every write. */
+export const decorateDatabase = (db: Database, own: Partial<Database>): Database => ({ ...db, ...own })

@@ -3,7 +3,7 @@
  * was refused. Each process has a row of its own per tenant and day, so that counting makes nobody wait.
  */
 import type { Clock } from '../clock.ts'
-import type { Database } from '../db/database.ts'
+import { type Database, decorateDatabase } from '../db/database.ts'
 import type { Unit } from '../db/group-commit.ts'
 import type { RowStatement, Write } from '../db/statements.ts'
 
@@ -105,7 +105,7 @@ export const makeUsageMeter = ({ db, clock, workerId }: UsageMeterOptions): Usag
   }
 
   return {
-    db: Object.create(db, { commit: { value: commit, enumerable: true } }) as Database,
+    db: decorateDatabase(db, { commit }),
     async add(tenantId, more) {
       const used = { ...noUsage(), ...more }
       await db.commit({ writes: [writeOf(tenantId, used)] })
