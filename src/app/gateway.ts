@@ -8,7 +8,7 @@ import type { Traces } from '../platform/http/trace-context.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { makeFallbackLimiter } from '../platform/limits/fallback-limiter.ts'
 import { makeMemoryLimiter } from '../platform/limits/memory-limiter.ts'
-import { makeQuotas, type Quotas } from '../platform/limits/quotas.ts'
+import { makeQuotas, type Quotas, type QuotasOptions } from '../platform/limits/quotas.ts'
 import { makeRedisLimiter } from '../platform/limits/redis-limiter.ts'
 import type { UsageMeter } from '../platform/limits/usage.ts'
 import type { Log } from '../platform/log.ts'
@@ -28,6 +28,7 @@ export interface GatewayOptions {
   readonly meter: UsageMeter
   readonly redis: RedisConnection | undefined
   readonly traces: Traces
+  readonly isRepeated: QuotasOptions['isRepeated']
 }
 
 const defaultsOf = (config: Config): TenantLimits => ({
@@ -51,7 +52,8 @@ interface ModelTokens {
   readonly totalTokens: number
 }
 
-export const makeGateway = ({ config, log, db, clock, makeId, box, meter, redis, traces }: GatewayOptions) => {
+export const makeGateway = (options: GatewayOptions) => {
+  const { config, log, db, clock, makeId, box, meter, redis, traces, isRepeated } = options
   const limits = makeLimitsService({ db, clock, defaults: defaultsOf(config) })
   const local = makeMemoryLimiter({ clock })
   const shared = redis && makeFallbackLimiter({ shared: makeRedisLimiter({ redis: redis.client }), local, clock, log })
@@ -63,6 +65,7 @@ export const makeGateway = ({ config, log, db, clock, makeId, box, meter, redis,
   const quotas = makeQuotas({
     meter,
     clock,
+    isRepeated,
     async limitsOf(tenantId) {
       const { runsPerDay, tasksPerDay, tokensPerDay, costPerDay, storagePerDay } = await limits.of(tenantId)
       return { runs: runsPerDay, tasks: tasksPerDay, tokens: tokensPerDay, cost: costPerDay, storage: storagePerDay }
@@ -113,7 +116,8 @@ export const makeGateway = ({ config, log, db, clock, makeId, box, meter, redis,
 export const withQuota = (targets: Targets, quotas: Quotas): Targets => ({
   ...targets,
   async start(request) {
-    await quotas.check(request.tenantId, request.target.kind === 'task' ? 'task' : 'run')
+    const { tenantId, projectId, idempotencyKey, target } = request
+    await quotas.check({ tenantId, projectId, idempotencyKey, wanted: target.kind === 'task' ? 'task' : 'run' })
     return targets.start(request)
   },
 })

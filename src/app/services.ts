@@ -19,6 +19,7 @@ import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { Queue } from '../platform/queue/queue.ts'
 import type { Window } from '../platform/queue/window.ts'
 import type { RedisConnection } from '../platform/redis/connection.ts'
+import { keyWithin } from '../platform/scope.ts'
 import { makeSecretBox } from '../platform/secret-box.ts'
 import { makeSecretKeys } from '../platform/secret-keys.ts'
 import { makeQueueService } from '../queues/index.ts'
@@ -132,7 +133,14 @@ export const buildServices = ({
   const identity = makeIdentity({ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax })
   const { tenants } = identity
   const secrets = makeSecretService({ db, clock, makeId, box })
-  const gateway = makeGateway({ config, log, db, clock, makeId, box, meter, redis, traces })
+  const gateway = makeGateway({
+    ...{ config, log, db, clock, makeId, box, meter, redis, traces },
+    async isRepeated({ wanted, idempotencyKey, ...scope }) {
+      const key = keyWithin(scope, idempotencyKey)
+      const { findByIdempotencyKey } = wanted === 'run' ? (knot.engine as Engine).runs : tasks.tasks
+      return (await findByIdempotencyKey(scope.tenantId, key)) !== undefined
+    },
+  })
   const builtins = makeBuiltinSkills({ filesRoot, outbound, clock })
   const skills = makeSkillService({
     db,

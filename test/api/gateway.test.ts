@@ -62,6 +62,36 @@ test('runs and what they write are counted, and a schedule is held by the quota,
   assert.equal((await call('GET', '/v1/limits')).body.today.runs, 1)
 })
 
+test('a repeated start gets its first answer though the quota is used up meanwhile, a new one does not', async () => {
+  const { key, call } = await makeTenant({ runsPerDay: 2, tasksPerDay: 2 })
+  const definition = { StartAt: 'A', States: { A: { Type: 'Pass', End: true } } }
+  await call('POST', '/v1/workflows', { name: 'w', definition })
+  const send = async (path: string, body: object, header: string): Promise<[number, string | undefined]> => {
+    const headers = {
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+      ...(header === '' ? {} : { 'idempotency-key': header }),
+    }
+    const answer = await fetch(`${app.app.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    return [answer.status, ((await answer.json()) as { id?: string }).id]
+  }
+  for (const [path, body] of [
+    ['/v1/runs', { workflow: 'w' }],
+    ['/v1/tasks', echo],
+  ] as const) {
+    const inBody = { ...body, idempotencyKey: 'in the body' }
+    const [first, second] = [await send(path, body, `${path}-1`), await send(path, inBody, '')]
+    assert.deepEqual([first[0], second[0]], [201, 201])
+    assert.equal((await send(path, body, ''))[0], 429)
+    assert.deepEqual(await send(path, body, `${path}-1`), first)
+    assert.deepEqual(await send(path, inBody, ''), [200, second[1]])
+    assert.equal((await send(path, { ...body, idempotencyKey: 'another' }, ''))[0], 429)
+    // What was refused is not the answer for good: the key is free.
+    assert.equal((await send(path, body, `${path}-2`))[0], 429)
+    assert.equal((await send(path, body, `${path}-2`))[0], 429)
+  }
+})
+
 test('a run and a task tell in their first event of the trace that asked for them', async () => {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
   const make = async (path: string, body: object, headers: Record<string, string>) => {

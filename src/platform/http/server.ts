@@ -157,9 +157,9 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   if (options.load) addLoadShedding(plain, options.load)
   checkAccess(plain, options.authenticate)
   if (options.limits) addRequestLimits(plain, options.limits)
-  // Before an answer is kept: one that says "not today" must not be the answer of tomorrow.
-  if (options.quotas) addQuotaCheck(plain, options.quotas)
+  // Before the quotas: a repetition gets its first answer. One that says "not today" is not kept.
   if (options.idempotency) addIdempotency(plain, options.idempotency)
+  if (options.quotas) addQuotaCheck(plain, options.quotas)
   const { default: swagger } = await import('@fastify/swagger')
   await server.register(swagger, {
     openapi: {

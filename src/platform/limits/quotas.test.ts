@@ -18,8 +18,12 @@ for (const database of DATABASES) {
     const tenantId = randomUUID()
     const process = (workerId: string) => {
       const meter = makeUsageMeter({ db, clock, workerId })
-      const quotas = makeQuotas({ meter, clock, limitsOf: () => ({ ...noUsage(), ...limits }), cacheMs: 2000 })
-      return { meter, quotas }
+      const isRepeated = async ({ idempotencyKey }: { idempotencyKey: string }) => idempotencyKey === 'known'
+      const all = { ...noUsage(), ...limits }
+      const quotas = makeQuotas({ meter, clock, limitsOf: () => all, isRepeated, cacheMs: 2000 })
+      const check = (of: string, wanted: 'run' | 'task', idempotencyKey?: string) =>
+        quotas.check({ tenantId: of, projectId: null, wanted, idempotencyKey })
+      return { meter, quotas, check }
     }
     return { db, clock, tenantId, process }
   }
@@ -48,28 +52,30 @@ for (const database of DATABASES) {
 
   test(name('one that is used up is named with used, limit and reset, and is back with the next day'), async () => {
     const { process, tenantId, clock } = await setUp({ tokens: 10 })
-    const { meter, quotas } = process('a')
-    await quotas.check(tenantId, 'run')
+    const { meter, check } = process('a')
+    await check(tenantId, 'run')
     await meter.add(tenantId, { tokens: 10 })
-    await assert.rejects(quotas.check(tenantId, 'run'), {
+    await assert.rejects(check(tenantId, 'run'), {
       code: 'quota_exceeded',
       status: 429,
       retryAfterMs: 86_400_000,
       details: { quota: 'tokens', used: 10, limit: 10, reset: '2026-01-02T00:00:00.000Z' },
     })
-    await assert.rejects(quotas.check(tenantId, 'task'), { code: 'quota_exceeded' })
-    await quotas.check('other', 'run')
+    await assert.rejects(check(tenantId, 'task'), { code: 'quota_exceeded' })
+    await assert.rejects(check(tenantId, 'run', 'unknown'), { code: 'quota_exceeded' })
+    await check(tenantId, 'run', 'known')
+    await check('other', 'run')
     clock.advance(86_400_000)
-    await quotas.check(tenantId, 'run')
+    await check(tenantId, 'run')
   })
 
   test(name('another process hears of what was used within the time of its cache'), async () => {
     const { process, tenantId, clock } = await setUp({ tokens: 10 })
     const [a, b] = [process('a'), process('b')]
-    await b.quotas.check(tenantId, 'run')
+    await b.check(tenantId, 'run')
     await a.meter.add(tenantId, { tokens: 10 })
-    await b.quotas.check(tenantId, 'run')
+    await b.check(tenantId, 'run')
     clock.advance(2000)
-    await assert.rejects(b.quotas.check(tenantId, 'run'), { code: 'quota_exceeded' })
+    await assert.rejects(b.check(tenantId, 'run'), { code: 'quota_exceeded' })
   })
 }

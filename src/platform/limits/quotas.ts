@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import { defineErrors } from '../errors.ts'
+import type { Scope } from '../scope.ts'
 import { dayOf, endOfDayMs, type Metric, type Usage, type UsageMeter } from './usage.ts'
 
 const quotaErrors = defineErrors({ quota_exceeded: { status: 429 } })
@@ -15,12 +16,21 @@ export interface QuotasOptions {
   readonly clock: Clock
   /** Per day; zero: no limit. */
   limitsOf(tenantId: string): Usage | Promise<Usage>
+  /** Whether that key has made its run or task before. Asked only where a quota is used up. */
+  isRepeated(work: NewWork & { readonly idempotencyKey: string }): Promise<boolean>
   readonly cacheMs?: number
 }
 
+/** What is to be made, and for whom. */
+export interface NewWork extends Scope {
+  readonly wanted: 'run' | 'task'
+  /** Of a start that may be a repetition. */
+  readonly idempotencyKey?: string | undefined
+}
+
 export interface Quotas {
-  /** Throws `quota_exceeded`, naming the quota, what is used and when it is back. */
-  check(tenantId: string, wanted: 'run' | 'task'): Promise<void>
+  /** Throws `quota_exceeded`, naming the quota, what is used and when it is back. A repeated start makes nothing and is let through. */
+  check(work: NewWork): Promise<void>
   /** What is used today, as of now. */
   usage(tenantId: string): Promise<Usage>
 }
@@ -37,7 +47,7 @@ const ASKED = {
   task: ['tasks', 'tokens', 'cost', 'storage'],
 } as const satisfies Record<string, readonly Metric[]>
 
-export const makeQuotas = ({ meter, clock, limitsOf, cacheMs = 2000 }: QuotasOptions): Quotas => {
+export const makeQuotas = ({ meter, clock, limitsOf, isRepeated, cacheMs = 2000 }: QuotasOptions): Quotas => {
   const known = new LRUCache<string, Known>({ max: 10_000 })
   meter.onCounted((tenantId, more) => {
     const entry = known.get(tenantId)
@@ -56,13 +66,15 @@ export const makeQuotas = ({ meter, clock, limitsOf, cacheMs = 2000 }: QuotasOpt
   }
 
   return {
-    async check(tenantId, wanted) {
+    async check(work) {
+      const { tenantId, wanted, idempotencyKey } = work
       const limits = await limitsOf(tenantId)
       const asked = ASKED[wanted].filter((metric) => limits[metric] > 0)
       if (asked.length === 0) return
       const used = await usedBy(tenantId)
       const over = asked.find((metric) => used[metric] >= limits[metric])
       if (over === undefined) return
+      if (idempotencyKey !== undefined && (await isRepeated({ ...work, idempotencyKey }))) return
       const nowMs = clock.now()
       const resetAtMs = endOfDayMs(nowMs)
       throw quotaErrors.quota_exceeded(`the daily quota of ${over} is used up: ${used[over]} of ${limits[over]}`, {
