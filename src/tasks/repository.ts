@@ -33,10 +33,25 @@ export interface DeadLetterFilter {
 export const makeTaskRepository = (handle: Handle) => {
   const db = handle.withTables<TaskTables>()
   const tasks = () => db.selectFrom('tasks').selectAll()
+  /** The tasks of a status that have their moment in a column: those whose has come, and when the next comes. */
+  const timed = (status: TaskStatus, column: 'run_at' | 'deadline_at') => {
+    const sorted = () => db.selectFrom('tasks').where('status', '=', status).orderBy(column)
+    return {
+      async due(nowMs: number, limit: number): Promise<Task[]> {
+        return (await sorted().selectAll().where(column, '<=', nowMs).limit(limit).execute()).map(toTask)
+      },
+      async nextAt(afterMs: number): Promise<number | undefined> {
+        const row = await sorted().select(`${column} as at`).where(column, '>', afterMs).limit(1).executeTakeFirst()
+        return row?.at ?? undefined
+      },
+    }
+  }
   const readById = compileOnce(handle, () => tasks().where('id', '=', VALUE))
   const readByKey = compileOnce(handle, () =>
     tasks().where('tenant_id', '=', VALUE).where('idempotency_key', '=', VALUE),
   )
+  const scheduled = timed('scheduled', 'run_at')
+  const unanswered = timed('waiting', 'deadline_at')
   return {
     /** For the executor, which has the id from a job. */
     async byId(id: string): Promise<Task | undefined> {
@@ -81,45 +96,12 @@ export const makeTaskRepository = (handle: Handle) => {
         ...{ since: 'run_at', limitKey: 'limit_key' },
       }),
 
-    async due(nowMs: number, limit: number): Promise<Task[]> {
-      const rows = await tasks()
-        .where('status', '=', 'scheduled')
-        .where('run_at', '<=', nowMs)
-        .orderBy('run_at')
-        .limit(limit)
-        .execute()
-      return rows.map(toTask)
-    },
-
-    async nextRunAt(afterMs: number): Promise<number | undefined> {
-      const row = await db
-        .selectFrom('tasks')
-        .select('run_at')
-        .where('status', '=', 'scheduled')
-        .where('run_at', '>', afterMs)
-        .orderBy('run_at')
-        .limit(1)
-        .executeTakeFirst()
-      return row?.run_at
-    },
+    due: scheduled.due,
+    nextRunAt: scheduled.nextAt,
 
     /** Tasks that have waited too long for their answer. */
-    async overdue(nowMs: number, limit: number): Promise<Task[]> {
-      const query = tasks().where('status', '=', 'waiting').where('deadline_at', '<=', nowMs)
-      return (await query.orderBy('deadline_at').limit(limit).execute()).map(toTask)
-    },
-
-    async nextWaitDeadline(afterMs: number): Promise<number | undefined> {
-      const row = await db
-        .selectFrom('tasks')
-        .select('deadline_at')
-        .where('status', '=', 'waiting')
-        .where('deadline_at', '>', afterMs)
-        .orderBy('deadline_at')
-        .limit(1)
-        .executeTakeFirst()
-      return row?.deadline_at ?? undefined
-    },
+    overdue: unanswered.due,
+    nextWaitDeadline: unanswered.nextAt,
 
     /** The head of an activity's backlog: what no worker has taken yet. */
     async nextActivity(owner: Owner, kind: string): Promise<Task | undefined> {
