@@ -1,25 +1,25 @@
-/** The durable engine: which runs live here, how they are born, woken, told and let go. */
-import { LRUCache } from 'lru-cache'
+/** The durable engine: runs are made, taken from the queue, told what others ask of them, and found again when they were lost. */
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
-import type { Consumer, Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
-import { checkMayChange, keyWithin, type Owner } from '../platform/scope.ts'
-import type { RunCommand } from './command.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { ProgramSource } from './program.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
-import { endRun, insertRun, insertSignal, leaveNews, requestCancel, requeueRun } from './rows.ts'
+import { endRun, insertSignal, leaveNews, requestCancel, requeueRun } from './rows.ts'
+import { makeRunCreation, type RunCreation } from './run-creation.ts'
 import { makeRunKeeper, runEvent } from './run-keeper.ts'
+import { makeRunWaiters, type RunWaiters } from './run-waiters.ts'
 import { makeSweeper, type Sweeper } from './sweeper.ts'
 import type { RunInbox, TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
@@ -44,36 +44,15 @@ export interface EngineOptions {
   readonly liveMax: number
 }
 
-export interface NewRun {
-  readonly tenantId: string
-  readonly projectId: string | null
-  readonly kind: RunKind
-  readonly target: string
-  readonly version?: number | undefined
-  readonly input: Json
-  readonly priority: Priority
-  readonly timeoutMs?: number | undefined
-  /** A second run with the same key of the same tenant and project is not started: the first is returned. */
-  readonly idempotencyKey?: string | undefined
-  /** Who started it, for the timeline. */
-  readonly by?: string | undefined
-  /** The trace of the request that asked for it, for the timeline. */
-  readonly traceId?: string | undefined
-}
-
-export interface Engine {
+export interface Engine extends Pick<RunCreation, 'create'>, Pick<RunWaiters, 'wait'> {
   readonly runs: RunRepository
   readonly inbox: RunInbox
-  /** Resolves after the commit. */
-  create(request: NewRun): Promise<{ run: Run; isNew: boolean }>
   /** Sends a signal; it is kept until the run asks for it. Who sees a run but does not own it is refused, here and in the next two. */
   signal(owner: Owner, runId: string, name: string, payload: Json): Promise<void>
   /** Asks the run to end: what it waits for is called off and its function may clean up. A second request ends it at once. */
   cancel(owner: Owner, runId: string): Promise<Run>
   /** Continues a stopped run. */
   continue(owner: Owner, runId: string): Promise<Run>
-  /** The run when it has ended or stopped, or as it is after `timeoutMs`. */
-  wait(tenantId: string, runId: string, timeoutMs: number): Promise<Run>
   /** Runs that stopped for want of their code go on. */
   programLoaded(kind: RunKind, target: string): Promise<void>
   /** Takes the runs at work from processes that are dead. Rejects when one could not be taken: they are to be asked for again. */
@@ -97,7 +76,6 @@ const KIND_OF: Readonly<Record<RunPartition, RunKind>> = { workflow: 'workflow',
 export const makeEngine = (options: EngineOptions): Engine => {
   const { db, queue, rules, bus, hub, clock, makeId, log, workerId, programs, tasks } = options
   const runs = makeRunRepository(db.primary)
-  const waiters = new Map<string, Set<(run: Run | undefined) => void>>()
   const consumers = new Map<RunKind, Consumer>()
   const ends: (() => void)[] = []
   let isStopping = false
@@ -125,128 +103,39 @@ export const makeEngine = (options: EngineOptions): Engine => {
   /** `isAsked`: somebody here may wait for its end. */
   const offer = (run: Run, isAsked = false): void =>
     admissions.offer(isAsked && bus.isShared ? { ...jobOf(run), replyTo: workerId } : jobOf(run))
-  /** Who is to hear of the end of a run that was handed to this process. */
-  const askers = new LRUCache<string, string>({ max: ASKERS_MAX })
-  /** Runs made here for others to carry: whoever does tells us of the end. */
-  const handedOn = new LRUCache<string, true>({ max: ASKERS_MAX })
-
-  const keeper = makeRunKeeper({
-    ...options,
-    runs,
-    planChild: (parent, command) => planChild(parent, command),
-    offer,
-    onEnded(run) {
-      for (const tell of waiters.get(run.id) ?? []) tell(run)
-      waiters.delete(run.id)
-      const asker = askers.get(run.id)
-      askers.delete(run.id)
-      if (asker !== undefined && asker !== workerId) bus.send(asker, ENDED, run.id)
-    },
-    onReleased(wakeAtMs) {
-      if (wakeAtMs !== null) sweeper.soon(wakeAtMs)
-    },
-  })
-
-  // ---- birth ----------------------------------------------------------------------------------------------------------------------
-
-  const makeRun = async (request: NewRun, parent?: { run: Run; key: string }): Promise<Run> => {
-    const { tenantId, kind, target, input, priority } = request
-    const { version, projectId: targets } = await programs.locate({
-      ...{ tenantId, projectId: request.projectId, kind, target, version: request.version, input },
-      parent: parent?.run,
-    })
-    const nowMs = clock.now()
-    const id = makeId()
-    const mayStart = !isStopping && rules.isFree(PARTITION_OF[kind], tenantId)
-    const place = mayStart ? consumers.get(kind)?.reserve() : undefined
-    if (place) keeper.holdPlace(id, place)
-    const deadlineAtMs = request.timeoutMs === undefined ? null : nowMs + request.timeoutMs
-    return {
-      id,
-      tenantId,
-      projectId: request.projectId ?? targets,
-      kind,
-      target,
-      version,
-      status: place ? 'running' : 'queued',
-      priority,
-      input,
-      output: null,
-      error: null,
-      waitingFor: null,
-      parentRunId: parent?.run.id ?? null,
-      parentKey: parent?.key ?? null,
-      idempotencyKey: request.idempotencyKey ?? null,
-      workerId: place ? workerId : null,
-      fence: 0,
-      news: 0,
-      wakeAtMs: deadlineAtMs,
-      deadlineAtMs,
-      cancelRequestedAtMs: null,
-      createdAtMs: nowMs,
-      startedAtMs: place ? nowMs : null,
-      finishedAtMs: null,
-    }
-  }
-
-  const planChild = (parent: Run, command: RunCommand): Promise<Run> =>
-    makeRun(
-      {
-        tenantId: parent.tenantId,
-        projectId: parent.projectId,
-        kind: command.runKind,
-        target: command.target,
-        version: command.version,
-        input: command.input,
-        priority: command.priority ?? parent.priority,
-        timeoutMs: command.timeoutMs,
-      },
-      { run: parent, key: command.key },
-    )
-
-  const same = (run: Run, request: NewRun): Run => {
-    const isSame =
-      run.kind === request.kind &&
-      run.target === request.target &&
-      JSON.stringify(run.input) === JSON.stringify(request.input)
-    if (isSame) return run
-    throw engineErrors.idempotency_conflict(
-      `the idempotency key "${request.idempotencyKey}" belongs to the run ${run.id} of ${run.kind} "${run.target}" with another input; use a new key`,
-    )
-  }
-
-  const create = async (request: NewRun): Promise<{ run: Run; isNew: boolean }> => {
-    const { tenantId } = request
-    const idempotencyKey = request.idempotencyKey && keyWithin(request, request.idempotencyKey)
-    const known = idempotencyKey && (await runs.findByIdempotencyKey(tenantId, idempotencyKey))
-    if (known) return { run: same(known, request), isNew: false }
-    const run = await makeRun({ ...request, idempotencyKey })
-    const { target, version } = run
-    const data = { target, version, kind: run.kind, by: request.by, traceId: request.traceId }
-    try {
-      await db.commit({ writes: [insertRun(run)], events: [eventOf(run, 'run.created', data)] })
-    } catch (error) {
-      keeper.givePlaceBack(run.id)
-      const winner =
-        idempotencyKey && isUniqueViolation(error) && (await runs.findByIdempotencyKey(tenantId, idempotencyKey))
-      if (!winner) throw error
-      return { run: same(winner, request), isNew: false }
-    }
-    if (run.status === 'running') keeper.born(run)
-    else {
-      handedOn.set(run.id, true)
-      offer(run, true)
-    }
-    return { run, isNew: true }
-  }
-
-  // ---- what others ask of a run -----------------------------------------------------------------------------------------------------
 
   const find = async (owner: Owner, runId: string): Promise<Run> => {
     const run = await runs.find(owner, runId)
     if (!run) throw engineErrors.run_not_found(`there is no run ${runId}`)
     return run
   }
+
+  const waiters = makeRunWaiters({ bus, hub, clock, workerId, find, isHere: (id) => keeper.get(id) !== undefined })
+  const keeper = makeRunKeeper({
+    ...options,
+    runs,
+    planChild: (parent, command) => creation.planChild(parent, command),
+    offer,
+    onEnded: waiters.ended,
+    onReleased(wakeAtMs) {
+      if (wakeAtMs !== null) sweeper.soon(wakeAtMs)
+    },
+  })
+
+  const creation = makeRunCreation({
+    ...{ db, runs, clock, makeId, workerId, programs, keeper },
+    reserve(kind, tenantId) {
+      const mayStart = !isStopping && rules.isFree(PARTITION_OF[kind], tenantId)
+      return mayStart ? consumers.get(kind)?.reserve() : undefined
+    },
+    queued(run) {
+      waiters.handedOn(run.id)
+      offer(run, true)
+    },
+  })
+
+  // ---- what others ask of a run -----------------------------------------------------------------------------------------------------
+
   const findToChange = async (owner: Owner, runId: string): Promise<Run> => {
     const run = await find(owner, runId)
     checkMayChange(owner, run)
@@ -324,53 +213,6 @@ export const makeEngine = (options: EngineOptions): Engine => {
     offer(run)
   }
 
-  const isOver = ({ status }: Run): boolean => isFinal(status) || status === 'stopped'
-
-  /** Whoever was to tell of the end may have died. The returned function ends it. */
-  const lookAgain = (tenantId: string, runId: string, found: () => void): (() => void) => {
-    let disarm = (): void => {}
-    const arm = (): void => {
-      disarm = clock.after(LOOK_AGAIN_MS, () => {
-        find(tenantId, runId).then(
-          (run) => (isOver(run) ? found() : arm()),
-          () => arm(),
-        )
-      })
-    }
-    arm()
-    return () => disarm()
-  }
-
-  bus.on(ENDED, (runId) => {
-    for (const tell of waiters.get(runId as string) ?? []) tell(undefined)
-  })
-
-  const wait = async (tenantId: string, runId: string, timeoutMs: number): Promise<Run> => {
-    const { promise: ended, resolve: tell } = Promise.withResolvers<Run | undefined>()
-    const listeners = waiters.get(runId) ?? new Set()
-    waiters.set(runId, listeners.add(tell))
-    const cancelTimer = clock.after(timeoutMs, () => tell(undefined))
-    // It may end in another process.
-    const isTold = !bus.isShared || handedOn.has(runId)
-    const unsubscribe = isTold ? undefined : hub.subscribe({ runId }, ({ type }) => ENDS.has(type) && tell(undefined))
-    const disarmLooks = bus.isShared ? lookAgain(tenantId, runId, () => tell(undefined)) : undefined
-    try {
-      if (!isTold) await hub.settled()
-      if (!keeper.get(runId)) {
-        const run = await find(tenantId, runId)
-        if (isOver(run)) return run
-      }
-      const run = await ended
-      return run?.tenantId === tenantId ? run : await find(tenantId, runId)
-    } finally {
-      cancelTimer()
-      unsubscribe?.()
-      disarmLooks?.()
-      listeners.delete(tell)
-      if (listeners.size === 0 && waiters.get(runId) === listeners) waiters.delete(runId)
-    }
-  }
-
   // ---- time and life ------------------------------------------------------------------------------------------------------------------
 
   /** Runs that this process holds by their rows, but not in memory: what brought them here went wrong in between. */
@@ -436,7 +278,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       concurrency: options.liveMax,
       // A paused one stays queued in the database.
       handle: (job) => {
-        if (job.replyTo !== undefined) askers.set(job.id, job.replyTo)
+        if (job.replyTo !== undefined) waiters.askedBy(job.replyTo, job.id)
         return (rules.isPaused(job.partition, job.tenantId) ? Promise.resolve() : keeper.activate(job.id)).finally(() =>
           admissions.of(PARTITION_OF[kind]).left(job),
         )
@@ -445,10 +287,10 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   return {
     runs,
-    create,
+    create: creation.create,
     signal,
     cancel,
-    wait,
+    wait: waiters.wait,
     inbox: {
       offer: (finished) => keeper.get(finished.runId)?.taskFinished(finished) ?? false,
       wake: (runId, { taskId, holder } = {}) => keeper.wake(runId, { taskId }, holder),
@@ -502,19 +344,6 @@ export const makeEngine = (options: EngineOptions): Engine => {
 const SWEEP_LIMIT = 500
 /** Whoever holds a run that is late by this has not heard, or is gone. */
 const HELD_GRACE_MS = 2000
-/** Events after which nobody need wait for a run any more. */
-const ENDS: ReadonlySet<string> = new Set([
-  'run.completed',
-  'run.failed',
-  'run.cancelled',
-  'run.timed_out',
-  'run.stopped',
-])
-/** Runs whose end somebody elsewhere may wait for. */
-const ASKERS_MAX = 10_000
-const ENDED = 'run:ended'
-/** The end of a run that nobody told of is found so late at most. */
-const LOOK_AGAIN_MS = 2000
 const STRAY_EVERY_MS = 10_000
 /** A wake-up that was lost is found so late at most, besides the grace. */
 const SLOW_MS = 5000

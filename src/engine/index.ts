@@ -2,7 +2,7 @@
 export type { CommandSink } from './command.ts'
 export { commandsOf } from './context.ts'
 export { type Duration, parseDuration } from './duration.ts'
-export { type Engine, makeEngine, type NewRun } from './engine.ts'
+export { type Engine, makeEngine } from './engine.ts'
 export type { ErrorRecord } from './error-record.ts'
 export { engineErrors, NonRetryableError, RunError, toErrorRecord } from './errors.ts'
 export { makeLeaseKeeper } from './leases.ts'
@@ -11,6 +11,7 @@ export { uuidFrom } from './random.ts'
 
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
 export { leaveNews } from './rows.ts'
+export type { NewRun } from './run-creation.ts'
 export { serialize } from './step-attempt.ts'
 export { makeSweeper, type Sweeper } from './sweeper.ts'
 export type {
