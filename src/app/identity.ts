@@ -7,7 +7,14 @@ import type { MakeId } from '../platform/ids.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
 import type { SecretKeys } from '../platform/secret-keys.ts'
-import { isRole, makeOidc, makeServiceTokens, makeTenantService, makeTokenVerifier } from '../tenants/index.ts'
+import {
+  type ForgetMember,
+  isRole,
+  makeOidc,
+  makeServiceTokens,
+  makeTenantService,
+  makeTokenVerifier,
+} from '../tenants/index.ts'
 
 export interface IdentityOptions {
   readonly config: Config
@@ -19,6 +26,7 @@ export interface IdentityOptions {
   readonly box: SecretBox
   readonly cacheMs: number
   readonly cacheMax: number
+  readonly forgetMember: ForgetMember
 }
 
 const HOUR_MS = 3_600_000
@@ -71,6 +79,7 @@ export const makeIdentity = (options: IdentityOptions) => {
       : undefined,
     cookies: OIDC_ISSUER ? { origin: new URL(PUBLIC_URL).origin } : undefined,
     newMemberRole: isRole(role) ? role : undefined,
+    forgetMember: options.forgetMember,
   })
   return {
     tenants,

@@ -130,7 +130,10 @@ export const buildServices = ({
     clock.now,
   )
   const box = makeSecretBox(keys)
-  const identity = makeIdentity({ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax })
+  const identity = makeIdentity({
+    ...{ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax },
+    forgetMember: (...member) => (knot.notifications as NotificationService).forgetMember(...member),
+  })
   const { tenants } = identity
   const secrets = makeSecretService({ db, clock, makeId, box })
   const gateway = makeGateway({
@@ -252,6 +255,7 @@ export const buildServices = ({
     keepMs: config.SCHEDULE_HISTORY_DAYS * 86_400_000,
   })
   const notifications = makeNotificationService({
+    isMember: tenants.members.isMember,
     db,
     clock,
     makeId,

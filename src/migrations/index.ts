@@ -11,6 +11,7 @@ import { retention } from './0008-retention.ts'
 import { projects } from './0009-projects.ts'
 import { outages } from './0010-outages.ts'
 import { auditRetention } from './0011-audit-retention.ts'
+import { removedMembers } from './0012-removed-members.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   projects,
   outages,
   auditRetention,
+  removedMembers,
 ]

@@ -11,6 +11,8 @@ export const notificationErrors = defineErrors({
   channel_disabled: { status: 409 },
   subscription_not_found: { status: 404 },
   event_type_unknown: { status: 400 },
+  /** It is to be told to somebody who is no member of the tenant. */
+  member_unknown: { status: 400 },
   project_not_allowed: { status: 403 },
   delivery_not_found: { status: 404 },
   inbox_item_not_found: { status: 404 },

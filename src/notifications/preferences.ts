@@ -3,6 +3,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import { notificationErrors } from './errors.ts'
+import type { People } from './people.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makePreferenceRepository } from './repository-preferences.ts'
 import type { MemberPreferences, Preferences } from './types.ts'
@@ -11,6 +12,7 @@ import type { WriteRoute } from './write-route.ts'
 export interface PreferenceOptions {
   readonly db: Database
   readonly clock: Clock
+  readonly people: People
   readonly write: WriteRoute
 }
 
@@ -24,7 +26,7 @@ const checkTimeZone = (timeZone: string): void => {
   }
 }
 
-export const makePreferences = ({ db, clock, write }: PreferenceOptions) => {
+export const makePreferences = ({ db, clock, people, write }: PreferenceOptions) => {
   const repository = makePreferenceRepository(db.primary)
 
   const changedOf = (tenantId: string, memberId: string): NewEvent => ({
@@ -38,7 +40,14 @@ export const makePreferences = ({ db, clock, write }: PreferenceOptions) => {
     return found
   }
 
-  const set = async (tenantId: string, memberId: string, preferences: Preferences): Promise<MemberPreferences> => {
+  /** `callerId`: the member who asks, if one does. */
+  const set = async (
+    tenantId: string,
+    memberId: string,
+    preferences: Preferences,
+    callerId: string | null = null,
+  ): Promise<MemberPreferences> => {
+    await people.check(tenantId, memberId, callerId)
     checkTimeZone(preferences.timeZone)
     const { channelId, quietHours } = preferences
     if (quietHours && quietHours.from === quietHours.to)

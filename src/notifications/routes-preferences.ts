@@ -70,7 +70,8 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
     },
     async (request) => {
       const memberId = memberOf(request.principal, request.params.memberId, true)
-      return view(await preferences.set(request.principal.tenantId, memberId, request.body))
+      const { tenantId, memberId: callerId } = request.principal
+      return view(await preferences.set(tenantId, memberId, request.body, callerId))
     },
   )
   server.delete(

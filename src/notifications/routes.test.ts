@@ -220,6 +220,9 @@ describe('routes of notifications', () => {
     assert.equal((await send('GET', `${url}/bob`, undefined, 'theirs')).body.code, 'preferences_not_found')
     assert.equal((await send('PUT', `${url}/me`, wishes)).body.code, 'preferences_not_allowed')
     assert.equal((await send('PUT', `${url}/bob`, { timeZone: 'Mars/North' })).body.code, 'preferences_invalid')
+    const stranger = await send('PUT', `${url}/carol`, wishes)
+    assert.deepEqual([stranger.status, stranger.body.code], [400, 'member_unknown'])
+    assert.match(stranger.body.detail, /"carol".*GET \/v1\/members/)
     assert.equal((await send('PUT', `${url}/bob`, { channelId: 'none' })).body.code, 'channel_not_found')
     const quiet = { quietHours: { from: '24:00', to: '07:00' } }
     assert.equal((await send('PUT', `${url}/bob`, quiet)).body.code, 'request_invalid')

@@ -263,7 +263,9 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
         throw notificationErrors.project_not_allowed(`this key belongs to the project ${own}`)
       const dedup = rest.dedup && { key: rest.dedup.key, windowMs: rest.dedup.windowSeconds * SECOND_MS }
       const wanted = { ...rest, projectId, dedup }
-      return reply.code(201).send(subscriptionView(await channels.subscribe(request.principal, wanted)))
+      return reply
+        .code(201)
+        .send(subscriptionView(await channels.subscribe(request.principal, wanted, request.principal.memberId)))
     },
   )
   server.get(

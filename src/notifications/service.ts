@@ -24,6 +24,7 @@ import { makeIntake } from './intake.ts'
 import { makeLiquids } from './liquid.ts'
 import { type MailServer, makeMailer } from './mail.ts'
 import { makeOutbox } from './outbox.ts'
+import { makePeople, type PeopleOptions } from './people.ts'
 import { makePreferences } from './preferences.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { type DeliveryFilter, makeDeliveryRepository } from './repository-deliveries.ts'
@@ -35,7 +36,7 @@ import { makeTemplates } from './templates.ts'
 import type { Delivery, DeliveryAttempt, Message } from './types.ts'
 import { makeRouteWriter } from './write-route.ts'
 
-export interface NotificationServiceOptions {
+export interface NotificationServiceOptions extends PeopleOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
@@ -91,13 +92,14 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const dispatch = makeDispatch({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
   const outbox = makeOutbox({ ...options, routing, intake, dispatch })
 
+  const people = makePeople(options)
   const write = makeRouteWriter({ db, changed: () => outbox.wake() })
   const hasMailServer = options.mailServer !== undefined
   const channels = {
     ...makeChannels({ db, clock, makeId, box, hasMailServer, write }),
-    ...makeSubscriptions({ db, clock, makeId, liquids, write }),
+    ...makeSubscriptions({ db, clock, makeId, liquids, people, write }),
   }
-  const preferences = makePreferences({ db, clock, write })
+  const preferences = makePreferences({ db, clock, people, write })
   const deliver = makeDeliver({
     ...{ db, clock, makeId, channels, templates, inbox, random },
     send: makeSend({ ...options, mailServer: options.mailServer, mailer, liquids, box, timeoutMs }),
@@ -193,6 +195,8 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     templates,
     preferences,
     inbox,
+    /** In the transaction that removes a member: ends what there is for it. */
+    forgetMember: people.forget,
     /** For streams of the inbox. */
     eventLog: options.eventLog,
     hub: options.hub,

@@ -7,6 +7,7 @@ import { type Owner, tenantOf } from '../platform/scope.ts'
 import { CATALOGUE, covered, isPattern } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
+import type { People } from './people.ts'
 import { type ListFilter, makeNotificationRepository } from './repository.ts'
 import type { NewSubscription, Subscription } from './types.ts'
 import type { WriteRoute } from './write-route.ts'
@@ -16,6 +17,7 @@ export interface SubscriptionOptions {
   readonly clock: Clock
   readonly makeId: MakeId
   readonly liquids: Liquids
+  readonly people: People
   readonly write: WriteRoute
 }
 
@@ -30,7 +32,7 @@ const checkTypes = (types: readonly string[]): void => {
   )
 }
 
-export const makeSubscriptions = ({ db, clock, makeId, liquids, write }: SubscriptionOptions) => {
+export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }: SubscriptionOptions) => {
   const repository = makeNotificationRepository(db.primary)
 
   const findSubscription = async (owner: Owner, id: string): Promise<Subscription> => {
@@ -44,13 +46,19 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, write }: Subscri
     data: { subscriptionId: id, channelId, types: [...types] },
   })
 
-  const subscribe = async (owner: Owner, request: NewSubscription): Promise<Subscription> => {
+  /** `callerId`: the member who asks, if one does. */
+  const subscribe = async (
+    owner: Owner,
+    request: NewSubscription,
+    callerId: string | null = null,
+  ): Promise<Subscription> => {
     checkTypes(request.types)
     if (request.dedup) liquids.check(request.dedup.key)
     const tenantId = tenantOf(owner)
+    const { memberId = null, dedup = null } = request
+    if (memberId !== null) await people.check(tenantId, memberId, callerId)
     if (!(await repository.channel(owner, request.channelId)))
       throw notificationErrors.channel_not_found(`there is no channel ${request.channelId}`)
-    const { memberId = null, dedup = null } = request
     const subscription = { ...request, memberId, dedup, id: makeId(), tenantId, createdAtMs: clock.now() }
     await write(subscriptionEvent(subscription, 'subscription.created'), (tx) =>
       makeNotificationRepository(tx).addSubscription(subscription),

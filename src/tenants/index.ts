@@ -1,5 +1,6 @@
 /** Tenants, projects, keys and members: what other domains may use. */
 export { makeLimitsService } from './limits.ts'
+export type { ForgetMember } from './member-service.ts'
 export { makeOidc } from './oidc.ts'
 export { isRole } from './roles.ts'
 export { makeTenantRoutes } from './routes.ts'

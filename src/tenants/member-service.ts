@@ -14,12 +14,16 @@ import { makeMemberRepository } from './repository-members.ts'
 import { grantsOf, type Role } from './roles.ts'
 import type { Member, MemberStatus, Session } from './types.ts'
 
+export type ForgetMember = (tx: Handle, tenantId: string, memberId: string, atMs: number) => Promise<void>
+
 export interface MemberServiceOptions {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
   readonly sessionMs: number
   readonly limitTo: (tenantId: string, permissions: Set<Permission>) => Set<Permission>
+  /** Ends what others hold for a member, in the transaction that removes it. */
+  readonly forgetMember?: ForgetMember | undefined
   /** Told when a member counts differently. */
   readonly changed: () => void
 }
@@ -73,6 +77,8 @@ export const makeMemberService = (options: MemberServiceOptions) => {
 
   return {
     find,
+    isMember: async (tenantId: string, id: string): Promise<boolean> =>
+      (await members.member(tenantId, id)) !== undefined,
     list: (tenantId: string, filter: { after?: CreatedCursor | undefined; limit: number }) =>
       members.members(tenantId, filter),
     bySubject: (tenantId: string, subject: string) => members.memberBySubject(tenantId, subject),
@@ -116,7 +122,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
       return after
     },
 
-    /** With their sessions. Throws like `update`. */
+    /** With their sessions, and all that is for them alone. Throws like `update`. */
     async remove(tenantId: string, id: string, maker?: Maker): Promise<void> {
       const member = await find(tenantId, id)
       checkMaker(tenantId, member.role, maker)
@@ -124,6 +130,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
         await checkNotLastOwner(tx, member)
         await makeMemberRepository(tx).removeMember(tenantId, id)
         await tell(tx, 'member.removed', member)
+        await options.forgetMember?.(tx, tenantId, id, clock.now())
       })
       changed()
     },

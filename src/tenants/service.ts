@@ -12,7 +12,7 @@ import { type ClaimNames, makeClaimReader } from './claims.ts'
 import type { CookieRules } from './cookies.ts'
 import { tenantErrors } from './errors.ts'
 import { makeKeyService } from './key-service.ts'
-import { makeMemberService } from './member-service.ts'
+import { type ForgetMember, makeMemberService } from './member-service.ts'
 import type { Oidc } from './oidc.ts'
 import { makeTenantRepository } from './repository.ts'
 import type { Role } from './roles.ts'
@@ -39,6 +39,8 @@ export interface TenantServiceOptions {
   readonly cookies?: CookieRules | undefined
   /** Of people that nobody invited; absent: they are not let in. */
   readonly newMemberRole?: Role | undefined
+  /** Ends what others hold for a member, in the transaction that removes it. */
+  readonly forgetMember?: ForgetMember | undefined
 }
 
 const DEFAULT_TENANT = 'default'
@@ -65,7 +67,15 @@ export const makeTenantService = (options: TenantServiceOptions) => {
 
   const changed = (): void => caller.forget()
   const keys = makeKeyService({ db, clock, makeId, cacheMax, limitTo, changed })
-  const members = makeMemberService({ db, clock, makeId, sessionMs, limitTo, changed })
+  const members = makeMemberService({
+    db,
+    clock,
+    makeId,
+    sessionMs,
+    limitTo,
+    changed,
+    forgetMember: options.forgetMember,
+  })
   const claims = makeClaimReader({ names, tenants, members, limitTo })
   const cacheMs = Math.min(keyCacheMs, LONGEST_BELIEF_MS)
   const checks = { keys, members, claims, serviceTokens, verifyToken, cookies }

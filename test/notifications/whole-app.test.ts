@@ -61,3 +61,18 @@ test('an event reaches a webhook in another process, a mail server and the inbox
   for (const text of [user.password, 'localhost', String(mails.port)])
     assert.equal(JSON.stringify(channels.body).includes(text), false, text)
 })
+
+test('who is told is a member, and what there is for one ends when the member is removed', async (t) => {
+  const { call } = await startTestApp({}, t)
+  const ann = (await call('POST', '/v1/members', { email: 'ann@example.org', role: 'viewer' })).body
+  const channel = (await call('POST', '/v1/channels', { kind: 'inbox', name: 'inbox' })).body
+  const what = { channelId: channel.id, types: ['template.created'] }
+  const stranger = await call('POST', '/v1/subscriptions', { ...what, memberId: ann.email })
+  assert.deepEqual([stranger.status, stranger.body.code], [400, 'member_unknown'])
+  assert.equal((await call('POST', '/v1/subscriptions', { ...what, memberId: ann.id })).status, 201)
+  const preferences = `/v1/notification-preferences/${ann.id}`
+  assert.equal((await call('PUT', preferences, { timeZone: 'Europe/Berlin' })).status, 200)
+  assert.equal((await call('DELETE', `/v1/members/${ann.id}`)).status, 204)
+  assert.equal((await call('GET', preferences)).body.code, 'preferences_not_found')
+  assert.deepEqual((await call('GET', '/v1/subscriptions')).body.items, [])
+})

@@ -130,6 +130,7 @@ export const makeTestNotifications = async (
     makeId: makeIdGenerator(),
     log: makeLog(process.env.TEST_LOG ?? 'silent'),
     secretKey: SECRET_KEY,
+    isMember: async (_, memberId) => ['ann', 'bob'].includes(memberId),
     revealSecret: async ({ reference }) => `value-of-${reference.$secret}`,
     eventLog: makeEventLog(db),
     createTask: (request) => engine.tasks.create(request),

@@ -1,0 +1,44 @@
+/** Those whom notifications are for: only members of the tenant are, and nothing of one who was removed stays. */
+import type { Handle } from '../platform/db/database.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import { notificationErrors } from './errors.ts'
+import { makeNotificationRepository } from './repository.ts'
+import { makePeopleRepository } from './repository-people.ts'
+
+export interface PeopleOptions {
+  readonly isMember: (tenantId: string, memberId: string) => Promise<boolean>
+}
+
+export const makePeople = ({ isMember }: PeopleOptions) => ({
+  /** Throws `member_unknown`. `callerId`, whom the identity provider vouches for, need not be among the members. */
+  async check(tenantId: string, memberId: string, callerId: string | null = null): Promise<void> {
+    if (memberId === callerId || (await isMember(tenantId, memberId))) return
+    const hint = memberId.includes('@') ? '; this is an address, not an id' : ''
+    throw notificationErrors.member_unknown(
+      `the tenant has no member with the id "${memberId}"${hint}. Allowed: the id of a member, which GET /v1/members tells`,
+      { findings: [{ path: '/memberId', message: 'must be the id of a member of the tenant' }] },
+    )
+  },
+
+  /**
+   * Ends what is for a member: preferences, subscriptions, items of the inbox, and deliveries that wait for their time. A call that is
+   * under way is not stopped. Part of the transaction that removes the member.
+   */
+  async forget(tx: Handle, tenantId: string, memberId: string, atMs: number): Promise<void> {
+    const people = makePeopleRepository(tx)
+    const ended = await people.removeSubscriptions(tenantId, memberId)
+    const isRouted = await people.removePreferences(tenantId, memberId)
+    await people.removeItems(tenantId, memberId)
+    await people.skipWaiting(tenantId, memberId, 'the member was removed', atMs)
+    if (ended.length > 0 || isRouted) await makeNotificationRepository(tx).bumpRoutes()
+    for (const { id, projectId, channelId, types } of ended) {
+      await writeEvent(tx, {
+        ...{ tenantId, projectId, runId: null, taskId: null, atMs },
+        type: 'subscription.deleted',
+        data: { subscriptionId: id, channelId, types: [...types] },
+      })
+    }
+  },
+})
+
+export type People = ReturnType<typeof makePeople>

@@ -1,0 +1,41 @@
+/** What there is for one member, and its end. */
+import type { Handle } from '../platform/db/database.ts'
+import type { NotificationTables } from './schema.ts'
+import type { Subscription } from './types.ts'
+
+type Ended = Pick<Subscription, 'id' | 'projectId' | 'channelId' | 'types'>
+
+export const makePeopleRepository = (handle: Handle) => {
+  const db = handle.withTables<NotificationTables>()
+  return {
+    async removeSubscriptions(tenantId: string, memberId: string): Promise<Ended[]> {
+      const remove = db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId).where('member_id', '=', memberId)
+      const rows = await remove.returning(['id', 'project_id', 'channel_id', 'types']).execute()
+      return rows.map((row) => ({
+        id: row.id,
+        projectId: row.project_id,
+        channelId: row.channel_id,
+        types: JSON.parse(row.types) as string[],
+      }))
+    },
+    /** False when there were none. */
+    async removePreferences(tenantId: string, memberId: string): Promise<boolean> {
+      const remove = db.deleteFrom('notification_preferences').where('tenant_id', '=', tenantId)
+      return (await remove.where('member_id', '=', memberId).executeTakeFirst()).numDeletedRows > 0n
+    },
+    async removeItems(tenantId: string, memberId: string): Promise<void> {
+      await db.deleteFrom('inbox').where('tenant_id', '=', tenantId).where('member_id', '=', memberId).execute()
+    },
+    /** Of the deliveries that have no task yet. */
+    async skipWaiting(tenantId: string, memberId: string, reason: string, atMs: number): Promise<void> {
+      await db
+        .updateTable('deliveries')
+        .set({ status: 'skipped', error: reason, finished_at: atMs })
+        .where('tenant_id', '=', tenantId)
+        .where('member_id', '=', memberId)
+        .where('status', '=', 'pending')
+        .where('task_id', 'is', null)
+        .execute()
+    },
+  }
+}
