@@ -27,8 +27,8 @@ export const age = (time: string | null | undefined): string =>
 export const showPage = <T>(
   call: CommandCall,
   page: { readonly items: readonly T[]; readonly nextCursor: string | null },
-  columns: readonly Column<T>[],
   empty: string,
+  columns: readonly Column<T>[],
 ): number => {
   call.show(page, () => {
     if (page.items.length === 0) return empty
@@ -49,6 +49,12 @@ export const formatFields = (fields: object, style: Style): string => {
       return `${style.dim(name.padEnd(width))}  ${isLong ? `\n${text.replace(/^/gm, '  ')}` : text}`
     })
     .join('\n')
+}
+
+/** Prints one thing. */
+export const showFields = (call: CommandCall, thing: object): number => {
+  call.show(thing, () => formatFields(thing, call.style))
+  return 0
 }
 
 export const PAGE_OPTIONS = {

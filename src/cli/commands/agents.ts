@@ -1,27 +1,24 @@
-/** `aidos agents`: agents and their life cycle. */
-import type { AgentView } from '../../sdk/views.ts'
-import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { readObjectFile } from '../input.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call
     .client()
     .agents.list({ status: call.text('status'), type: call.text('type'), ...pageOf(call) })
-  const columns = [
-    { title: 'AGENT', of: (row: AgentView) => row.name },
-    { title: 'TYPE', of: (row: AgentView) => row.type },
-    { title: 'STATUS', of: (row: AgentView) => row.status },
-    { title: 'VERSION', of: (row: AgentView) => row.latestVersion },
-    { title: 'CHANGED', of: (row: AgentView) => age(row.updatedAt) },
-  ]
-  return showPage(call, page, columns, 'no agents; make one: aidos agents create NAME --config FILE')
+  return showPage(call, page, 'no agents; make one: aidos agents create NAME --config FILE', [
+    { title: 'AGENT', of: (row) => row.name },
+    { title: 'TYPE', of: (row) => row.type },
+    { title: 'STATUS', of: (row) => row.status },
+    { title: 'VERSION', of: (row) => row.latestVersion },
+    { title: 'CHANGED', of: (row) => age(row.updatedAt) },
+  ])
 }
 
 const show = async (call: CommandCall): Promise<number> => {
   const agent = await call.client().agents.find(call.args[0] ?? '', call.integer('version', 1))
-  call.show(agent, () => formatFields(agent, call.style))
-  return 0
+  return showFields(call, agent)
 }
 
 const create = async (call: CommandCall): Promise<number> => {
@@ -51,7 +48,6 @@ const moveCommand = (move: keyof typeof MOVES): Command => ({
   summary: MOVES[move],
   usage: 'NAME',
   takes: [1, 1],
-  usesServer: true,
   async run(call) {
     const agent = await call.client().agents[move](call.args[0] ?? '')
     call.show(agent, () => `agent ${agent.name} is ${agent.status}`)
@@ -65,35 +61,26 @@ const LIST_OPTIONS = {
   ...PAGE_OPTIONS,
 } as const
 
-export const agentsCommand: Command = {
+export const agentsCommand = nounCommand({
   name: 'agents',
   summary: 'List, make and steer agents',
   usage: '[--status S] [--type TYPE]',
   about: `An agent is a versioned configuration: model, instructions, skills, output and budgets. Its life: draft → active ⇄ paused →
 draining → archived. Only an active agent takes new runs; a run stays on the version it began with.`,
-  usesServer: true,
   options: LIST_OPTIONS,
   examples: [
     { line: 'agents create support support.yaml --activate', about: 'Make an agent of a file and let it take runs.' },
     { line: 'agents create support support.yaml --next', about: 'Its next version.' },
   ],
   next: ['aidos run NAME --agent --input \'"…"\' --watch      run it'],
-  run: list,
+  listSummary: 'List agents',
+  list,
   commands: [
-    {
-      name: 'list',
-      summary: 'List agents',
-      usage: '[--status S] [--type TYPE]',
-      usesServer: true,
-      options: LIST_OPTIONS,
-      run: list,
-    },
     {
       name: 'show',
       summary: 'An agent with its configuration',
       usage: 'NAME [--version N]',
       takes: [1, 1],
-      usesServer: true,
       options: { version: { type: 'text', value: 'N', about: 'Default: the latest.' } },
       run: show,
     },
@@ -103,7 +90,6 @@ draining → archived. Only an active agent takes new runs; a run stays on the v
       usage: 'NAME FILE [--type TYPE] [--activate] [--next]',
       about: 'FILE holds the configuration in JSON or YAML: { instructions, model?, skills?, output?, budgets? }.',
       takes: [2, 2],
-      usesServer: true,
       options: {
         type: { type: 'text', value: 'TYPE', about: 'What you sort your agents by.' },
         activate: { type: 'flag', about: 'Let it take runs at once.' },
@@ -113,4 +99,4 @@ draining → archived. Only an active agent takes new runs; a run stays on the v
     },
     ...(Object.keys(MOVES) as (keyof typeof MOVES)[]).map(moveCommand),
   ],
-}
+})

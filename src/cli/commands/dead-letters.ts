@@ -1,9 +1,9 @@
 /** `aidos dead-letters`: tasks that used up their attempts. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { DeadLetterView, RedriveView } from '../../sdk/views.ts'
 import { age, formatFields, formatRows, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import type { CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const FILTERS = {
   kind: { type: 'text', value: 'KIND', about: 'Only of this kind.' },
@@ -21,15 +21,14 @@ const filterOf = (call: CommandCall) => ({ kind: call.text('kind'), reason: call
 const list = async (call: CommandCall): Promise<number> => {
   const filter = { status: call.text('status') ?? 'dead', ...filterOf(call) }
   const page = await call.client().deadLetters.list({ ...filter, ...pageOf(call) })
-  const columns = [
-    { title: 'DEAD LETTER', of: (row: DeadLetterView) => row.id },
-    { title: 'KIND', of: (row: DeadLetterView) => row.kind },
-    { title: 'REASON', of: (row: DeadLetterView) => row.reason },
-    { title: 'ATTEMPTS', of: (row: DeadLetterView) => row.attempts },
-    { title: 'SINCE', of: (row: DeadLetterView) => age(row.createdAt) },
-    { title: 'ERROR', of: (row: DeadLetterView) => row.error.message },
-  ]
-  return showPage(call, page, columns, 'no dead letters: every task was done or is still being tried')
+  return showPage(call, page, 'no dead letters: every task was done or is still being tried', [
+    { title: 'DEAD LETTER', of: (row) => row.id },
+    { title: 'KIND', of: (row) => row.kind },
+    { title: 'REASON', of: (row) => row.reason },
+    { title: 'ATTEMPTS', of: (row) => row.attempts },
+    { title: 'SINCE', of: (row) => age(row.createdAt) },
+    { title: 'ERROR', of: (row) => row.error.message },
+  ])
 }
 
 const show = async (call: CommandCall): Promise<number> => {
@@ -88,16 +87,15 @@ const redrive = async (call: CommandCall): Promise<number> => {
 
 const listRedrives = async (call: CommandCall): Promise<number> => {
   const page = await call.client().deadLetters.redrives(pageOf(call))
-  const columns = [
-    { title: 'REDRIVE', of: (row: RedriveView) => row.id },
-    { title: 'STATUS', of: (row: RedriveView) => row.status },
-    { title: 'KIND', of: (row: RedriveView) => row.kind },
-    { title: 'REASON', of: (row: RedriveView) => row.reason },
-    { title: 'A SECOND', of: (row: RedriveView) => row.ratePerSecond },
-    { title: 'TRIED AGAIN', of: (row: RedriveView) => row.count },
-    { title: 'BEGAN', of: (row: RedriveView) => age(row.createdAt) },
-  ]
-  return showPage(call, page, columns, 'no redrives')
+  return showPage(call, page, 'no redrives', [
+    { title: 'REDRIVE', of: (row) => row.id },
+    { title: 'STATUS', of: (row) => row.status },
+    { title: 'KIND', of: (row) => row.kind },
+    { title: 'REASON', of: (row) => row.reason },
+    { title: 'A SECOND', of: (row) => row.ratePerSecond },
+    { title: 'TRIED AGAIN', of: (row) => row.count },
+    { title: 'BEGAN', of: (row) => age(row.createdAt) },
+  ])
 }
 
 const cancelRedrive = async (call: CommandCall): Promise<number> => {
@@ -130,16 +128,15 @@ const listOptions = {
   ...PAGE_OPTIONS,
 } as const
 
-const one = { takes: [1, 1], usage: 'ID', usesServer: true } as const
+const one = { takes: [1, 1], usage: 'ID' } as const
 const all = { type: 'flag', about: 'Every dead letter.' } as const
 
-export const deadLettersCommand: Command = {
+export const deadLettersCommand = nounCommand({
   name: 'dead-letters',
   summary: 'Look at, try again or discard tasks that used up their attempts',
   usage: '[--kind KIND] [--reason R]',
   about:
     'A task whose attempts are used up is kept here with its error and history until you try it again or discard it.',
-  usesServer: true,
   options: listOptions,
   examples: [
     { line: 'dead-letters', about: 'What needs somebody to look at it.' },
@@ -147,30 +144,21 @@ export const deadLettersCommand: Command = {
     { line: 'dead-letters redrive --all --rate 20', about: 'Gently: twenty a second.' },
   ],
   next: ['aidos dead-letters show ID    one with the history of its attempts'],
-  run: list,
+  listSummary: 'List dead letters, newest first',
+  list,
   commands: [
-    {
-      name: 'list',
-      summary: 'List dead letters, newest first',
-      usage: '[--kind KIND] [--reason R]',
-      usesServer: true,
-      options: listOptions,
-      run: list,
-    },
     { name: 'show', summary: 'One with the history of its attempts', ...one, run: show },
     {
       name: 'redrive',
       summary: 'Try again: one, those of a filter, or all',
       usage: 'ID | --kind KIND | --reason R | --all [--rate N]',
       takes: [0, 1],
-      usesServer: true,
       options: { ...FILTERS, all, rate: { type: 'text', value: 'N', about: 'So many a second; goes on by itself.' } },
       run: redrive,
     },
     {
       name: 'redrives',
       summary: 'How far redrives of many are',
-      usesServer: true,
       options: PAGE_OPTIONS,
       run: listRedrives,
     },
@@ -180,9 +168,8 @@ export const deadLettersCommand: Command = {
       summary: 'Give up for good: one, those of a filter, or all',
       usage: 'ID | --kind KIND | --reason R | --all',
       takes: [0, 1],
-      usesServer: true,
       options: { ...FILTERS, all },
       run: discard,
     },
   ],
-}
+})

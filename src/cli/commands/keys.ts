@@ -1,7 +1,8 @@
 /** `aidos keys`: API keys. */
 import type { KeyView } from '../../sdk/views.ts'
 import { age, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import type { CommandCall } from '../command.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().keys.list()
@@ -9,14 +10,13 @@ const list = async (call: CommandCall): Promise<number> => {
     if (revokedAt) return 'revoked'
     return expiresAt && Date.parse(expiresAt) <= Date.now() ? 'expired' : 'good'
   }
-  const columns = [
-    { title: 'KEY', of: (row: KeyView) => row.id },
-    { title: 'NAME', of: (row: KeyView) => row.name },
+  return showPage(call, page, 'no keys', [
+    { title: 'KEY', of: (row) => row.id },
+    { title: 'NAME', of: (row) => row.name },
     { title: 'STATE', of: stateOf },
-    { title: 'MAY', of: (row: KeyView) => row.role ?? row.scopes.join(' ') },
-    { title: 'LAST USED', of: (row: KeyView) => age(row.lastUsedAt) },
-  ]
-  return showPage(call, page, columns, 'no keys')
+    { title: 'MAY', of: (row) => row.role ?? row.scopes.join(' ') },
+    { title: 'LAST USED', of: (row) => age(row.lastUsedAt) },
+  ])
 }
 
 const create = async (call: CommandCall): Promise<number> => {
@@ -47,12 +47,11 @@ const revoke = async (call: CommandCall): Promise<number> => {
   return 0
 }
 
-export const keysCommand: Command = {
+export const keysCommand = nounCommand({
   name: 'keys',
   summary: 'List, make, rotate and revoke API keys',
   about:
     'A key speaks for one tenant, may be bound to a project, and may do what its scopes allow. Its secret is shown once.',
-  usesServer: true,
   examples: [
     {
       line: "keys create ci --scope 'runs:*' --scope workflows:read",
@@ -62,15 +61,14 @@ export const keysCommand: Command = {
     { line: 'keys rotate ID --keep-old 48', about: 'Another secret; the one before counts for two days more.' },
     { line: 'keys revoke ID', about: 'It is refused from now on.' },
   ],
-  run: list,
+  listSummary: 'List keys, never their secrets',
+  list,
   commands: [
-    { name: 'list', summary: 'List keys, never their secrets', usesServer: true, run: list },
     {
       name: 'create',
       summary: 'Make a key',
       usage: 'NAME [--role ROLE | --scope S…] [--expires TIME]',
       takes: [1, 1],
-      usesServer: true,
       options: {
         role: { type: 'text', value: 'ROLE', about: 'owner, admin, operator, developer or viewer, instead of scopes.' },
         scope: { type: 'list', value: 'S', about: '*, *:read, runs:*, runs:read, …; all if none is given.' },
@@ -84,10 +82,9 @@ export const keysCommand: Command = {
       summary: 'Give a key another secret',
       usage: 'ID [--keep-old HOURS]',
       takes: [1, 1],
-      usesServer: true,
       options: { 'keep-old': { type: 'text', value: 'HOURS', about: 'How long the secret before counts too; 24.' } },
       run: rotate,
     },
-    { name: 'revoke', summary: 'Refuse a key from now on', usage: 'ID', takes: [1, 1], usesServer: true, run: revoke },
+    { name: 'revoke', summary: 'Refuse a key from now on', usage: 'ID', takes: [1, 1], run: revoke },
   ],
-}
+})

@@ -1,8 +1,9 @@
 /** `aidos queues`: what waits, pauses and limits. */
 import type { QueueRuleView, QueueView } from '../../sdk/views.ts'
 import { formatRows, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import type { CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().queues.list()
@@ -70,30 +71,27 @@ const ruleColumns = [
 ]
 
 const rules = async (call: CommandCall): Promise<number> =>
-  showPage(call, await call.client().queues.rules(call.text('tenant')), ruleColumns, 'no rules: nothing is limited')
+  showPage(call, await call.client().queues.rules(call.text('tenant')), 'no rules: nothing is limited', ruleColumns)
 
 const tenant = { type: 'text', value: 'ID', about: 'For this tenant alone.' } as const
 
-export const queuesCommand: Command = {
+export const queuesCommand = nounCommand({
   name: 'queues',
   summary: 'What waits; pause, resume and limit queues',
   about: `The queues are agents, workflow, scheduler, notifications and tasks. Work waits in the database; a window of it is handed to the
 queue, fairly between tenants. A paused queue begins nothing; what is under way goes on.`,
-  usesServer: true,
-  options: {},
   examples: [
     { line: 'queues pause tasks', about: 'For all tenants: the operator.' },
     { line: 'queues limit --limit-key crm --concurrency 5', about: 'Of your tasks with that limit key.' },
   ],
-  run: list,
+  listSummary: 'What waits in each queue',
+  list,
   commands: [
-    { name: 'list', summary: 'What waits in each queue', usesServer: true, run: list },
     {
       name: 'pause',
       summary: 'Nothing of a queue begins until it is resumed',
       usage: 'NAME [--tenant ID]',
       takes: [1, 1],
-      usesServer: true,
       options: { tenant },
       run: change('pause'),
     },
@@ -102,7 +100,6 @@ queue, fairly between tenants. A paused queue begins nothing; what is under way 
       summary: 'A queue goes on',
       usage: 'NAME [--tenant ID]',
       takes: [1, 1],
-      usesServer: true,
       options: { tenant },
       run: change('resume'),
     },
@@ -111,7 +108,6 @@ queue, fairly between tenants. A paused queue begins nothing; what is under way 
       summary: 'Limit a tenant, or the tasks of a limit key',
       usage: '[NAME] [--tenant ID] [--limit-key KEY] [--concurrency N] [--rate COUNT/TIME] [--weight N]',
       takes: [0, 1],
-      usesServer: true,
       options: {
         tenant,
         'limit-key': {
@@ -125,6 +121,6 @@ queue, fairly between tenants. A paused queue begins nothing; what is under way 
       },
       run: limit,
     },
-    { name: 'rules', summary: 'Pauses and limits of a tenant', usesServer: true, options: { tenant }, run: rules },
+    { name: 'rules', summary: 'Pauses and limits of a tenant', options: { tenant }, run: rules },
   ],
-}
+})

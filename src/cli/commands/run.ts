@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Json } from '../../platform/json.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { RunView } from '../../sdk/views.ts'
-import { formatFields } from '../columns.ts'
+import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readJson, readText } from '../input.ts'
@@ -208,8 +208,7 @@ export const runsCommand: Command = {
     },
     target: { type: 'text', value: 'NAME', about: 'Only of this workflow or agent.' },
     kind: { type: 'text', value: 'KIND', about: 'workflow or agent.' },
-    limit: { type: 'text', value: 'N', about: 'Rows at most, up to 500.' },
-    cursor: { type: 'text', value: 'CURSOR', about: 'Go on where the list before ended.' },
+    ...PAGE_OPTIONS,
   },
   examples: [
     { line: 'runs --status waiting', about: 'What waits for an approval or a time.' },
@@ -217,15 +216,13 @@ export const runsCommand: Command = {
   ],
   next: ['aidos run show ID      the timeline of one of them'],
   async run(call) {
-    const { age, pageOf, showPage } = await import('../columns.ts')
     const filter = { status: call.text('status'), target: call.text('target'), kind: call.text('kind') }
     const page = await call.client().runs.list({ ...filter, ...pageOf(call) })
-    const columns = [
-      { title: 'RUN', of: (row: RunView) => row.id },
-      { title: 'TARGET', of: (row: RunView) => `${row.kind === 'agent' ? 'agent ' : ''}${row.target}@${row.version}` },
-      { title: 'STATUS', of: (row: RunView) => row.status + (row.waitingFor ? ` (${row.waitingFor})` : '') },
-      { title: 'STARTED', of: (row: RunView) => age(row.createdAt) },
-    ]
-    return showPage(call, page, columns, 'no runs; start one: aidos run NAME --watch')
+    return showPage(call, page, 'no runs; start one: aidos run NAME --watch', [
+      { title: 'RUN', of: (row) => row.id },
+      { title: 'TARGET', of: (row) => `${row.kind === 'agent' ? 'agent ' : ''}${row.target}@${row.version}` },
+      { title: 'STATUS', of: (row) => row.status + (row.waitingFor ? ` (${row.waitingFor})` : '') },
+      { title: 'STARTED', of: (row) => age(row.createdAt) },
+    ])
   },
 }

@@ -1,22 +1,20 @@
-/** `aidos secrets`: the secret store, and the key under which everything in it lies. */
-import type { SecretView } from '../../sdk/views.ts'
 import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall, Options } from '../command.ts'
+import type { CommandCall, Options } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readAll, readText } from '../input.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const PROJECT: Options = { project: { type: 'text', value: 'ID', about: 'The secret of this project.' } }
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().secrets.list(pageOf(call))
-  const columns = [
-    { title: 'NAME', of: (row: SecretView) => row.name },
-    { title: 'PROJECT', of: (row: SecretView) => row.projectId },
-    { title: 'VERSION', of: (row: SecretView) => row.version },
-    { title: 'MAY GO TO', of: (row: SecretView) => row.hosts.join(' ') || 'anywhere' },
-    { title: 'CHANGED', of: (row: SecretView) => age(row.updatedAt) },
-  ]
-  return showPage(call, page, columns, 'no secrets')
+  return showPage(call, page, 'no secrets', [
+    { title: 'NAME', of: (row) => row.name },
+    { title: 'PROJECT', of: (row) => row.projectId },
+    { title: 'VERSION', of: (row) => row.version },
+    { title: 'MAY GO TO', of: (row) => row.hosts.join(' ') || 'anywhere' },
+    { title: 'CHANGED', of: (row) => age(row.updatedAt) },
+  ])
 }
 
 const set = async (call: CommandCall): Promise<number> => {
@@ -75,26 +73,24 @@ const rotate = async (call: CommandCall): Promise<number> => {
   return 0
 }
 
-export const secretsCommand: Command = {
+export const secretsCommand = nounCommand({
   name: 'secrets',
   summary: 'Store secrets, and change the key they lie under',
   about: `Skills, agents and channels name a secret ({ "$secret": "NAME" }) instead of holding it. Its value is never shown again. rotate puts
 everything that is sealed under the newest key; broken off, it goes on when it is called again.`,
-  usesServer: true,
   options: PAGE_OPTIONS,
   examples: [
     { line: 'secrets set STRIPE --host api.stripe.com < key.txt', about: 'The value comes from standard input.' },
     { line: 'secrets rotate --new-key', about: 'On the machine of an embedded server: a new key, all at once.' },
   ],
-  run: list,
+  listSummary: 'List secrets, never their values',
+  list,
   commands: [
-    { name: 'list', summary: 'List secrets, never their values', usesServer: true, options: PAGE_OPTIONS, run: list },
     {
       name: 'set',
       summary: 'Store a secret, or give it another value',
       usage: 'NAME [--host HOST]… [--file FILE]',
       takes: [1, 1],
-      usesServer: true,
       options: {
         host: { type: 'list', value: 'HOST', about: 'Where it may be sent: api.example.org, *.example.org.' },
         file: { type: 'text', value: 'FILE', about: 'Read the value from it instead of standard input.' },
@@ -107,7 +103,6 @@ everything that is sealed under the newest key; broken off, it goes on when it i
       summary: 'Remove a secret',
       usage: 'NAME',
       takes: [1, 1],
-      usesServer: true,
       options: PROJECT,
       run: remove,
     },
@@ -115,7 +110,6 @@ everything that is sealed under the newest key; broken off, it goes on when it i
       name: 'rotate',
       summary: 'Put everything that is sealed under the newest key',
       usage: '[--new-key [--key-file FILE]]',
-      usesServer: true,
       options: {
         'new-key': {
           type: 'flag',
@@ -130,4 +124,4 @@ everything that is sealed under the newest key; broken off, it goes on when it i
       run: rotate,
     },
   ],
-}
+})

@@ -1,20 +1,19 @@
 /** `aidos skills`: skills and their tools. */
 import type { JsonObject } from '../../platform/json.ts'
-import type { SkillView } from '../../sdk/views.ts'
 import { formatFields, formatRows, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import type { CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readObjectFile } from '../input.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().skills.list(pageOf(call))
-  const columns = [
-    { title: 'SKILL', of: (row: SkillView) => row.name },
-    { title: 'KIND', of: (row: SkillView) => row.kind },
-    { title: 'VERSION', of: (row: SkillView) => row.version },
-    { title: 'ABOUT', of: (row: SkillView) => row.description },
-  ]
-  return showPage(call, page, columns, 'no skills')
+  return showPage(call, page, 'no skills', [
+    { title: 'SKILL', of: (row) => row.name },
+    { title: 'KIND', of: (row) => row.kind },
+    { title: 'VERSION', of: (row) => row.version },
+    { title: 'ABOUT', of: (row) => row.description },
+  ])
 }
 
 const show = async (call: CommandCall): Promise<number> => {
@@ -53,27 +52,25 @@ const archive = async (call: CommandCall): Promise<number> => {
   return 0
 }
 
-export const skillsCommand: Command = {
+export const skillsCommand = nounCommand({
   name: 'skills',
   summary: 'List, look at and make skills',
   about: `A skill is a versioned bundle of tools that agents and workflows use as skill:NAME/TOOL. Kinds: builtin (comes with the system),
 http (calls of a service, declared), function (JavaScript in a sandbox without I/O).`,
-  usesServer: true,
   options: PAGE_OPTIONS,
   examples: [
     { line: 'skills show files', about: 'The tools of a skill and what they are for.' },
     { line: 'skills create weather weather.yaml', about: 'Make a skill of a file.' },
   ],
   next: ["aidos tasks create NAME/TOOL --input '{…}'      try a tool by itself"],
-  run: list,
+  listSummary: 'List skills',
+  list,
   commands: [
-    { name: 'list', summary: 'List skills', usesServer: true, options: PAGE_OPTIONS, run: list },
     {
       name: 'show',
       summary: 'A skill with its tools',
       usage: 'NAME [--version N]',
       takes: [1, 1],
-      usesServer: true,
       options: { version: { type: 'text', value: 'N', about: 'Default: the latest.' } },
       run: show,
     },
@@ -83,7 +80,6 @@ http (calls of a service, declared), function (JavaScript in a sandbox without I
       usage: 'NAME FILE [--next]',
       about: 'FILE holds { kind: http|function, description?, … the definition } in JSON or YAML.',
       takes: [2, 2],
-      usesServer: true,
       options: { next: { type: 'flag', about: 'The skill is there: make its next version.' } },
       run: create,
     },
@@ -92,8 +88,7 @@ http (calls of a service, declared), function (JavaScript in a sandbox without I
       summary: 'Let nothing new use it',
       usage: 'NAME',
       takes: [1, 1],
-      usesServer: true,
       run: archive,
     },
   ],
-}
+})

@@ -1,8 +1,9 @@
 /** `aidos tasks`: single tasks. */
-import type { NewTask, TaskView } from '../../sdk/views.ts'
-import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import type { NewTask } from '../../sdk/views.ts'
+import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
+import type { CommandCall } from '../command.ts'
 import { readJson } from '../input.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const listTasks = async (call: CommandCall): Promise<number> => {
   const filter = {
@@ -12,21 +13,19 @@ const listTasks = async (call: CommandCall): Promise<number> => {
     priority: call.text('priority'),
   }
   const page = await call.client().tasks.list({ ...filter, ...pageOf(call) })
-  const columns = [
-    { title: 'TASK', of: (row: TaskView) => row.id },
-    { title: 'KIND', of: (row: TaskView) => row.kind },
-    { title: 'STATUS', of: (row: TaskView) => row.status },
-    { title: 'PRIORITY', of: (row: TaskView) => row.priority },
-    { title: 'ATTEMPT', of: (row: TaskView) => `${row.attempt}/${row.maxAttempts}` },
-    { title: 'MADE', of: (row: TaskView) => age(row.createdAt) },
-  ]
-  return showPage(call, page, columns, 'no tasks; make one: aidos tasks create core/echo --input \'"hello"\'')
+  return showPage(call, page, 'no tasks; make one: aidos tasks create core/echo --input \'"hello"\'', [
+    { title: 'TASK', of: (row) => row.id },
+    { title: 'KIND', of: (row) => row.kind },
+    { title: 'STATUS', of: (row) => row.status },
+    { title: 'PRIORITY', of: (row) => row.priority },
+    { title: 'ATTEMPT', of: (row) => `${row.attempt}/${row.maxAttempts}` },
+    { title: 'MADE', of: (row) => age(row.createdAt) },
+  ])
 }
 
 const showTask = async (call: CommandCall): Promise<number> => {
   const task = await call.client().tasks.find(call.args[0] ?? '')
-  call.show(task, () => formatFields(task, call.style))
-  return 0
+  return showFields(call, task)
 }
 
 const changeTask =
@@ -56,7 +55,7 @@ const createTask = async (call: CommandCall): Promise<number> => {
   return 0
 }
 
-const one = { takes: [1, 1], usage: 'ID', usesServer: true } as const
+const one = { takes: [1, 1], usage: 'ID' } as const
 
 const TASK_FILTERS = {
   status: {
@@ -70,36 +69,27 @@ const TASK_FILTERS = {
   ...PAGE_OPTIONS,
 } as const
 
-export const tasksCommand: Command = {
+export const tasksCommand = nounCommand({
   name: 'tasks',
   summary: 'List, make, cancel and retry tasks',
   usage: '[--status S] [--kind KIND]',
   about: `A task is one unit of durable work: the tool of a skill, or a handler written in code. The steps of runs are tasks, and a task
 can stand alone. It runs at least once, is tried again as its policy says, and is a dead letter when its attempts are used up.`,
-  usesServer: true,
   options: TASK_FILTERS,
   examples: [
     { line: 'tasks --status running', about: 'What is being done now.' },
     { line: 'tasks create core/echo --input \'{"a":1}\'', about: 'Have a tool of a skill called.' },
   ],
   next: ['aidos dead-letters     tasks that used up their attempts'],
-  run: listTasks,
+  listSummary: 'List tasks, newest first',
+  list: listTasks,
   commands: [
-    {
-      name: 'list',
-      summary: 'List tasks, newest first',
-      usage: '[--status S] [--kind KIND]',
-      usesServer: true,
-      options: TASK_FILTERS,
-      run: listTasks,
-    },
     { name: 'show', summary: 'All of one task', ...one, run: showTask },
     {
       name: 'create',
       summary: 'Make a task that stands alone',
       usage: 'KIND [--input JSON|@FILE|-]',
       takes: [1, 1],
-      usesServer: true,
       options: {
         input: { type: 'text', short: 'i', value: 'JSON', about: 'JSON, @FILE or -.' },
         priority: { type: 'text', value: 'P', about: 'critical, high, normal or low.' },
@@ -114,4 +104,4 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
     { name: 'cancel', summary: 'Cancel an open task', ...one, run: changeTask('cancel') },
     { name: 'retry', summary: 'Try a dead, cancelled or scheduled task again, now', ...one, run: changeTask('retry') },
   ],
-}
+})

@@ -1,29 +1,27 @@
 /** `aidos workflows`: stored definitions, and those written in code. */
 import path from 'node:path'
 import type { Finding } from '../../platform/errors.ts'
-import type { WorkflowView } from '../../sdk/views.ts'
-import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
+import type { CommandCall } from '../command.ts'
 import { readText } from '../input.ts'
+import { nounCommand } from '../noun-command.ts'
 
 const formatOf = (file: string): 'json' | 'yaml' => (file.endsWith('.json') ? 'json' : 'yaml')
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().workflows.list(pageOf(call))
-  const columns = [
-    { title: 'WORKFLOW', of: (row: WorkflowView) => row.name },
-    { title: 'KIND', of: (row: WorkflowView) => (row.kind === 'asl' ? 'States Language' : 'TypeScript') },
-    { title: 'STATUS', of: (row: WorkflowView) => row.status },
-    { title: 'VERSION', of: (row: WorkflowView) => row.version },
-    { title: 'CHANGED', of: (row: WorkflowView) => age(row.updatedAt) },
-  ]
-  return showPage(call, page, columns, 'no workflows; make one: aidos workflows create FILE')
+  return showPage(call, page, 'no workflows; make one: aidos workflows create FILE', [
+    { title: 'WORKFLOW', of: (row) => row.name },
+    { title: 'KIND', of: (row) => (row.kind === 'asl' ? 'States Language' : 'TypeScript') },
+    { title: 'STATUS', of: (row) => row.status },
+    { title: 'VERSION', of: (row) => row.version },
+    { title: 'CHANGED', of: (row) => age(row.updatedAt) },
+  ])
 }
 
 const show = async (call: CommandCall): Promise<number> => {
   const workflow = await call.client().workflows.find(call.args[0] ?? '', call.integer('version', 1))
-  call.show(workflow, () => formatFields(workflow, call.style))
-  return 0
+  return showFields(call, workflow)
 }
 
 const create = async (call: CommandCall): Promise<number> => {
@@ -60,23 +58,22 @@ const archive = async (call: CommandCall): Promise<number> => {
   return 0
 }
 
-const file = { takes: [1, 1], usesServer: true } as const
+const file = { takes: [1, 1] } as const
 
-export const workflowsCommand: Command = {
+export const workflowsCommand = nounCommand({
   name: 'workflows',
   summary: 'List, check, store and archive workflows',
   about: `A workflow is a versioned definition in the States Language (JSON or YAML), or a TypeScript function of a folder that the server
 has loaded (aidos start --load DIR). A run stays on the version it began with.`,
-  usesServer: true,
   options: PAGE_OPTIONS,
   examples: [
     { line: 'workflows check order.asl.yaml', about: 'Every mistake with its place, without storing anything.' },
     { line: 'workflows create order.asl.yaml', about: 'Store it, or its next version when it differs.' },
   ],
   next: ['aidos run NAME --watch      run it'],
-  run: list,
+  listSummary: 'List workflows',
+  list,
   commands: [
-    { name: 'list', summary: 'List workflows', usesServer: true, options: PAGE_OPTIONS, run: list },
     {
       name: 'show',
       summary: 'A workflow with its definition',
@@ -102,4 +99,4 @@ has loaded (aidos start --load DIR). A run stays on the version it began with.`,
     },
     { name: 'archive', summary: 'Let no new run begin', usage: 'NAME', ...file, run: archive },
   ],
-}
+})
