@@ -5,7 +5,8 @@ export { taskErrors } from './errors.ts'
 
 export { TOKEN_KIND } from './outside.ts'
 export { makeTaskRoutes } from './routes.ts'
-export { makeTaskService, type NewTask, type TaskService } from './service.ts'
+export { makeTaskService, type TaskService } from './service.ts'
+export type { NewTask } from './task-creation.ts'
 export type {
   HandlerSource,
   Task,

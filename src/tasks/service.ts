@@ -1,14 +1,8 @@
-/** Tasks: made, planned for runs, ended from outside, tried again; the executor does them. */
+/** Tasks: made, ended from outside, tried again, taken from dead processes; the executor does them. */
 import {
-  type CompiledRetry,
-  compileRetry,
   type ErrorRecord,
   makeSweeper,
-  type PlannedTask,
-  type RetryPolicy,
   type RunInbox,
-  type RunTaskSpec,
-  serialize,
   type TaskPort,
   type TaskResult,
   toErrorRecord,
@@ -16,27 +10,27 @@ import {
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import { isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
-import type { Job, Partition, Priority, Queue } from '../platform/queue/queue.ts'
+import type { Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
-import { checkMayChange, keyWithin, type Owner } from '../platform/scope.ts'
-import { makeActivities, makeToken } from './activities.ts'
+import { checkMayChange, type Owner } from '../platform/scope.ts'
+import { makeActivities } from './activities.ts'
 import { makeAgain } from './again.ts'
 import { makeAnswers } from './answers.ts'
 import { type DeadLetterCopies, makeDeadCopies } from './dead-copies.ts'
 import { taskErrors } from './errors.ts'
-import { makeExecutor, TASK_PARTITIONS, type TaskPartition } from './executor.ts'
+import { makeExecutor, TASK_PARTITIONS } from './executor.ts'
 import { lost, taskEvent } from './outcome.ts'
-import { isActivity, isOutside, keyOfToken, TOKEN_KIND, waitDeadline } from './outside.ts'
 import { makeRedrives } from './redrives.ts'
 import { makeTaskRepository } from './repository.ts'
-import { cancelTask, insertTask, queueDueTask } from './rows.ts'
-import type { HandlerSource, Task, TaskStatus } from './types.ts'
+import { cancelTask, queueDueTask } from './rows.ts'
+import { makeTaskCreation, partitionOf } from './task-creation.ts'
+import type { HandlerSource, Task } from './types.ts'
 import { isOpenTask } from './types.ts'
 
 export interface TaskServiceOptions {
@@ -58,27 +52,7 @@ export interface TaskServiceOptions {
   readonly deadLetterCopies?: DeadLetterCopies | undefined
 }
 
-export interface NewTask {
-  readonly tenantId: string
-  readonly projectId: string | null
-  readonly kind: string
-  readonly input: Json
-  readonly priority: Priority
-  readonly runAtMs?: number | undefined
-  readonly deadlineAtMs?: number | undefined
-  readonly timeoutMs?: number | undefined
-  readonly heartbeatMs?: number | undefined
-  readonly retry?: RetryPolicy | undefined
-  /** A second task with the same key of the same tenant and project is not made: the first is returned. */
-  readonly idempotencyKey?: string | undefined
-  /** Tasks of the tenant with the same one share the limits that are set for it. */
-  readonly limitKey?: string | undefined
-  /** The trace of the request that asked for it, for the timeline. */
-  readonly traceId?: string | undefined
-}
-
 const SWEEP_LIMIT = 500
-const SMALL_INPUT = 2048
 /** A job that was lost is found so late at most. */
 const SLOW_MS = 5000
 const ABORT = 'tasks:abort'
@@ -92,12 +66,9 @@ const resultOf = (task: Task): TaskResult => ({
   value: task.status === 'completed' ? task.output : (task.error as unknown as Json),
 })
 
-const partitionOf = (kind: string): TaskPartition => (kind.startsWith('notification:') ? 'notifications' : 'tasks')
-
 export const makeTaskService = (options: TaskServiceOptions) => {
-  const { db, queue, bus, clock, log, makeId, workerId, handlers } = options
+  const { db, queue, bus, clock, log, makeId, workerId } = options
   const tasks = makeTaskRepository(db.primary)
-  const defaultRetry: CompiledRetry = compileRetry(undefined, options.defaultAttempts)
 
   const admissions = makePartitionAdmission({
     ...{ queue, window: options.window, rules: options.rules, clock, workerId },
@@ -147,131 +118,10 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   const answers = makeAnswers({ ...options, tasks, executor })
   const activities = makeActivities({ db, bus, clock, tasks, waits: answers.waits })
 
-  // ---- birth ----------------------------------------------------------------------------------------------------------------------
-
-  interface Draft {
-    readonly tenantId: string
-    readonly projectId: string | null
-    readonly runId: string | null
-    readonly stepKey: string | null
-    readonly kind: string
-    readonly input: Json
-    readonly priority: Priority
-    readonly settings: Task['settings']
-    readonly runAtMs: number | undefined
-    readonly deadlineAtMs: number | null
-    readonly idempotencyKey: string | null
-    readonly limitKey: string | null
-  }
-
-  /** A task that starts with its birth when the executor has a place to spare, and is queued or scheduled otherwise. */
-  const make = (draft: Draft, inputText: string, traceId?: string): PlannedTask & { readonly task: Task } => {
-    const nowMs = clock.now()
-    const partition = partitionOf(draft.kind)
-    const isAnswered = isOutside(draft.kind)
-    const isLater = !isAnswered && draft.runAtMs !== undefined && draft.runAtMs > nowMs
-    const mayStart =
-      !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId, draft.limitKey ?? undefined)
-    const place = mayStart ? executor.reserve(partition) : undefined
-    const isRunning = place !== undefined
-    const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
-    const isStarted = isRunning || draft.kind === TOKEN_KIND
-    const runAtMs = draft.runAtMs ?? nowMs
-    const task: Task = {
-      ...draft,
-      id: makeId(),
-      partition,
-      status: isRunning ? 'running' : notRunning,
-      output: null,
-      error: null,
-      attempt: isRunning ? 1 : 0,
-      lost: 0,
-      workerId: isRunning ? workerId : null,
-      fence: 0,
-      runAtMs,
-      deadlineAtMs: isAnswered
-        ? waitDeadline({ ...draft, runAtMs }, isStarted ? nowMs : undefined)
-        : draft.deadlineAtMs,
-      progress: null,
-      createdAtMs: nowMs,
-      startedAtMs: isStarted ? nowMs : null,
-      finishedAtMs: null,
-    }
-    const data = isRunning ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
-    const birth = isRunning ? 'task.started' : `task.${task.status}`
-    return {
-      task,
-      id: task.id,
-      writes: [insertTask(task, inputText)],
-      events: [taskEvent(task, birth, { ...data, traceId }, nowMs)],
-      dispatch() {
-        if (place) executor.run(task, place)
-        else if (isLater) sweeper.soon(runAtMs)
-        else if (isAnswered) {
-          answers.waits(task.deadlineAtMs)
-          activities.born(task)
-        } else {
-          if (inputText.length < SMALL_INPUT) executor.remember(task)
-          offer(task, task.runId !== null)
-        }
-      },
-      abandon: () => place?.(),
-    }
-  }
-
-  const plan = (spec: RunTaskSpec): PlannedTask => {
-    const { tenantId, projectId, runId, stepKey, kind, input, priority, retry, timeoutMs, heartbeatMs, waitForToken } =
-      spec
-    const token = spec.token ?? (isActivity(kind) ? makeToken() : undefined)
-    const idempotencyKey = token === undefined ? null : keyOfToken(token)
-    const defaults = handlers.defaultsOf?.(kind)
-    const settings = {
-      retry: retry ?? defaults?.retry ?? defaultRetry,
-      timeoutMs: timeoutMs ?? defaults?.timeoutMs,
-      heartbeatMs,
-      waitForToken,
-    }
-    const runAtMs = spec.delayMs === undefined ? undefined : clock.now() + spec.delayMs
-    const base = { tenantId, projectId, runId, stepKey, kind, input, priority, settings, runAtMs }
-    return make({ ...base, deadlineAtMs: null, idempotencyKey, limitKey: spec.limitKey ?? null }, JSON.stringify(input))
-  }
-
-  const same = (task: Task, request: NewTask): Task => {
-    if (task.kind === request.kind && JSON.stringify(task.input) === JSON.stringify(request.input)) return task
-    throw taskErrors.idempotency_conflict(
-      `the idempotency key "${request.idempotencyKey}" belongs to the task ${task.id} (${task.kind}) with another kind or input; use a new key`,
-    )
-  }
-
-  const create = async (request: NewTask): Promise<{ task: Task; isNew: boolean }> => {
-    const { tenantId, projectId, kind, input, priority, runAtMs, limitKey = null } = request
-    const idempotencyKey = request.idempotencyKey ? keyWithin(request, request.idempotencyKey) : null
-    const inputText = serialize(input, options.payloadLimitBytes, 'the input of the task')
-    await handlers.find({ tenantId, projectId }, kind)
-    const known = idempotencyKey && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
-    if (known) return { task: same(known, request), isNew: false }
-    const given = request.retry && compileRetry(request.retry, options.defaultAttempts)
-    const defaults = handlers.defaultsOf?.(kind)
-    const settings = {
-      retry: given ?? defaults?.retry ?? defaultRetry,
-      timeoutMs: request.timeoutMs ?? defaults?.timeoutMs,
-      heartbeatMs: request.heartbeatMs,
-    }
-    const deadlineAtMs = request.deadlineAtMs ?? null
-    const base = { tenantId, projectId, runId: null, stepKey: null, kind, input, priority, settings, runAtMs }
-    const made = make({ ...base, deadlineAtMs, idempotencyKey, limitKey }, inputText, request.traceId)
-    try {
-      await db.commit({ writes: made.writes, events: made.events })
-    } catch (error) {
-      made.abandon()
-      const winner =
-        idempotencyKey && isUniqueViolation(error) && (await tasks.findByIdempotencyKey(tenantId, idempotencyKey))
-      if (!winner) throw error
-      return { task: same(winner, request), isNew: false }
-    }
-    made.dispatch()
-    return { task: made.task, isNew: true }
-  }
+  const creation = makeTaskCreation({
+    ...{ ...options, tasks, executor, answers, activities, offer },
+    scheduled: (runAtMs) => sweeper.soon(runAtMs),
+  })
 
   // ---- from outside -----------------------------------------------------------------------------------------------------------------
 
@@ -372,14 +222,14 @@ export const makeTaskService = (options: TaskServiceOptions) => {
 
   return {
     tasks,
-    plan,
+    plan: creation.plan,
     planCancel,
     ofRun: async (runId: string) => (await tasks.ofRun(runId)).map(resultOf),
     async ended(taskIds: readonly string[]) {
       const found = (await tasks.byIds(taskIds)).filter((task) => task.runId !== null && !isOpenTask(task.status))
       return found.map((task) => ({ ...resultOf(task), runId: task.runId as string }))
     },
-    create,
+    create: creation.create,
     find,
     cancel,
     ...again,
