@@ -1,4 +1,5 @@
 import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
+import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { readObjectFile } from '../input.ts'
 import { nounCommand } from '../noun-command.ts'

@@ -1,4 +1,5 @@
 import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall, Options } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readAll, readText } from '../input.ts'
