@@ -1,4 +1,4 @@
-import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
+/** `aidos agents`: agents and their life cycle. */
 import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { readObjectFile } from '../input.ts'

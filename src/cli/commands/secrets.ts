@@ -1,4 +1,4 @@
-import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+/** `aidos secrets`: the secret store, and the key under which everything in it lies. */
 import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall, Options } from '../command.ts'
 import { cliErrors } from '../errors.ts'
