@@ -111,6 +111,7 @@ for (const database of WHOLE_APPS) {
   })
 
   test(on('a change of what is shared says why it is refused'), async () => {
+    const ann = await app.call('POST', '/v1/members', { email: 'ann@example.org', role: 'viewer' })
     for (const [method, path, body] of [
       ['DELETE', `/v1/workflows/${shared.workflow}`],
       ['PUT', `/v1/skills/${shared.skill}`, functionSkill('changed')],
@@ -121,7 +122,7 @@ for (const database of WHOLE_APPS) {
       ['POST', `/v1/runs/${shared.run}/cancel`, {}],
       ['POST', `/v1/tasks/${shared.task}/retry`, {}],
       ['POST', `/v1/dead-letters/${shared.letter}/redrive`, {}],
-      ['PUT', `/v1/notification-preferences/${NOBODY}`, {}],
+      ['PUT', `/v1/notification-preferences/${ann.body.id}`, {}],
     ] as const) {
       const answer = await ask(method, path, body as Json | undefined)
       assert.deepEqual([answer.status, answer.body.code], [403, 'shared_read_only'], `${method} ${path}`)
