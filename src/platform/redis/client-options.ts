@@ -44,8 +44,8 @@ const RECONNECT_MAX_MS = 1000
 
 const reconnectDelayMs = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 10), RECONNECT_MAX_MS)
 
-/** A primary that has become a replica refuses writes: the way to the new one leads through a new connection. */
-const reconnectOnError = (error: Error): boolean => error.message.startsWith('READONLY')
+/** A primary that has become a replica refuses writes. Old versions say so in the middle of what a script says. */
+const isReadOnly = (error: Error): boolean => /\bREADONLY\b/.test(error.message)
 
 const ofUse = (use: RedisUse): Partial<IoredisOptions> => {
   if (use === 'commands') return { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: SILENCE_MS }
@@ -91,7 +91,8 @@ const standaloneOptions = (target: RedisTarget, use: RedisUse): IoredisOptions =
   ...common(target, use),
   enableOfflineQueue: use !== 'commands',
   retryStrategy: reconnectDelayMs,
-  reconnectOnError,
+  // The way to the new primary leads through a new connection.
+  reconnectOnError: isReadOnly,
 })
 
 const sentinelOptions = (target: RedisTarget): IoredisOptions => {
@@ -128,9 +129,17 @@ export const makeClient = (target: RedisTarget, use: RedisUse, connectionName?: 
   const name = connectionName ? { connectionName } : {}
   if (target.mode === 'cluster') {
     const options = clusterOptions(target, use)
+    /**
+     * A node that this client once took for a replica may answer a script itself instead of sending it on, and the table of slots would
+     * stay wrong until somebody looks. ioredis shows every error here first.
+     */
+    const lookAgain = (error: Error): boolean => {
+      if (isReadOnly(error)) client.refreshSlotsCache()
+      return false
+    }
     const client = new Cluster(
       (target.nodes ?? []).map(({ host, port }) => ({ host, port })),
-      { ...options, redisOptions: { ...options.redisOptions, ...name } },
+      { ...options, redisOptions: { ...options.redisOptions, ...name, reconnectOnError: lookAgain } },
     )
     finishDisconnects(client)
     return client
