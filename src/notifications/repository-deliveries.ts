@@ -1,5 +1,6 @@
 /** Reads and writes of deliveries and of their attempts. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { NotificationTables } from './schema.ts'
@@ -111,11 +112,7 @@ export const makeDeliveryRepository = (handle: Handle) => {
       if (type !== undefined) query = query.where('type', '=', type)
       if (fromMs !== undefined) query = query.where('created_at', '>=', fromMs)
       if (toMs !== undefined) query = query.where('created_at', '<', toMs)
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toDelivery)
     },
     /** Those whose key is known already are left out. */

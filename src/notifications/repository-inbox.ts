@@ -1,5 +1,6 @@
 /** Reads and writes of the inbox. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
@@ -63,11 +64,7 @@ export const makeInboxRepository = (handle: Handle) => {
       if (isUnread === false) query = query.where('read_at', 'is not', null)
       if (projectId !== undefined) query = query.where('project_id', '=', projectId)
       if (memberId !== undefined) query = query.where('member_id', '=', memberId)
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toInboxItem)
     },
     async item(owner: Owner, id: string): Promise<InboxItem | undefined> {

@@ -1,5 +1,6 @@
 /** Reads and writes of templates. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { NotificationTables } from './schema.ts'
@@ -27,11 +28,7 @@ export const makeTemplateRepository = (handle: Handle) => {
     /** Newest first. */
     async list(owner: Owner, after: CreatedCursor | undefined, limit: number): Promise<Template[]> {
       let query = of(owner)
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toTemplate)
     },
     async add({ id, tenantId, projectId, name, subject, body, createdAtMs, updatedAtMs }: Template): Promise<void> {

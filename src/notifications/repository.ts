@@ -1,5 +1,6 @@
 /** Reads and writes of channels and subscriptions, and of the reader's cursor. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
@@ -76,11 +77,7 @@ export const makeNotificationRepository = (handle: Handle) => {
     /** Newest first. */
     async channels(owner: Owner, { after, limit }: ListFilter): Promise<Channel[]> {
       let query = db.selectFrom('channels').selectAll().where(visibleTo(owner))
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toChannel)
     },
     async addChannel(channel: Channel): Promise<void> {
@@ -139,11 +136,7 @@ export const makeNotificationRepository = (handle: Handle) => {
     async subscriptions(owner: Owner, { channelId, after, limit }: ListFilter): Promise<Subscription[]> {
       let query = db.selectFrom('subscriptions').selectAll().where(visibleTo(owner))
       if (channelId !== undefined) query = query.where('channel_id', '=', channelId)
-      if (after) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('created_at', 'id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
       return rows.map(toSubscription)
     },

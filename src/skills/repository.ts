@@ -1,6 +1,7 @@
 /** Reads and writes of skills and their versions. */
 import { sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { SkillTables } from './schema.ts'
@@ -61,11 +62,7 @@ export const makeSkillRepository = (handle: Handle) => {
         .where(visibleTo(owner, 'skills'))
       if (kind !== undefined) query = query.where('skills.kind', '=', kind)
       if (status !== undefined) query = query.where('skills.status', '=', status)
-      if (after !== undefined) {
-        query = query.where(({ eb, refTuple, tuple }) =>
-          eb(refTuple('skills.created_at', 'skills.id'), '<', tuple(after.createdAtMs, after.id)),
-        )
-      }
+      if (after) query = query.where(olderThan(after, 'skills'))
       const rows = await query.orderBy('skills.created_at', 'desc').orderBy('skills.id', 'desc').limit(limit).execute()
       return rows.map((row) => ({ ...toRecord(row), description: descriptionOf(row.head) }))
     },
