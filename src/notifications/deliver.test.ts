@@ -215,6 +215,7 @@ for (const database of DATABASES) {
         {
           taskId: delivery.taskId as string,
           tenantId: s.engine.tenantId,
+          projectId: null,
           attempt: 2,
           idempotencyKey: 'key',
           signal: new AbortController().signal,

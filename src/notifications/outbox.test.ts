@@ -202,6 +202,7 @@ for (const database of DATABASES) {
       const call = {
         taskId: made.taskId as string,
         tenantId: s.tenantId,
+        projectId: null,
         attempt: 1,
         idempotencyKey: 'k',
         heartbeat() {},

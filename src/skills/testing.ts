@@ -9,6 +9,7 @@ export const makeToolCall = (given: Partial<ToolCall> = {}): ToolCall => ({
   signal: new AbortController().signal,
   idempotencyKey: 'key-1',
   tenantId: 'tenant-1',
+  projectId: null,
   attempt: 1,
   heartbeat() {},
   ...given,

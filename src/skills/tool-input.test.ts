@@ -9,6 +9,7 @@ const call: ToolCall = {
   signal: new AbortController().signal,
   idempotencyKey: 'k',
   tenantId: 't',
+  projectId: null,
   attempt: 1,
   heartbeat() {},
 }

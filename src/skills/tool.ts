@@ -9,6 +9,8 @@ export interface ToolCall {
   /** The same on every attempt at the same task: handed on to whatever can tell a repetition by it. */
   readonly idempotencyKey: string
   readonly tenantId: string
+  /** Of the task; null: all of the tenant. */
+  readonly projectId: string | null
   /** 1 on the first try. */
   readonly attempt: number
   /** Tells that the work goes on, with how far it is. */

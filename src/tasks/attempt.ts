@@ -45,6 +45,7 @@ export const startAttempt = ({ task, handler, clock, onProgress }: AttemptOption
   const call = {
     taskId: task.id,
     tenantId: task.tenantId,
+    projectId: task.projectId,
     attempt: task.attempt,
     idempotencyKey: task.id,
     signal: controller.signal,

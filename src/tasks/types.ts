@@ -111,6 +111,8 @@ export interface Redrive {
 export interface TaskCall {
   readonly taskId: string
   readonly tenantId: string
+  /** Of the task; null: all of the tenant. */
+  readonly projectId: string | null
   readonly attempt: number
   /** The same on every attempt of this task: pass it on, so that a repeated effect is recognised. */
   readonly idempotencyKey: string

@@ -26,7 +26,15 @@ const setUp = async (t: TestContext) => {
   const connections = { [CONNECTION]: { headers: { 'X-Api-Key': 'k-secret' }, query: { key: 'q-secret' } } }
   const handler = makeHttpInvoke({ outbound, connections })
   const signal = new AbortController().signal
-  const call = { taskId: 't', tenantId: 'n', attempt: 1, idempotencyKey: 'once', signal, heartbeat: () => {} }
+  const call = {
+    taskId: 't',
+    tenantId: 'n',
+    projectId: null,
+    attempt: 1,
+    idempotencyKey: 'once',
+    signal,
+    heartbeat: () => {},
+  }
   const invoke = (path: string, more: JsonObject = {}): Promise<Json> =>
     handler({ ApiEndpoint: `http://${host}/${path}`, Method: 'POST', ...more }, call)
   return { invoke, handler, call }

@@ -11,7 +11,7 @@ import {
 import type { CommandSink } from '../engine/index.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { readItems } from './map-items.ts'
-import { type FilesRoot, makeLocalStore } from './map-local.ts'
+import { makeLocalStore, type RunFilesRoot } from './map-local.ts'
 import { makeS3Store, type S3StoreOptions } from './map-s3.ts'
 import {
   chainSources,
@@ -26,7 +26,7 @@ import {
 } from './map-store.ts'
 
 export interface MapStores {
-  readonly filesRoot?: FilesRoot | undefined
+  readonly filesRoot?: RunFilesRoot | undefined
   /** Where `arn:aws:states:::s3:…` reads and writes; without it those are the tenant's files too. */
   readonly s3?: S3StoreOptions | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * Items and results of distributed Maps as files in the tenant's folder, a bucket being a folder in it. Reads and writes here block
+ * Items and results of distributed Maps as files in the folder of the tenant or its project, a bucket being a folder in it. Reads and writes here block
  * for a moment on purpose: a workflow's function may wait for nothing but its commands, or a replay could take another order.
  */
 import { createHash } from 'node:crypto'
@@ -10,14 +10,14 @@ import { type CommandSink, compileRetry } from '../engine/index.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { type MapStore, type Place, readerFailed, type StoreCall, writerFailed } from './map-store.ts'
 
-/** The folder of a tenant's files, if it has one. */
-export type FilesRoot = (tenantId: string) => string | undefined
+/** The folder of the run's files, if there is one. */
+export type RunFilesRoot = () => string | undefined
 
 type Failed = (cause: string, reason?: unknown) => AslError
 
-export const makeLocalStore = (sink: CommandSink, filesRoot: FilesRoot): MapStore => {
+export const makeLocalStore = (sink: CommandSink, filesRoot: RunFilesRoot): MapStore => {
   const rootOf = (failed: Failed): string => {
-    const root = filesRoot(sink.tenantId)
+    const root = filesRoot()
     if (root === undefined) throw failed('this tenant has no folder for files')
     return tryFs(failed, () => fs.realpathSync(root))
   }
@@ -63,8 +63,11 @@ const isInside = (root: string, place: string): boolean => place === root || pla
 
 /** The file meant, with no links in it. */
 const inside = (root: string, at: string, failed: Failed): string => {
-  const real = tryFs(failed, () => fs.realpathSync(path.resolve(root, at)))
-  if (path.isAbsolute(at) || !isInside(root, real)) throw failed(`${at} leads out of the folder`)
+  const wanted = path.resolve(root, at)
+  // Before it is looked for: whether something is outside must not be told.
+  if (path.isAbsolute(at) || !isInside(root, wanted)) throw failed(`${at} leads out of the folder`)
+  const real = tryFs(failed, () => fs.realpathSync(wanted))
+  if (!isInside(root, real)) throw failed(`${at} leads out of the folder`)
   return real
 }
 

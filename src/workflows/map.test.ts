@@ -43,7 +43,7 @@ const setUp = async (t: TestContext, open: () => Promise<{ db: Database }>) => {
   const root = await makeTempFolder(t)
   const workflows = makeWorkflowService({
     ...{ db, clock: systemClock, makeId: makeIdGenerator(), cacheMs: 1000, cacheMax: 10 },
-    filesRoot: (tenantId) => (tenantId === TENANT ? root : undefined),
+    filesRoot: ({ tenantId }) => (tenantId === TENANT ? root : undefined),
   })
   const start = (more: Partial<TestEngineOptions> = {}): Promise<TestEngine> =>
     startTestEngine({ db, programs: workflows, tenantId: TENANT, ...more })

@@ -9,14 +9,13 @@ import type { Finding } from '../platform/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
-import { ifVisible, type Owner, tenantOf } from '../platform/scope.ts'
+import { ifVisible, type Owner, type Scope, tenantOf } from '../platform/scope.ts'
 import { makeAslFunction } from './asl-program.ts'
 import type { StartRun } from './asl-task.ts'
 import { type Check, checkDefinition } from './check.ts'
 import { workflowErrors } from './errors.ts'
 import { isGroup } from './map-child.ts'
 import type { MapStores } from './map-io.ts'
-import type { FilesRoot } from './map-local.ts'
 import { makeWorkflowRepository, type WorkflowFilter } from './repository.ts'
 import { type Bindings, RESOURCE_FORMS, readResource } from './resources.ts'
 import type { CodeWorkflow, NewWorkflow, Workflow } from './types.ts'
@@ -31,7 +30,8 @@ export interface WorkflowServiceOptions {
   /** What the ARNs of imported definitions stand for. */
   readonly bindings?: Bindings | undefined
   /** Where the items and results of distributed Maps lie; without it they can name no files. */
-  readonly filesRoot?: FilesRoot | undefined
+  /** The folder of the files of a tenant, or of one of its projects. */
+  readonly filesRoot?: ((scope: Scope) => string | undefined) | undefined
   /** The object store that distributed Maps read from and write to; see `MapStores`. */
   readonly s3?: MapStores['s3']
   /** For `states:startExecution`; without it no run can start another and go on. */
@@ -247,9 +247,9 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       const byCode = code.get(run.target)?.get(run.version)
       if (byCode) return byCode.fn
       const program = await compiled(run)
-      return (
-        program && makeAslFunction({ program, run, bindings, startRun, stores: { filesRoot, s3 }, payloadLimitBytes })
-      )
+      if (!program) return undefined
+      const stores = { filesRoot: () => filesRoot?.(run), s3 }
+      return makeAslFunction({ program, run, bindings, startRun, stores, payloadLimitBytes })
     },
   }
 }

@@ -110,7 +110,7 @@ describe('files tools', () => {
   })
 
   test('keep tenants to their own folders', async () => {
-    const skill = makeFilesSkill((tenantId) => (tenantId === 'other' ? undefined : path.join(root, tenantId)))
+    const skill = makeFilesSkill(({ tenantId }) => (tenantId === 'other' ? undefined : path.join(root, tenantId)))
     const read = skill.tools.find((t) => t.name === 'read')
     assert.deepEqual(await read?.run({ path: 'deep/d.txt' }, makeToolCall({ tenantId: 'sub' })), {
       path: 'deep/d.txt',

@@ -2,12 +2,13 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Json } from '../../platform/json.ts'
+import type { Scope } from '../../platform/scope.ts'
 import type { BuiltinSkill, Tool, ToolCall } from '../tool.ts'
 import { decode, type Encoding, encode, MOST_BYTES, readFileUpTo, writeWhole } from './file-io.ts'
 import { fileErrors, mapFsErrors, resolveInside } from './paths.ts'
 
-/** The folder that a tenant's files lie in; `undefined` where a tenant has none. */
-export type FilesRoot = string | ((tenantId: string) => string | undefined)
+/** The folder that the files of a tenant, or of one of its projects, lie in; `undefined` where there is none. */
+export type FilesRoot = string | ((scope: Scope) => string | undefined)
 
 const MOST_ENTRIES = 10_000
 const DEFAULT_ENTRIES = 1000
@@ -16,8 +17,8 @@ const PATH = { type: 'string', minLength: 1, maxLength: 4096, description: 'rela
 const ENCODING = { enum: ['utf8', 'base64', 'json'], description: 'what content is; utf8 if not said' }
 
 export const makeFilesSkill = (root: FilesRoot): BuiltinSkill => {
-  const rootOf = ({ tenantId }: ToolCall): string => {
-    const folder = typeof root === 'string' ? root : root(tenantId)
+  const rootOf = ({ tenantId, projectId }: ToolCall): string => {
+    const folder = typeof root === 'string' ? root : root({ tenantId, projectId })
     if (folder === undefined) throw fileErrors.file_no_root('no folder for files is set up for this tenant')
     return folder
   }
