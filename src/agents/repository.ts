@@ -12,8 +12,7 @@ import type { Agent, AgentSummary } from './types.ts'
 export interface AgentFilter {
   readonly status?: AgentStatus | undefined
   readonly type?: string | undefined
-  /** Keyset: rows older than this one. */
-  readonly before?: CreatedCursor | undefined
+  readonly after?: CreatedCursor | undefined
   readonly limit: number
 }
 
@@ -77,11 +76,11 @@ export const makeAgentRepository = (handle: Handle) => {
     },
 
     /** Newest first. */
-    async list(owner: Owner, { status, type, before, limit }: AgentFilter): Promise<AgentSummary[]> {
+    async list(owner: Owner, { status, type, after, limit }: AgentFilter): Promise<AgentSummary[]> {
       let query = db.selectFrom('agents').selectAll().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
       if (type !== undefined) query = query.where('type', '=', type)
-      if (before) query = query.where(olderThan(before))
+      if (after) query = query.where(olderThan(after))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
       return rows.map(toSummary)
     },

@@ -1,7 +1,7 @@
 /** HTTP routes of agents. */
 import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { nameSchema, toTime } from '../platform/http/views.ts'
 import { agentConfigSchema } from './config.ts'
@@ -51,11 +51,7 @@ export const makeAgentRoutes =
     server.get(
       '/v1/agents',
       { ...read, schema: { tags, summary: 'List agents, newest first', querystring: listQuery } },
-      async (request) => {
-        const { status, type, limit, cursor } = request.query
-        const filter = { status, type, before: readCursor(cursor), limit: limit + 1 }
-        return toPage(await agents.list(request.principal, filter), limit, summaryView)
-      },
+      async ({ principal, query }) => readPage(query, (filter) => agents.list(principal, filter), summaryView),
     )
 
     server.post(

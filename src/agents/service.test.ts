@@ -339,7 +339,7 @@ for (const database of DATABASES) {
     assert.deepEqual(await names({ type: 'x' }), ['c', 'a'])
     assert.deepEqual(await names({ status: 'draft' }), ['b', 'a'])
     const [first] = await agents.list(tenantId, { limit: 1 })
-    assert.deepEqual(await names({ before: first }), ['b', 'a'])
+    assert.deepEqual(await names({ after: first }), ['b', 'a'])
   })
 
   onDatabase(

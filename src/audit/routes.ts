@@ -1,6 +1,6 @@
 /** HTTP routes of the audit log: it is read, and nothing else. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { timeSchema, toTime } from '../platform/http/views.ts'
 import type { Audit } from './audit.ts'
@@ -33,11 +33,12 @@ export const makeAuditRoutes =
         config: { permission: 'audit:read' },
         schema: { tags: ['audit'], summary: 'Who did what to which thing, newest first', querystring: query },
       },
-      async (request) => {
-        const { actor, action, target, outcome, from, to, limit, cursor } = request.query
-        const what = { actorId: actor, action, target, outcome, fromMs: toMs(from), toMs: toMs(to) }
-        const filter = { ...what, after: readCursor(cursor), limit: limit + 1 }
-        return toPage(await audit.entries(request.principal, filter), limit, entryView)
-      },
+      async ({ principal, query }) =>
+        readPage(
+          query,
+          ({ actor, from, to, ...filter }) =>
+            audit.entries(principal, { ...filter, actorId: actor, fromMs: toMs(from), toMs: toMs(to) }),
+          entryView,
+        ),
     )
   }

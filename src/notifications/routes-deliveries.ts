@@ -1,6 +1,6 @@
 /** HTTP routes of the delivery log. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import type { NotificationService } from './service.ts'
@@ -57,11 +57,8 @@ export const addDeliveryRoutes = (server: HttpServer, notifications: Notificatio
   server.get(
     '/v1/deliveries',
     { config: READ, schema: { tags, summary: 'List deliveries, newest first', querystring: listQuery } },
-    async (request) => {
-      const { limit, cursor, ...filter } = request.query
-      const query = { ...filter, after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await notifications.deliveries(request.principal, query), limit, deliveryView)
-    },
+    async ({ principal, query }) =>
+      readPage(query, (filter) => notifications.deliveries(principal, filter), deliveryView),
   )
   server.get(
     '/v1/deliveries/:id',

@@ -1,6 +1,6 @@
 /** HTTP routes of the inbox. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { streamInbox } from './inbox-stream.ts'
@@ -42,15 +42,14 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
       config: READ,
       schema: { tags, summary: 'List the inbox, newest first, and how much is unread', querystring: listQuery },
     },
-    async (request) => {
-      const { unread, projectId, memberId, limit, cursor } = request.query
-      const isUnread = unread === undefined ? undefined : unread === 'true'
-      const filter = { isUnread, projectId, memberId, after: readCursor(cursor), limit: limit + 1 }
-      const [items, unreadCount] = await Promise.all([
-        inbox.items(request.principal, filter),
-        inbox.unreadCount(request.principal, { projectId, memberId }),
+    async ({ principal, query }) => {
+      const { projectId, memberId } = query
+      const isUnread = query.unread === undefined ? undefined : query.unread === 'true'
+      const [page, unread] = await Promise.all([
+        readPage(query, (filter) => inbox.items(principal, { ...filter, isUnread }), itemView),
+        inbox.unreadCount(principal, { projectId, memberId }),
       ])
-      return { ...toPage(items, limit, itemView), unread: unreadCount }
+      return { ...page, unread }
     },
   )
   server.get(

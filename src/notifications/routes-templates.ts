@@ -1,6 +1,6 @@
 /** HTTP routes of templates. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
 import { TEMPLATE_CHARACTERS } from './liquid.ts'
@@ -39,10 +39,8 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
       config: READ,
       schema: { tags, summary: 'List templates, newest first', querystring: z.strictObject(pageQuery) },
     },
-    async (request) => {
-      const { limit, cursor } = request.query
-      return toPage(await templates.list(request.principal, readCursor(cursor), limit + 1), limit, view)
-    },
+    async ({ principal, query }) =>
+      readPage(query, ({ after, limit }) => templates.list(principal, after, limit), view),
   )
   server.post(
     '/v1/templates',

@@ -1,7 +1,7 @@
 /** HTTP routes of channels and subscriptions. Those of deliveries and of the inbox are in their own files. */
 import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
 import { secretReferenceSchema } from '../secrets/index.ts'
@@ -138,11 +138,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
       config: READ,
       schema: { tags, summary: 'List channels, newest first', querystring: z.strictObject(pageQuery) },
     },
-    async (request) => {
-      const { limit, cursor } = request.query
-      const filter = { after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await channels.list(request.principal, filter), limit, channelView)
-    },
+    async ({ principal, query }) => readPage(query, (filter) => channels.list(principal, filter), channelView),
   )
   server.post(
     '/v1/channels',
@@ -244,11 +240,8 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
         querystring: z.strictObject({ channelId: idSchema.optional(), ...pageQuery }),
       },
     },
-    async (request) => {
-      const { channelId, limit, cursor } = request.query
-      const filter = { channelId, after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await channels.subscriptions(request.principal, filter), limit, subscriptionView)
-    },
+    async ({ principal, query }) =>
+      readPage(query, (filter) => channels.subscriptions(principal, filter), subscriptionView),
   )
   server.post(
     '/v1/subscriptions',

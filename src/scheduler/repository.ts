@@ -11,7 +11,7 @@ import type { Fire, FireStatus, Schedule, ScheduleStatus } from './types.ts'
 export interface ScheduleFilter {
   readonly status?: ScheduleStatus | undefined
   /** Keyset: rows older than this one. */
-  readonly before?: CreatedCursor | undefined
+  readonly after?: CreatedCursor | undefined
   readonly limit: number
 }
 
@@ -42,10 +42,10 @@ export const makeScheduleRepository = (handle: Handle) => {
       return row && toSchedule(row)
     },
     /** Newest first. */
-    async list(owner: Owner, { status, before, limit }: ScheduleFilter): Promise<Schedule[]> {
+    async list(owner: Owner, { status, after, limit }: ScheduleFilter): Promise<Schedule[]> {
       let query = schedules().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
-      if (before) query = query.where(olderThan(before))
+      if (after) query = query.where(olderThan(after))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
       return rows.map(toSchedule)
     },

@@ -1,7 +1,7 @@
 /** HTTP routes of schedules. */
 import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { type PageRead, pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { jsonSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { definitionSchema, definitionView, newScheduleSchema, overlapSchema } from './definition.ts'
@@ -58,11 +58,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
   server.get(
     '/v1/schedules',
     { ...read, schema: { tags, summary: 'List schedules, newest first', querystring: listQuery } },
-    async (request) => {
-      const { status, limit, cursor } = request.query
-      const filter = { status, before: readCursor(cursor), limit: limit + 1 }
-      return toPage(await schedules.list(request.principal, filter), limit, scheduleView)
-    },
+    async ({ principal, query }) => readPage(query, (filter) => schedules.list(principal, filter), scheduleView),
   )
 
   server.get(
@@ -108,12 +104,12 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
   server.get(
     '/v1/schedules/:name/fires',
     { ...read, schema: { tags, summary: 'History of its fires, last planned first', params, querystring: firesQuery } },
-    async (request) => {
-      const { status, limit, cursor } = request.query
-      const filter = { status, beforeMs: readCursor(cursor)?.createdAtMs, limit: limit + 1 }
-      const fires = await schedules.fires(request.principal, request.params.name, filter)
-      const rows = fires.map((fire) => ({ fire, createdAtMs: fire.plannedAtMs, id: fire.scheduleId }))
-      return toPage(rows, limit, (row) => fireView(row.fire))
+    async ({ principal, params: { name }, query }) => {
+      const read = async ({ status, after, limit }: PageRead<typeof query>) => {
+        const fires = await schedules.fires(principal, name, { status, beforeMs: after?.createdAtMs, limit })
+        return fires.map((fire) => ({ fire, createdAtMs: fire.plannedAtMs, id: fire.scheduleId }))
+      }
+      return readPage(query, read, ({ fire }) => fireView(fire))
     },
   )
 }

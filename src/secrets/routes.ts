@@ -1,6 +1,6 @@
 /** HTTP routes of secrets: their values go in and never come out. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import { authErrors, type Principal } from '../platform/http/principal.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
@@ -52,10 +52,9 @@ export const makeSecretRoutes =
           querystring: z.strictObject(pageQuery),
         },
       },
-      async ({ principal, query }) => {
-        const filter = { after: readCursor(query.cursor), limit: query.limit + 1 }
-        const projectId = principal.projectId ?? undefined
-        return toPage(await secrets.list(principal.tenantId, { ...filter, projectId }), query.limit, secretView)
+      async ({ principal: { tenantId, projectId }, query }) => {
+        const own = { projectId: projectId ?? undefined }
+        return readPage(query, (filter) => secrets.list(tenantId, { ...filter, ...own }), secretView)
       },
     )
     server.get(

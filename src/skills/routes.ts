@@ -1,7 +1,7 @@
 /** HTTP routes of skills. */
 import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { toTime } from '../platform/http/views.ts'
 import { LONGEST_DESCRIPTION } from './content.ts'
@@ -64,11 +64,7 @@ export const makeSkillRoutes =
         config: { permission: 'skills:read' },
         schema: { tags, summary: 'List skills, newest first, the builtin ones last', querystring: listQuery },
       },
-      async (request) => {
-        const { kind, status, limit, cursor } = request.query
-        const filter = { kind, status, after: readCursor(cursor), limit: limit + 1 }
-        return toPage(await skills.list(request.principal, filter), limit, summaryView)
-      },
+      async ({ principal, query }) => readPage(query, (filter) => skills.list(principal, filter), summaryView),
     )
 
     server.post(

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { EventLog } from '../platform/events/log.ts'
 import { eventView } from '../platform/http/event-stream.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Principal } from '../platform/http/principal.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
@@ -78,10 +78,8 @@ const addRedrives = (server: HttpServer, { tasks }: DeadLetterRoutesOptions): vo
   server.get(
     '/v1/dead-letters/redrives',
     { config: read, schema: { tags, summary: 'List redrives, newest first', querystring: z.strictObject(pageQuery) } },
-    async ({ principal, query }) => {
-      const redrives = await tasks.redrives.list(principal, readCursor(query.cursor)?.id, query.limit + 1)
-      return toPage(redrives, query.limit, redriveView)
-    },
+    async ({ principal, query }) =>
+      readPage(query, ({ after, limit }) => tasks.redrives.list(principal, after?.id, limit), redriveView),
   )
   server.get(
     '/v1/dead-letters/redrives/:id',
@@ -105,11 +103,8 @@ export const addDeadLetters = (server: HttpServer, options: DeadLetterRoutesOpti
       config: { permission: 'tasks:read' },
       schema: { tags, summary: 'List dead letters, newest first', querystring: deadQuery },
     },
-    async ({ principal, query }) => {
-      const { limit, cursor, ...filter } = query
-      const page = { ...filter, before: readCursor(cursor)?.id, limit: limit + 1 }
-      return toPage(await tasks.tasks.deadLetters(principal, page), limit, deadLetterView)
-    },
+    async ({ principal, query }) =>
+      readPage(query, (filter) => tasks.tasks.deadLetters(principal, filter), deadLetterView),
   )
   addRedrives(server, options)
 

@@ -66,7 +66,7 @@ export const makeRedrives = ({ db, bus, clock, log, makeId, tasks, restart }: Re
       ...{ status: 'dead', isOwned: true, untilMs, limit },
       kind: kind ?? undefined,
       reason: reason ?? undefined,
-      before: position ?? undefined,
+      after: position === null ? undefined : { id: position },
     })
     const taken = (await Promise.all(letters.map(take))).filter(Boolean).length
     const isOver = letters.length < limit

@@ -13,8 +13,7 @@ export interface TaskFilter {
   readonly kind?: string | undefined
   readonly runId?: string | undefined
   readonly priority?: number | undefined
-  /** Keyset: rows older than this one. */
-  readonly before?: { readonly createdAtMs: number; readonly id: string } | undefined
+  readonly after?: { readonly createdAtMs: number; readonly id: string } | undefined
   readonly limit: number
 }
 
@@ -22,7 +21,7 @@ export interface DeadLetterFilter {
   readonly status?: DeadLetterStatus | undefined
   readonly kind?: string | undefined
   readonly reason?: string | undefined
-  readonly before?: string | undefined
+  readonly after?: { readonly id: string } | undefined
   /** Not those that the owner sees and must not change. */
   readonly isOwned?: boolean | undefined
   /** Made at that moment or before. */
@@ -84,7 +83,7 @@ export const makeTaskRepository = (handle: Handle) => {
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.runId) query = query.where('run_id', '=', filter.runId)
       if (filter.priority) query = query.where('priority', '=', filter.priority)
-      if (filter.before) query = query.where(olderThan(filter.before))
+      if (filter.after) query = query.where(olderThan(filter.after))
       const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(filter.limit).execute()
       return rows.map(toTask)
     },
@@ -133,7 +132,7 @@ export const makeTaskRepository = (handle: Handle) => {
       if (filter.kind) query = query.where('kind', '=', filter.kind)
       if (filter.reason) query = query.where('reason', '=', filter.reason)
       if (filter.untilMs !== undefined) query = query.where('created_at', '<=', filter.untilMs)
-      if (filter.before) query = query.where('id', '<', filter.before)
+      if (filter.after) query = query.where('id', '<', filter.after.id)
       return (await query.orderBy('id', 'desc').limit(filter.limit).execute()).map(toDeadLetter)
     },
 

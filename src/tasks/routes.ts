@@ -4,7 +4,7 @@ import { parseDuration } from '../engine/index.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, streamEvents } from '../platform/http/event-stream.ts'
-import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageOf, pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { givenTraceId } from '../platform/http/trace-context.ts'
 import { durationSchema, idSchema, jsonSchema, priorityOf, prioritySchema, timeSchema } from '../platform/http/views.ts'
@@ -171,17 +171,10 @@ export const makeTaskRoutes =
         },
       },
       async (request, reply) => {
-        const { limit, cursor, status, kind, runId, priority } = request.query
-        const filter = {
-          status,
-          kind,
-          runId,
-          priority: priority && priorityOf(priority),
-          before: readCursor(cursor),
-          limit: limit + 1,
-        }
-        const rows = await tasks.tasks.list(request.principal, filter)
-        return reply.send(toPage(rows, limit, taskView))
+        const { principal, query } = request
+        const priority = query.priority && priorityOf(query.priority)
+        const page = await readPage(query, (filter) => tasks.tasks.list(principal, { ...filter, priority }), taskView)
+        return reply.send(page)
       },
     )
 

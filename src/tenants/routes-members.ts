@@ -1,6 +1,6 @@
 /** HTTP routes of members, of the caller itself, and of signing in and out. */
 import { z } from 'zod'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { checkMeant, csrfTokenOf, readCookie } from './cookies.ts'
@@ -41,11 +41,7 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
   server.get(
     '/v1/members',
     { config: read, schema: { tags, summary: 'List members, newest first', querystring: z.strictObject(pageQuery) } },
-    async (request) => {
-      const { limit, cursor } = request.query
-      const filter = { after: readCursor(cursor), limit: limit + 1 }
-      return toPage(await members.list(request.principal.tenantId, filter), limit, memberView)
-    },
+    async ({ principal, query }) => readPage(query, (filter) => members.list(principal.tenantId, filter), memberView),
   )
   server.post(
     '/v1/members',

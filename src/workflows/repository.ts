@@ -19,7 +19,7 @@ const toWorkflow = (row: WorkflowTables['workflows']): Workflow => ({
 
 export interface WorkflowFilter {
   readonly status?: Workflow['status'] | undefined
-  readonly before?: { readonly createdAtMs: number; readonly id: string } | undefined
+  readonly after?: { readonly id: string } | undefined
   readonly limit: number
 }
 
@@ -31,10 +31,10 @@ export const makeWorkflowRepository = (handle: Handle) => {
       const row = await query.executeTakeFirst()
       return row && toWorkflow(row)
     },
-    async list(owner: Owner, { status, before, limit }: WorkflowFilter): Promise<Workflow[]> {
+    async list(owner: Owner, { status, after, limit }: WorkflowFilter): Promise<Workflow[]> {
       let query = db.selectFrom('workflows').selectAll().where(visibleTo(owner))
       if (status) query = query.where('status', '=', status)
-      if (before) query = query.where('id', '<', before.id)
+      if (after) query = query.where('id', '<', after.id)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toWorkflow)
     },
     async definition(tenantId: string, workflowId: string, version: number): Promise<JsonObject | undefined> {

@@ -1,7 +1,7 @@
 /** HTTP routes of workflows. */
 import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
-import { pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
 import type { JsonObject } from '../platform/json.ts'
@@ -86,13 +86,11 @@ export const makeWorkflowRoutes =
           querystring: z.strictObject({ ...pageQuery, status: z.enum(['active', 'archived']).optional() }),
         },
       },
-      async (request) => {
-        const { limit, cursor, status } = request.query
-        const { tenantId } = request.principal
-        const rows = await workflows.list(request.principal, { status, before: readCursor(cursor), limit: limit + 1 })
-        const page = toPage(rows, limit, workflowView)
-        const isFirst = cursor === undefined && status !== 'archived'
-        return isFirst ? { ...page, items: [...workflows.listCode(tenantId).map(workflowView), ...page.items] } : page
+      async ({ principal, query }) => {
+        const page = await readPage(query, (filter) => workflows.list(principal, filter), workflowView)
+        const isFirst = query.cursor === undefined && query.status !== 'archived'
+        const inCode = isFirst ? workflows.listCode(principal.tenantId).map(workflowView) : []
+        return { ...page, items: [...inCode, ...page.items] }
       },
     )
 

@@ -4,7 +4,7 @@ import { type Engine, engineErrors, isFinal, parseDuration, RUN_STATUSES, type R
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, filterOf, streamEvents } from '../platform/http/event-stream.ts'
-import { pageOf, pageQuery, readCursor, toPage } from '../platform/http/page.ts'
+import { type PageRead, pageOf, pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { givenTraceId } from '../platform/http/trace-context.ts'
 import {
@@ -117,14 +117,10 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
         response: { 200: pageOf(runSchema) },
       },
     },
-    async (request, reply) => {
-      const { limit, cursor, ...filter } = request.query
-      const rows = await engine.runs.list(request.principal, {
-        ...filter,
-        before: readCursor(cursor),
-        limit: limit + 1,
-      })
-      return reply.send(toPage(rows, limit, runView))
+    async ({ principal, query }, reply) => {
+      const read = ({ after, ...filter }: PageRead<typeof query>) =>
+        engine.runs.list(principal, { ...filter, before: after })
+      return reply.send(await readPage(query, read, runView))
     },
   )
 

@@ -1,20 +1,37 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readCursor, toPage } from './page.ts'
+import { type CreatedCursor, readPage } from './page.ts'
 
 const cursorOf = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-test('readCursor() reads what toPage() gave', () => {
-  const rows = [
-    { createdAtMs: 2, id: '01a2-b' },
-    { createdAtMs: 1, id: '01a2-a' },
-  ]
-  const { nextCursor } = toPage(rows, 1, (row) => row)
-  assert.deepEqual(readCursor(nextCursor ?? ''), rows[0])
+const rows = [3, 2, 1].map((createdAtMs) => ({ createdAtMs, id: `01a2-${createdAtMs}` }))
+const read = async ({ after, limit }: { after: CreatedCursor | undefined; limit: number }) =>
+  rows.filter(({ createdAtMs }) => !after || createdAtMs < after.createdAtMs).slice(0, limit)
+const idOf = ({ id }: { id: string }): string => id
+
+test('readPage() goes on where the page before ended, and says when it was the last', async () => {
+  const first = await readPage({ limit: 2 }, read, idOf)
+  assert.deepEqual(first.items, ['01a2-3', '01a2-2'])
+  const second = await readPage({ limit: 2, cursor: first.nextCursor ?? '' }, read, idOf)
+  assert.deepEqual(second, { items: ['01a2-1'], nextCursor: null })
+})
+
+test('readPage() gives what fills a page as the last one when nothing follows', async () => {
+  assert.equal((await readPage({ limit: 3 }, read, idOf)).nextCursor, null)
+})
+
+test('readPage() hands the rest of the query on', async () => {
+  const given: unknown[] = []
+  const none = async (filter: object) => {
+    given.push(filter)
+    return []
+  }
+  await readPage({ limit: 7, cursor: undefined, status: 'open' }, none, idOf)
+  assert.deepEqual(given, [{ status: 'open', after: undefined, limit: 8 }])
 })
 
 for (const value of [{ a: 1 }, null, 7, [], [1.5, 'x'], [1e300, 'x'], [1, 'a\u0000b'], [1, ''], [1, 'é'], ['1', 'x']]) {
-  test(`readCursor() refuses ${JSON.stringify(value)}, which no page gave`, () => {
-    assert.throws(() => readCursor(cursorOf(value)), { code: 'cursor_invalid' })
+  test(`readPage() refuses the cursor ${JSON.stringify(value)}, which no page gave`, async () => {
+    await assert.rejects(readPage({ limit: 1, cursor: cursorOf(value) }, read, idOf), { code: 'cursor_invalid' })
   })
 }

@@ -9,6 +9,11 @@ export const pageQuery = {
   cursor: z.string().max(500).optional().describe('`nextCursor` of the page before.'),
 }
 
+interface PageQuery {
+  readonly limit: number
+  readonly cursor?: string | undefined
+}
+
 export interface Page<T> {
   readonly items: T[]
   readonly nextCursor: string | null
@@ -33,8 +38,7 @@ const decode = (cursor: string): unknown => {
   }
 }
 
-/** The cursor of rows ordered by the time of their making. Throws `cursor_invalid`. */
-export const readCursor = (cursor: string | undefined): CreatedCursor | undefined => {
+const readCursor = (cursor: string | undefined): CreatedCursor | undefined => {
   if (cursor === undefined) return undefined
   const given = decode(cursor)
   const [createdAtMs, id] = (Array.isArray(given) ? given : []) as [unknown, unknown]
@@ -45,8 +49,23 @@ export const readCursor = (cursor: string | undefined): CreatedCursor | undefine
   throw pageErrors.cursor_invalid(`the cursor "${cursor}" was not given by this API; start without one`)
 }
 
-/** A page of rows read with `limit + 1`, newest first. */
-export const toPage = <R extends CreatedCursor, T>(rows: readonly R[], limit: number, view: (row: R) => T): Page<T> => {
+/** What is asked of a list: the query as it was given, but for where the page begins and how many rows to read. */
+export type PageRead<Q extends PageQuery> = Omit<Q, keyof PageQuery> & {
+  readonly after: CreatedCursor | undefined
+  readonly limit: number
+}
+
+/**
+ * A page of what `read` gives newest first: it is asked for one row more, which says whether there is another page.
+ * Throws `cursor_invalid`.
+ */
+export const readPage = async <Q extends PageQuery, R extends CreatedCursor, T>(
+  query: Q,
+  read: (filter: PageRead<Q>) => Promise<readonly R[]>,
+  view: (row: R) => T,
+): Promise<Page<T>> => {
+  const { limit, cursor, ...filter } = query
+  const rows = await read({ ...filter, after: readCursor(cursor), limit: limit + 1 })
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   const nextCursor = rows.length > limit && last ? encode([last.createdAtMs, last.id]) : null
