@@ -149,7 +149,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => Promise.all([outbound.stop(), modelOutbound.stop(), objectStore.stop(), identity.stop()]))
     stops.push(() => sandbox.stop())
 
-    const { tenant, key: made } = await tenants.ensureDefaultTenant()
+    const tenant = await tenants.ensureDefaultTenant()
+    const made = await tenants.ownerKeys.createFirst(tenant.id)
     services.owner.tenantId = tenant.id
     const owner = await ownersKey(config, services, tenant.id, made)
     const register = async (edition: number): Promise<void> => {

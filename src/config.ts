@@ -3,6 +3,7 @@
  * what `.env.example` is checked against. A bad value stops the start and names the variable, the value and what is allowed.
  */
 import { AppError } from './platform/errors.ts'
+import { PRICES_ALLOWED, type PricedModels, parsePrices, wrongPrice } from './platform/limits/model-prices.ts'
 
 export const ROLES = ['gateway', 'agents', 'workflows', 'scheduler', 'executor', 'skills', 'notifications'] as const
 export type Role = (typeof ROLES)[number]
@@ -14,6 +15,8 @@ interface Variable<T> {
   readonly allowed: string
   readonly fallback: T
   readonly about: string
+  /** Of a list that is refused, what is wrong in it. */
+  readonly wrong?: (text: string) => string
 }
 
 const variable = <T>(fallback: T, parse: Parse<T>, allowed: string, about: string): Variable<T> => ({
@@ -82,6 +85,11 @@ export const VARIABLES = {
     'Which services this process plays.',
   ),
   AIDOS_DATA_DIR: text('.aidos', 'Folder of the embedded database and the first key.'),
+  AIDOS_OWNER_KEY: text(
+    '',
+    "The owner's key, made before by `aidos bootstrap --new-key`; empty: the first start makes one.",
+  ),
+  AIDOS_OWNER_KEY_FILE: text('', 'File with that key instead.'),
   AIDOS_FILES_ROOT: text('', 'Folder that the files skill may read and write; default: "files" in the data folder.'),
   HOST: text('127.0.0.1', 'Address to listen on. The default is reached from this machine alone.'),
   PORT: integer(3000, 0, 65_535, 'Port of the HTTP API; 0 takes a free one.'),
@@ -259,14 +267,23 @@ export const VARIABLES = {
     0,
     0,
     1_000_000_000_000,
-    'Price of a million input tokens, in millionths of your currency; what a tenant has cost is counted by it.',
+    'Price of a million input tokens, in millionths of your currency, of models that MODEL_PRICES does not name.',
   ),
   MODEL_OUTPUT_PRICE: integer(
     0,
     0,
     1_000_000_000_000,
-    'Price of a million output tokens, in millionths of your currency.',
+    'The same of output tokens.',
   ),
+  MODEL_PRICES: {
+    ...variable<readonly PricedModels[]>(
+      [],
+      parsePrices,
+      PRICES_ALLOWED,
+      'Prices of models by name, like the two above; the first that fits counts.',
+    ),
+    wrong: wrongPrice,
+  },
 } as const satisfies Record<string, Variable<unknown>>
 
 type ValueOf<V> = V extends Variable<infer T> ? T : never
@@ -291,7 +308,7 @@ export const readConfig = (env: Environment = process.env): Config => {
     const given = env[name]
     const value = given === undefined || given === '' ? rule.fallback : rule.parse(given)
     if (value === undefined) {
-      const shown = SECRET.test(name) ? '(hidden)' : JSON.stringify(given)
+      const shown = SECRET.test(name) ? '(hidden)' : JSON.stringify(rule.wrong?.(String(given)) ?? given)
       problems.push(`${name} is ${shown}; allowed: ${rule.allowed}. ${rule.about}`)
     }
     values[name] = value

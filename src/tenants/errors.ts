@@ -9,6 +9,7 @@ export const tenantErrors = defineErrors({
   key_not_found: { status: 404 },
   /** Expired or revoked: there is nothing to rotate. */
   key_ended: { status: 409 },
+  key_malformed: { status: 400 },
   scope_unknown: { status: 400 },
   tenant_exists: { status: 409 },
   member_not_found: { status: 404 },

@@ -1,4 +1,5 @@
 /** Tenants, projects, keys and members: what other domains may use. */
+export { makeKey, readKey } from './keys.ts'
 export { makeLimitsService } from './limits.ts'
 export type { ForgetMember } from './member-service.ts'
 export { makeOidc } from './oidc.ts'

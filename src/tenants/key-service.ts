@@ -2,13 +2,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import { mayNot, type Permission, type Principal } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Owner } from '../platform/scope.ts'
 import { tenantErrors } from './errors.ts'
 import { makeKey, matchSecret, readKey } from './keys.ts'
+import { keyEvent, newKey, writeKey } from './new-key.ts'
 import { makeTenantRepository } from './repository.ts'
 import { grantsOf, permissionsOf, type Role, withinProject } from './roles.ts'
 import type { ApiKey, Scope } from './types.ts'
@@ -53,16 +53,6 @@ export const makeKeyService = (options: KeyServiceOptions) => {
   const wantedOf = ({ projectId, role, scopes }: Wish): Set<Permission> =>
     withinProject(projectId, role ? grantsOf(role) : permissionsOf(scopes))
 
-  const eventOf = (key: ApiKey, type: string, more: NewEvent['data'] = {}): NewEvent => ({
-    tenantId: key.tenantId,
-    projectId: key.projectId,
-    runId: null,
-    taskId: null,
-    type,
-    data: { keyId: key.id, name: key.name, ...more },
-    atMs: clock.now(),
-  })
-
   const find = async (owner: Owner, id: string): Promise<ApiKey> => {
     const key = await tenants.key(owner, id)
     if (!key) throw tenantErrors.key_not_found(`there is no key ${id}`)
@@ -89,13 +79,9 @@ export const makeKeyService = (options: KeyServiceOptions) => {
         throw tenantErrors.project_not_found(`there is no project ${projectId}`)
       const id = makeId()
       const made = makeKey(id)
-      const base = { id, tenantId, projectId, name, role, scopes: role ? [] : scopes, expiresAtMs }
-      const never = { revokedAtMs: null, rotatedAtMs: null, previousUntilMs: null, lastUsedAtMs: null }
-      const apiKey: ApiKey = { ...base, ...never, createdAtMs: clock.now() }
-      await db.transaction(async (tx) => {
-        await makeTenantRepository(tx).addKey(apiKey, made.hash)
-        await writeEvent(tx, eventOf(apiKey, 'key.created', { role, scopes: [...apiKey.scopes] }))
-      })
+      const createdAtMs = clock.now()
+      const apiKey = newKey({ id, tenantId, projectId, name, role, scopes, expiresAtMs, createdAtMs })
+      await db.transaction((tx) => writeKey(tx, apiKey, made.hash))
       return { apiKey, key: made.key }
     },
 
@@ -121,7 +107,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       await db.transaction(async (tx) => {
         if (!(await makeTenantRepository(tx).rotateKey(before.tenantId, id, made.hash, previousUntilMs, nowMs)))
           throw ended()
-        await writeEvent(tx, eventOf(before, 'key.rotated', { previousUntilMs }))
+        await writeEvent(tx, keyEvent(before, 'key.rotated', nowMs, { previousUntilMs }))
       })
       changed()
       return { apiKey: { ...before, rotatedAtMs: nowMs, previousUntilMs }, key: made.key }
@@ -133,7 +119,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       const nowMs = clock.now()
       await db.transaction(async (tx) => {
         if (await makeTenantRepository(tx).revokeKey(key.tenantId, id, nowMs))
-          await writeEvent(tx, eventOf(key, 'key.revoked'))
+          await writeEvent(tx, keyEvent(key, 'key.revoked', nowMs))
       })
       changed()
       return { ...key, revokedAtMs: key.revokedAtMs ?? nowMs }

@@ -17,7 +17,7 @@ for (const database of DATABASES) {
     const cookies = { origin: 'https://aidos.example.org' }
     const options = { keyCacheMs: 1000, keyCacheMax: 10, sessionMs: HOUR_MS, cookies }
     const tenants = makeTenantService({ db, clock, makeId: makeIdGenerator(), ...options })
-    const { tenant } = await tenants.ensureDefaultTenant()
+    const tenant = await tenants.ensureDefaultTenant()
     const { members } = tenants
     const as = (role: Role) => ({ permissions: grantsOf(role) })
     const invite = (email: string, role: Role) => members.create(tenant.id, { email, role })

@@ -14,6 +14,7 @@ import { tenantErrors } from './errors.ts'
 import { makeKeyService } from './key-service.ts'
 import { type ForgetMember, makeMemberService } from './member-service.ts'
 import type { Oidc } from './oidc.ts'
+import { makeOwnerKeys } from './owner-keys.ts'
 import { makeTenantRepository } from './repository.ts'
 import type { Role } from './roles.ts'
 import type { ServiceTokens } from './service-token.ts'
@@ -105,6 +106,18 @@ export const makeTenantService = (options: TenantServiceOptions) => {
       await writeEvent(tx, { ...event, atMs: tenant.createdAtMs })
     })
 
+  /** Undefined when another process was quicker. */
+  const addDefaultTenant = async (): Promise<Tenant | undefined> => {
+    const tenant = { id: makeId(), name: DEFAULT_TENANT, createdAtMs: clock.now() }
+    try {
+      await addTenant(tenant)
+      return tenant
+    } catch (error) {
+      if (isUniqueViolation(error)) return undefined
+      throw error
+    }
+  }
+
   return {
     authenticate: caller.authenticate,
     keys,
@@ -127,15 +140,13 @@ export const makeTenantService = (options: TenantServiceOptions) => {
       return project
     },
 
-    /** The tenant of an embedded start, made at the first; `key` is given then, and never again. */
-    async ensureDefaultTenant(): Promise<{ tenant: Tenant; key?: string }> {
-      const known = await tenants.tenantByName(DEFAULT_TENANT)
-      operatorId = known?.id
-      if (known) return { tenant: known }
-      const tenant = { id: makeId(), name: DEFAULT_TENANT, createdAtMs: clock.now() }
-      operatorId = tenant.id
-      await addTenant(tenant)
-      return { tenant, key: (await firstKey(tenant.id)).key }
+    ownerKeys: makeOwnerKeys({ db, clock, makeId }),
+    /** The tenant of whoever runs the installation: made by the first process that asks. It has no key yet, see `ownerKeys`. */
+    async ensureDefaultTenant(): Promise<Tenant> {
+      const known = () => tenants.tenantByName(DEFAULT_TENANT)
+      const found = (await known()) ?? (await addDefaultTenant()) ?? (await known())
+      operatorId = found?.id
+      return found as Tenant
     },
     tenants: () => tenants.tenants(),
     /** Another tenant, with its first key. */

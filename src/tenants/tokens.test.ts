@@ -54,7 +54,7 @@ const setUp = async (
     ...{ db, clock, makeId: makeIdGenerator(), keyCacheMs: 0, keyCacheMax: 10, claimNames },
     verifyToken: makeTokenVerifier(options),
   })
-  const { tenant } = await tenants.ensureDefaultTenant()
+  const tenant = await tenants.ensureDefaultTenant()
   const key = await provider.makeKey('one')
   provider.publish(key)
   const nowS = Math.floor(clock.now() / 1000)
