@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startPostgres } from '../test/support/embedded-postgres.ts'
+import { placeOf } from '../test/support/postgres-place.ts'
 import { startRedis } from '../test/support/redis-process.ts'
 import type { MakeInput, Starts } from './programs/task-node.ts'
 import { type Program, startProgram } from './support/program.ts'
@@ -117,10 +118,8 @@ const withServers = async (
   const postgres = await startPostgres()
   const redis = await startRedis()
   try {
-    const url = new URL(postgres.url)
-    const user = { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
-    const server = { host: url.hostname, port: Number(url.port), ...user }
-    await work({ kind: 'shared', postgres: server, database: url.pathname.slice(1), redisPort: redis.port }, redis)
+    const { database, ...server } = placeOf(postgres.url)
+    await work({ kind: 'shared', postgres: server, database, redisPort: redis.port }, redis)
   } finally {
     await redis.stop()
     await postgres.stop()

@@ -1,10 +1,10 @@
 /** Processes of one installation on loopback, over one PostgreSQL and one Redis: gateways that can be restarted, and one for the rest. */
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Cleanup } from '../support/cleanup.ts'
 import { freePort } from '../support/free-port.ts'
 import { makeTestDatabase } from '../support/postgres.ts'
+import { environmentOf } from '../support/postgres-place.ts'
 import { type StartedProcess, startProcess } from '../support/start-process.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
@@ -56,17 +56,10 @@ export const startFleet = async (
 ): Promise<Fleet> => {
   const database = await makeTestDatabase()
   t.after(() => database.drop())
-  const url = new URL(database.url)
   const common = {
-    DB_CLIENT: 'pg',
-    DB_HOST: url.hostname,
-    DB_PORT: url.port,
-    DB_NAME: url.pathname.slice(1),
-    DB_USER: decodeURIComponent(url.username),
-    DB_PASSWORD: decodeURIComponent(url.password),
+    ...environmentOf(database.url),
     DB_POOL_MIN: '0',
     DB_POOL_MAX: '10',
-    AIDOS_SECRET_KEY: randomBytes(32).toString('base64'),
     REDIS_MODE: 'single',
     REDIS_HOST: '127.0.0.1',
     REDIS_PORT: String(redisPort),

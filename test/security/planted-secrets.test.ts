@@ -13,6 +13,7 @@ import { openPostgresDatabase } from '../../src/platform/db/postgres.ts'
 import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
 import { makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeTestDatabaseUrl } from '../support/postgres.ts'
+import { environmentOf, placeOf } from '../support/postgres-place.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const planted = (what: string): string => `planted-${what}-${randomBytes(9).toString('hex')}`
@@ -60,15 +61,9 @@ const environments = [
     name: 'PostgreSQL',
     async make() {
       const folder = await makeTempFolder()
-      const url = new URL(await makeTestDatabaseUrl())
-      const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
-      const [host, port, database] = [url.hostname, Number(url.port), url.pathname.slice(1)]
-      const env = {
-        ...{ AIDOS_DATA_DIR: folder, DB_CLIENT: 'pg', DB_HOST: host, DB_PORT: String(port), DB_NAME: database },
-        ...{ DB_USER: user, DB_PASSWORD: password, DB_POOL_MIN: '0', DB_POOL_MAX: '5' },
-        AIDOS_SECRET_KEY: randomBytes(32).toString('base64'),
-      }
-      const pool = { host, port, database, user, password, poolMin: 0, poolMax: 2 }
+      const url = await makeTestDatabaseUrl()
+      const env = { AIDOS_DATA_DIR: folder, ...environmentOf(url), DB_POOL_MIN: '0', DB_POOL_MAX: '5' }
+      const pool = { ...placeOf(url), poolMin: 0, poolMax: 2 }
       return { env, open: () => openPostgresDatabase({ ...pool, hub: makeEventHub(), onError: () => {} }), folder }
     },
   },

@@ -7,6 +7,7 @@ import { openSqliteDatabase } from '../../src/platform/db/sqlite.ts'
 import { makeEventHub, type RelayedHub } from '../../src/platform/events/hub.ts'
 import { wholeFile } from './cleanup.ts'
 import { makeTestDatabaseUrl } from './postgres.ts'
+import { placeOf } from './postgres-place.ts'
 import { makeTempFolder } from './temp-folder.ts'
 
 export interface TestDatabase {
@@ -39,18 +40,8 @@ export const DATABASES: readonly DatabaseKind[] = [
     name: 'PostgreSQL',
     async open() {
       const hub = makeEventHub()
-      const url = new URL(await makeTestDatabaseUrl())
-      const db = openPostgresDatabase({
-        host: url.hostname,
-        port: Number(url.port),
-        database: url.pathname.slice(1),
-        user: decodeURIComponent(url.username),
-        password: decodeURIComponent(url.password),
-        poolMin: 0,
-        poolMax: 5,
-        hub,
-        onError: () => {},
-      })
+      const place = placeOf(await makeTestDatabaseUrl())
+      const db = openPostgresDatabase({ ...place, poolMin: 0, poolMax: 5, hub, onError: () => {} })
       return migrated(db, hub)
     },
   },

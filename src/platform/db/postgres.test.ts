@@ -3,23 +3,24 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { makeTestDatabaseUrl } from '../../../test/support/postgres.ts'
+import { placeOf } from '../../../test/support/postgres-place.ts'
 import { eventually } from '../../../test/support/redis.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { openPostgresDatabase } from './postgres.ts'
 
 test('openPostgresDatabase() tells of each broken connection once, lent out or not', async (t) => {
-  const url = new URL(await makeTestDatabaseUrl(t))
+  const url = await makeTestDatabaseUrl(t)
   const told: Error[] = []
   const db = openPostgresDatabase({
-    ...{ host: url.hostname, port: Number(url.port), database: url.pathname.slice(1), poolMin: 0, poolMax: 5 },
-    ...{ user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) },
+    ...placeOf(url),
+    ...{ poolMin: 0, poolMax: 5 },
     hub: makeEventHub(),
     onError: (error) => void told.push(error),
   })
   t.after(() => db.stop())
   await Promise.all(Array.from({ length: 3 }, () => sql`SELECT pg_sleep(0.05)`.execute(db.primary)))
   const lentOut = assert.rejects(sql`SELECT pg_sleep(60)`.execute(db.primary))
-  const other = new pg.Client({ connectionString: url.href })
+  const other = new pg.Client({ connectionString: url })
   await other.connect()
   const backends = `FROM pg_stat_activity WHERE application_name = 'aidos' AND datname = current_database()`
   await eventually('one of the three to be lent out', async () => {

@@ -2,10 +2,10 @@
  * The long fuzz: `node test/api/fuzz/main.ts --seconds 120 --seed 1`, with `--pg` on PostgreSQL (AIDOS_TEST_POSTGRES_URL) and with
  * `--log error` to see the faults of the server, `--skip-left` without those that are known (`left.ts`). Exits 1 when there are findings.
  */
-import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { startTestApp } from '../../support/app.ts'
-import { makeTestDatabase } from '../../support/postgres.ts'
+import { makeTestDatabaseUrl } from '../../support/postgres.ts'
+import { environmentOf } from '../../support/postgres-place.ts'
 import { fuzz } from './fuzz.ts'
 import { isLeft } from './left.ts'
 import { NO_RATES } from './world.ts'
@@ -23,27 +23,12 @@ const { values } = parseArgs({
 const cleanups: (() => void | Promise<void>)[] = []
 const cleanup = { after: (fn: () => void | Promise<void>) => void cleanups.push(fn) }
 
-const postgresEnv = async () => {
-  const database = await makeTestDatabase()
-  cleanup.after(() => database.drop())
-  const url = new URL(database.url)
-  return {
-    DB_CLIENT: 'pg',
-    DB_HOST: url.hostname,
-    DB_PORT: url.port,
-    DB_NAME: url.pathname.slice(1),
-    DB_USER: decodeURIComponent(url.username),
-    DB_PASSWORD: decodeURIComponent(url.password),
-    AIDOS_SECRET_KEY: randomBytes(32).toString('base64'),
-  }
-}
-
 try {
   const env = {
     LOG_LEVEL: values.log,
     BODY_LIMIT_BYTES: '131072',
     ...NO_RATES,
-    ...(values.pg ? await postgresEnv() : {}),
+    ...(values.pg ? environmentOf(await makeTestDatabaseUrl(cleanup)) : {}),
   }
   const app = await startTestApp({ env }, cleanup)
   const seed = Number(values.seed)
