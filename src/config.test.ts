@@ -11,6 +11,12 @@ test('readConfig() names the variable, the value and what is allowed', () => {
   )
 })
 
+test('readConfig() names what is wrong in a list of prices', () => {
+  const given = { MODEL_PRICES: 'gpt-5=1/2, claude=x/2, other=3/4' }
+  assert.throws(() => readConfig(given), /MODEL_PRICES is "claude=x\/2"; allowed: a list such as gpt-5-mini=250000/)
+  assert.equal(readConfig({ MODEL_PRICES: 'gpt-5*=1/2' }).MODEL_PRICES[0]?.output, 2)
+})
+
 test('readConfig() names every bad value at once', () => {
   assert.throws(() => readConfig({ PORT: 'x', LOG_LEVEL: 'loud' }), /PORT is "x"[\s\S]*LOG_LEVEL is "loud"/)
 })

@@ -269,12 +269,7 @@ export const VARIABLES = {
     1_000_000_000_000,
     'Price of a million input tokens, in millionths of your currency, of models that MODEL_PRICES does not name.',
   ),
-  MODEL_OUTPUT_PRICE: integer(
-    0,
-    0,
-    1_000_000_000_000,
-    'The same of output tokens.',
-  ),
+  MODEL_OUTPUT_PRICE: integer(0, 0, 1_000_000_000_000, 'The same of output tokens.'),
   MODEL_PRICES: {
     ...variable<readonly PricedModels[]>(
       [],

@@ -5,6 +5,7 @@ import { callWeather, makeLoopTests, outputOf, tellResults } from '../../test/su
 import { DATABASES } from '../../test/support/databases.ts'
 import { NonRetryableError, type Run } from '../engine/index.ts'
 import type { Database } from '../platform/db/database.ts'
+import { AppError } from '../platform/errors.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import type { Json } from '../platform/json.ts'
 
@@ -51,6 +52,36 @@ for (const database of DATABASES) {
     )
     for (const key of ['turn', 'turn#2', 'turn#3'])
       assert.deepEqual(loop.standIn.callsFor(`${run.id}/${key}`), { calls: 1, answered: 1 })
+  })
+
+  onDatabase('a run whose tenant has used up its quota ends before the next call of the model', async (db) => {
+    let isUsedUp = false
+    const counted: [number, string][] = []
+    const engine = await loop.begin({
+      db,
+      script: {
+        rules: [{ when: { turn: 1 }, reply: { toolCalls: [callWeather('Ulm')] } }, { reply: { text: 'done' } }],
+      },
+      async checkQuota() {
+        if (isUsedUp) throw new AppError('quota_exceeded', 'the daily quota of tokens is used up', { status: 429 })
+      },
+      async onUsage(_, { totalTokens }, model) {
+        counted.push([totalTokens, model])
+        isUsedUp = true
+      },
+    })
+    const run = await engine.result('clerk', 'Ulm')
+    assert.deepEqual([run.status, run.error?.code], ['failed', 'quota_exceeded'])
+    assert.equal(loop.standIn.calls().total, 1)
+    assert.deepEqual(
+      counted.map(([tokens, model]) => [tokens > 0, model]),
+      [[true, 'stand-in']],
+    )
+    const journal = await engine.engine.runs.journal(run.id)
+    assert.deepEqual(
+      journal.map(({ key }) => key),
+      ['turn', 'skill:weather/now', 'turn#2'],
+    )
   })
 
   onDatabase('the timeline tells of turns with their tokens and of calls', async (db) => {

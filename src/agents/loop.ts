@@ -75,6 +75,7 @@ const addUsage = (sum: ModelUsage, more: ModelUsage): void => {
   sum.inputTokens += more.inputTokens
   sum.outputTokens += more.outputTokens
   sum.totalTokens += more.totalTokens
+  if (more.cachedInputTokens) sum.cachedInputTokens = (sum.cachedInputTokens ?? 0) + more.cachedInputTokens
   if (more.estimated) sum.estimated = true
 }
 

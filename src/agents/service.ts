@@ -34,6 +34,7 @@ export interface AgentServiceOptions {
   readonly compileSchema: CompileSchema
   readonly revealSecret: RevealSecret
   readonly onUsage?: TurnOptions['onUsage']
+  readonly checkQuota?: TurnOptions['checkQuota']
   /** Of a turn that failed in a way that another try may mend. */
   readonly turnRetry?: RetryPolicy
 }

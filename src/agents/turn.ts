@@ -25,7 +25,9 @@ export interface TurnOptions {
   readonly compileSchema: CompileSchema
   readonly revealSecret: RevealSecret
   /** Told what each answer of the model has cost, as soon as it is there. */
-  readonly onUsage?: ((tenantId: string, usage: ModelTurn['usage']) => Promise<void>) | undefined
+  readonly onUsage?: ((tenantId: string, usage: ModelTurn['usage'], model: string) => Promise<void>) | undefined
+  /** Asked before each call of the model; throws where the tenant may use no more of it. */
+  readonly checkQuota?: ((tenantId: string) => Promise<void>) | undefined
   /** Of the agent: its secrets go before the tenant's. */
   readonly projectId: string | null
 }
@@ -69,6 +71,7 @@ export const makeTurn = (options: TurnOptions): TakeTurn => {
   }
 
   return async (tenantId, messages, { signal, idempotencyKey }) => {
+    await options.checkQuota?.(tenantId)
     const endpoint = endpointOf(config, defaultModel)
     const { baseUrl, model: modelName } = endpoint
     const apiKey = await keyOf(config, endpoint, { tenantId, projectId, revealSecret })
@@ -89,7 +92,7 @@ export const makeTurn = (options: TurnOptions): TakeTurn => {
     const turn = await asked.catch((error: unknown) => {
       throw apiKey === undefined ? error : withoutKey(error, apiKey)
     })
-    await options.onUsage?.(tenantId, turn.usage)
+    await options.onUsage?.(tenantId, turn.usage, modelName)
     return { ...turn, ...checkOutput(turn), toolCalls: turn.toolCalls.map((call) => planCall(call, tools)) }
   }
 }

@@ -8,6 +8,7 @@ import type { Traces } from '../platform/http/trace-context.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { makeFallbackLimiter } from '../platform/limits/fallback-limiter.ts'
 import { makeMemoryLimiter } from '../platform/limits/memory-limiter.ts'
+import { costOf, type ModelTokens, makePriceList } from '../platform/limits/model-prices.ts'
 import { makeQuotas, type Quotas, type QuotasOptions } from '../platform/limits/quotas.ts'
 import { makeRedisLimiter } from '../platform/limits/redis-limiter.ts'
 import type { UsageMeter } from '../platform/limits/usage.ts'
@@ -42,16 +43,6 @@ const defaultsOf = (config: Config): TenantLimits => ({
   storagePerDay: config.QUOTA_STORAGE_PER_DAY,
 })
 
-/** Millionths of the currency: prices are for a million tokens, in millionths. */
-const costOf = (config: Config, { inputTokens, outputTokens }: ModelTokens): number =>
-  Math.ceil((inputTokens * config.MODEL_INPUT_PRICE + outputTokens * config.MODEL_OUTPUT_PRICE) / 1_000_000)
-
-interface ModelTokens {
-  readonly inputTokens: number
-  readonly outputTokens: number
-  readonly totalTokens: number
-}
-
 export const makeGateway = (options: GatewayOptions) => {
   const { config, log, db, clock, makeId, box, meter, redis, traces, isRepeated } = options
   const limits = makeLimitsService({ db, clock, defaults: defaultsOf(config) })
@@ -71,12 +62,16 @@ export const makeGateway = (options: GatewayOptions) => {
       return { runs: runsPerDay, tasks: tasksPerDay, tokens: tokensPerDay, cost: costPerDay, storage: storagePerDay }
     },
   })
+  const { MODEL_INPUT_PRICE: input, MODEL_OUTPUT_PRICE: output } = config
+  const priceOf = makePriceList(config.MODEL_PRICES, { input, output, cachedInput: input })
   return {
     limits,
     quotas,
     /** To be told of every answer of a model. */
-    countTokens: (tenantId: string, usage: ModelTokens): Promise<void> =>
-      meter.add(tenantId, { tokens: usage.totalTokens, cost: costOf(config, usage) }),
+    countTokens: (tenantId: string, usage: ModelTokens & { totalTokens: number }, model: string): Promise<void> =>
+      meter.add(tenantId, { tokens: usage.totalTokens, cost: costOf(priceOf(model), usage) }),
+    /** To be asked before every call of a model: runs under way end where tokens or cost are used up. */
+    checkModelQuota: (tenantId: string): Promise<void> => quotas.check({ tenantId, projectId: null, wanted: 'turn' }),
     /** For the HTTP server. */
     http: {
       corsOrigins: config.CORS_ORIGINS,

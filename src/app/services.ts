@@ -166,6 +166,7 @@ export const buildServices = ({
     revealSecret: secrets.reveal,
     model: makeModelClient({ fetch: modelOutbound.asFetch(), clock }),
     onUsage: gateway.countTokens,
+    checkQuota: gateway.checkModelQuota,
     defaultModel: baseUrl ? { baseUrl, apiKey: apiKey || undefined, model } : undefined,
     compileSchema: makeSchemaCompiler(),
   })

@@ -6,6 +6,7 @@ import { makeAgentLoop } from '../../src/agents/loop.ts'
 import type { StandInScriptInput } from '../../src/agents/stand-in/script.ts'
 import { type ModelStandIn, makeModelStandIn } from '../../src/agents/stand-in/stand-in.ts'
 import { compileSchema, makeSkillTools, makeTestModel, revealSecret, tool } from '../../src/agents/testing.ts'
+import type { TurnOptions } from '../../src/agents/turn.ts'
 import type { AgentOutput, SkillTools } from '../../src/agents/types.ts'
 import type { Run } from '../../src/engine/index.ts'
 import type { Database } from '../../src/platform/db/database.ts'
@@ -19,6 +20,8 @@ export interface LoopSetup {
   /** In place of the tools' own. */
   readonly handlers?: Record<string, TaskHandler>
   readonly skills?: SkillTools
+  readonly checkQuota?: TurnOptions['checkQuota']
+  readonly onUsage?: TurnOptions['onUsage']
 }
 
 export interface LoopTests {
@@ -65,6 +68,8 @@ export const makeLoopTests = (): LoopTests => {
       compileSchema,
       revealSecret,
       projectId: null,
+      checkQuota: setup.checkQuota,
+      onUsage: setup.onUsage,
       turnRetry: { attempts: 4, delay: 1 },
     })
     const engine = await startTestEngine({

@@ -172,6 +172,24 @@ describe('a model turn', () => {
     assert.ok(got.usage.inputTokens > 0 && got.usage.outputTokens > 0)
   })
 
+  test('a turn tells of the input that the service had at hand', async () => {
+    const server = http.createServer((_, response) => {
+      const usage = {
+        ...{ prompt_tokens: 90, completion_tokens: 10, total_tokens: 100 },
+        prompt_tokens_details: { cached_tokens: 64 },
+      }
+      const choices = [{ message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }]
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ choices, usage }))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+    const { usage } = await turn({ baseUrl })
+    server.closeAllConnections()
+    server.close()
+    assert.deepEqual(usage, { inputTokens: 90, outputTokens: 10, totalTokens: 100, cachedInputTokens: 64 })
+  })
+
   bothWays('is counted by the stand-in under its idempotency key', async (more) => {
     await start({ rules: [{ reply: { text: 'x' } }] })
     await turn({ ...more, idempotencyKey: 'k' })

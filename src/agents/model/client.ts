@@ -147,7 +147,11 @@ interface RawTurn {
   readonly text: string
   readonly toolCalls: readonly RawToolCall[]
   readonly finishReason: string
-  readonly usage: { readonly inputTokens: number | undefined; readonly outputTokens: number | undefined }
+  readonly usage: {
+    readonly inputTokens: number | undefined
+    readonly outputTokens: number | undefined
+    readonly inputTokenDetails?: { readonly cacheReadTokens: number | undefined }
+  }
 }
 
 const readResult = async (result: ReturnType<Library['generateText']>): Promise<RawTurn> => {
@@ -206,8 +210,12 @@ const CHARACTERS_PER_TOKEN = 4
 
 const usageOf = ({ usage, text, toolCalls }: RawTurn, { system = '', messages }: ModelRequest): ModelUsage => {
   const { inputTokens, outputTokens } = usage
+  const cached = usage.inputTokenDetails?.cacheReadTokens ?? 0
   if (inputTokens !== undefined && outputTokens !== undefined)
-    return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens }
+    return {
+      ...{ inputTokens, outputTokens, totalTokens: inputTokens + outputTokens },
+      ...(cached > 0 && { cachedInputTokens: cached }),
+    }
   const tokensOf = (characters: number): number => Math.ceil(characters / CHARACTERS_PER_TOKEN)
   const input = inputTokens ?? tokensOf(system.length + JSON.stringify(messages).length)
   const output = outputTokens ?? tokensOf(text.length + JSON.stringify(toolCalls.map((c) => c.input)).length)

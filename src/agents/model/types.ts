@@ -62,6 +62,8 @@ export type ModelUsage = {
   inputTokens: number
   outputTokens: number
   totalTokens: number
+  /** Of the input, what the service had at hand; left out where it tells of none. */
+  cachedInputTokens?: number
   /** The service told no numbers; these are made from the length of the texts. */
   estimated?: true
 }

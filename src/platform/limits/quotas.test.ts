@@ -21,7 +21,7 @@ for (const database of DATABASES) {
       const isRepeated = async ({ idempotencyKey }: { idempotencyKey: string }) => idempotencyKey === 'known'
       const all = { ...noUsage(), ...limits }
       const quotas = makeQuotas({ meter, clock, limitsOf: () => all, isRepeated, cacheMs: 2000 })
-      const check = (of: string, wanted: 'run' | 'task', idempotencyKey?: string) =>
+      const check = (of: string, wanted: 'run' | 'task' | 'turn', idempotencyKey?: string) =>
         quotas.check({ tenantId: of, projectId: null, wanted, idempotencyKey })
       return { meter, quotas, check }
     }
@@ -67,6 +67,30 @@ for (const database of DATABASES) {
     await check('other', 'run')
     clock.advance(86_400_000)
     await check(tenantId, 'run')
+  })
+
+  test(name('a call of a model is held by tokens and cost alone, and costs no query each'), async () => {
+    const { db, clock, tenantId } = await setUp({})
+    const meter = makeUsageMeter({ db, clock, workerId: 'a' })
+    let reads = 0
+    const read: typeof meter.read = (...of) => {
+      reads++
+      return meter.read(...of)
+    }
+    const counting = { ...meter, read }
+    const limits = { ...noUsage(), runs: 1, tasks: 1, storage: 1, tokens: 1000, cost: 500 }
+    const isRepeated = () => assert.fail('a call of a model is no repetition')
+    const quotas = makeQuotas({ meter: counting, clock, limitsOf: () => limits, isRepeated, cacheMs: 2000 })
+    const call = async (used: Partial<Usage>) => {
+      await quotas.check({ tenantId, projectId: null, wanted: 'turn' })
+      await meter.add(tenantId, used)
+    }
+    await meter.add(tenantId, { runs: 5, tasks: 5, storage: 5 })
+    for (let i = 0; i < 10; i++) await call({ tokens: 10, cost: 49 })
+    assert.equal(reads, 1)
+    await call({ cost: 10 })
+    await assert.rejects(call({}), { code: 'quota_exceeded', message: /cost is used up: 500 of 500/ })
+    assert.equal(reads, 1)
   })
 
   test(name('another process hears of what was used within the time of its cache'), async () => {

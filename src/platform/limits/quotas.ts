@@ -1,7 +1,7 @@
 /**
- * Daily quotas, checked before new work is accepted. The check looks at a sum that is at most `cacheMs` old, to which this process adds
+ * Daily quotas, checked before new work is accepted, and before each call of a model. The check looks at a sum that is at most `cacheMs` old, to which this process adds
  * what it counts itself: a quota is exact with one gateway, and with several it can be passed by what the others accept within `cacheMs`.
- * What was accepted goes on: tokens and cost of runs under way can pass theirs.
+ * What was accepted goes on, but for calls of models: a run under way can pass its tokens and cost by the calls that are just being made.
  */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
@@ -23,7 +23,8 @@ export interface QuotasOptions {
 
 /** What is to be made, and for whom. */
 export interface NewWork extends Scope {
-  readonly wanted: 'run' | 'task'
+  /** `turn`: a call of a model, of a run that is under way. */
+  readonly wanted: 'run' | 'task' | 'turn'
   /** Of a start that may be a repetition. */
   readonly idempotencyKey?: string | undefined
 }
@@ -45,6 +46,7 @@ interface Known {
 const ASKED = {
   run: ['runs', 'tokens', 'cost', 'storage'],
   task: ['tasks', 'tokens', 'cost', 'storage'],
+  turn: ['tokens', 'cost'],
 } as const satisfies Record<string, readonly Metric[]>
 
 export const makeQuotas = ({ meter, clock, limitsOf, isRepeated, cacheMs = 2000 }: QuotasOptions): Quotas => {
