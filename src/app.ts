@@ -1,31 +1,39 @@
 /**
- * The composition root: opens the database, builds the services (`app/services.ts`), and starts the parts that this process's roles
- * call for.
+ * The composition root: waits for the servers, opens the database, builds the services (`app/services.ts`), and starts the parts that this
+ * process's roles call for.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
-import { credentialsFile, readCredentials, writeCredentials } from './app/credentials.ts'
+import { credentialsFile, writeCredentials } from './app/credentials.ts'
 import { readFolder } from './app/loader.ts'
+import { ensureOwnerKey, type OwnerKey, readGivenKey } from './app/owner-key.ts'
+import { makeParts } from './app/parts.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
 import { makeAppServer } from './app/server.ts'
-import { buildServices, type Foundation, openDatabase, type Services } from './app/services.ts'
+import { buildServices, type Foundation, openDatabase } from './app/services.ts'
 import { openShared } from './app/shared.ts'
+import { type Patience, waitErrors } from './app/wait-for.ts'
+import { waitForDatabase } from './app/wait-for-database.ts'
+import { makeWaitingRoom, type WaitingRoom } from './app/waiting-room.ts'
 import { watchFolders } from './app/watch.ts'
 import { makeAudit } from './audit/index.ts'
 import type { Config } from './config.ts'
 import { makeLeaseKeeper } from './engine/index.ts'
 import { migrations } from './migrations/index.ts'
 import { systemClock } from './platform/clock.ts'
+import { isOutage } from './platform/db/errors.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { makeOutageWatch } from './platform/db/outages.ts'
-import { type Duties, makeDuties } from './platform/duties.ts'
-import { AppError } from './platform/errors.ts'
+import { makeDuties } from './platform/duties.ts'
+import { messageOf } from './platform/errors.ts'
 import { makeEventHub } from './platform/events/hub.ts'
 import { relayEvents } from './platform/events/relay.ts'
 import type { HttpServer } from './platform/http/server.ts'
 import { makeIdGenerator } from './platform/ids.ts'
 import { makeUsageMeter } from './platform/limits/usage.ts'
 import { makeLog } from './platform/log.ts'
-import { type Part, partitionsOf, partsOf } from './roles.ts'
+import { isRedisAway } from './platform/redis/errors.ts'
+import { partsOf } from './roles.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -37,35 +45,26 @@ export interface AppOptions {
   /** Told what was registered, at the start and after each change; and of a change that could not be taken up. */
   readonly onLoaded?: (lines: Registered) => void
   readonly onLoadFailed?: (error: unknown) => void
+  /** Ends a start that waits for its servers; an app that has started is ended by its `stop`. */
+  readonly signal?: AbortSignal
+  /** Told when others have taken over what this process holds: it has called off its work, and the caller should end the process. */
+  readonly onLost?: () => void
 }
 
 export interface App {
-  /** Where the API listens; undefined when this process does not serve it. */
+  /** Where it listens. */
   readonly url: string | undefined
+  /** Whether the API is there, besides health and figures. */
+  readonly servesApi: boolean
   /** A key with all permissions, when this process made or holds one. */
   readonly key: string | undefined
   /** Whether the key was made by this start. */
   readonly keyIsNew: boolean
-  readonly keyFile: string
+  /** Where the key is kept; undefined when it is not. */
+  readonly keyFile: string | undefined
   readonly tenantId: string
   /** Lets work under way finish for the configured grace, then stops all, in reverse. */
   stop(): Promise<void>
-}
-
-/** Parts as data: how each starts, and how it stops. */
-const makeParts = ({ config }: Foundation, services: Services, duties: Duties) => {
-  const { engine, tasks, schedules, notifications } = services
-  const grace = config.SHUTDOWN_GRACE_MS
-  const partitions = partitionsOf(config.AIDOS_ROLES)
-  const parts: Record<Part, { start(): unknown; stop(): unknown }> = {
-    executor: { start: () => tasks.startExecutor(partitions), stop: () => tasks.stop(grace) },
-    runs: { start: () => engine.start(partitions), stop: () => engine.stop(grace) },
-    timers: duties,
-    notifier: notifications,
-    schedules,
-    api: { start: () => {}, stop: () => {} },
-  }
-  return parts
 }
 
 const addressOf = (server: HttpServer): string | undefined => {
@@ -74,39 +73,21 @@ const addressOf = (server: HttpServer): string | undefined => {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** The key for the machine's owner: the one stored beside the database, or a new one when there is none. */
-const ownersKey = async (config: Config, { tenants }: Services, tenantId: string, made: string | undefined) => {
-  const file = credentialsFile(config.AIDOS_DATA_DIR)
-  const known = readCredentials(file)?.key
-  const isKnownGood = known !== undefined && (await isAccepted(known, tenants))
-  if (made === undefined && isKnownGood) return { file, key: known, isNew: false }
-  if (made !== undefined) return { file, key: made, isNew: true }
-  if (config.DB_CLIENT !== 'sqlite') return { file, key: undefined, isNew: false }
-  // Whoever owns the folder owns the database: a lost key is replaced.
-  const { key } = await tenants.keys.create({
-    tenantId,
-    projectId: null,
-    name: 'replaced key',
-    scopes: ['*'],
-    expiresAtMs: null,
-  })
-  return { file, key, isNew: true }
+const NO_KEY: OwnerKey = { key: undefined, isNew: false }
+/** How long a process that has lost its work takes to call it off. */
+const ABANDON_MS = 500
+const AGAIN_MS = 1000
+
+interface Start extends AppOptions {
+  readonly log: FastifyBaseLogger
+  readonly givenKey: string | undefined
+  readonly room: WaitingRoom
 }
 
-const isAccepted = async (key: string, tenants: Services['tenants']): Promise<boolean> => {
-  try {
-    await tenants.authenticate(`Bearer ${key}`)
-    return true
-  } catch (error) {
-    if (error instanceof AppError) return false
-    throw error
-  }
-}
-
-/** Starts the parts of this process's roles. Resolves when they work; rejects, with everything stopped again, when one cannot. */
-export const startApp = async (options: AppOptions): Promise<App> => {
-  const { config, load = [] } = options
-  const log = options.log ?? makeLog(config.LOG_LEVEL)
+/** One try. Rejects, with everything stopped again, when it fails. */
+const startOnce = async (options: Start): Promise<App> => {
+  const { config, load = [], log, givenKey, room, signal } = options
+  const patience: Patience = { log, signal, onAway: room.tell }
   const hub = makeEventHub()
   const makeId = makeIdGenerator()
   const workerId = makeId()
@@ -119,13 +100,14 @@ export const startApp = async (options: AppOptions): Promise<App> => {
   process.on('unhandledRejection', onUnhandled)
   stops.push(() => void process.off('unhandledRejection', onUnhandled))
   try {
+    await waitForDatabase(config, patience)
     const opened = await openDatabase(config, hub, log)
     stops.push(() => opened.stop())
     await migrate(opened, migrations)
     const audit = makeAudit({ db: opened, clock: systemClock, makeId })
     const meter = makeUsageMeter({ db: audit.db, clock: systemClock, workerId })
     const { db } = meter
-    const shared = await openShared(config, log, workerId)
+    const shared = await openShared(config, log, workerId, patience)
     stops.push(() => shared.stop())
     const { queue, window, bus, redis, deadLetterCopies } = shared
     if (bus.isShared) relayEvents(hub, bus)
@@ -150,9 +132,7 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => sandbox.stop())
 
     const tenant = await tenants.ensureDefaultTenant()
-    const made = await tenants.ownerKeys.createFirst(tenant.id)
     services.owner.tenantId = tenant.id
-    const owner = await ownersKey(config, services, tenant.id, made)
     const register = async (edition: number): Promise<void> => {
       const items = (await Promise.all(load.map((folder) => readFolder(folder, edition)))).flat()
       const lines = await registerAll(items, { ...services, tenantId: tenant.id })
@@ -172,6 +152,11 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     stops.push(() => outages.stop())
 
     await workers.join()
+    /** Nothing of it can be committed any more: there is nothing to wait for. */
+    const abandon = (): Promise<unknown> => {
+      const calledOff = Promise.allSettled([tasks.stop(0), engine.stop(0)]).then(stopAll)
+      return Promise.race([calledOff.catch(() => {}), sleep(ABANDON_MS)])
+    }
     const leases = makeLeaseKeeper({
       workers,
       bus,
@@ -182,9 +167,8 @@ export const startApp = async (options: AppOptions): Promise<App> => {
         await engine.takeOver(workerIds)
       },
       onLost() {
-        log.fatal('this process did not answer for longer than LEASE_MS and others took over its work; it stops')
-        process.exitCode = 1
-        void stopAll()
+        log.fatal('this process did not answer for longer than LEASE_MS and others took over its work; it ends')
+        void abandon().finally(() => options.onLost?.())
       },
       onError: (error) => log.error({ err: error }, 'the lease could not be renewed'),
     })
@@ -208,14 +192,17 @@ export const startApp = async (options: AppOptions): Promise<App> => {
     await services.queues.start()
     stops.push(() => services.queues.stop())
     const wanted = partsOf(config.AIDOS_ROLES)
+    const servesApi = wanted.includes('api')
     const parts = makeParts(foundation, services, duties)
     for (const name of wanted) {
       await parts[name].start()
       stops.push(() => parts[name].stop())
     }
+    let isStarted = false
     const server = await makeAppServer(foundation, services, {
-      servesApi: wanted.includes('api'),
+      servesApi,
       async ready() {
+        if (!isStarted) throw new Error('it is starting')
         await db.ping()
         await redis?.ping()
         leases.assertHeld()
@@ -223,14 +210,50 @@ export const startApp = async (options: AppOptions): Promise<App> => {
         if (wanted.includes('runs')) engine.assertReady()
       },
     })
+    await room.close()
     await server.listen({ host: config.HOST, port: config.PORT })
     stops.push(() => server.close())
     const url = addressOf(server)
-    if (url && owner.key && wanted.includes('api')) writeCredentials(owner.file, { url, key: owner.key })
+    // As late as can be: a key that is made by a start that fails would be lost.
+    const owner = servesApi ? await ensureOwnerKey({ config, tenants, tenantId: tenant.id, given: givenKey }) : NO_KEY
+    const file = credentialsFile(config.AIDOS_DATA_DIR)
+    // A key that was given is the operator's to keep.
+    const isKept = owner.key !== undefined && owner.key !== givenKey
+    if (url && owner.key && isKept) writeCredentials(file, { url, key: owner.key })
+    isStarted = true
     log.info({ url, workerId, roles: config.AIDOS_ROLES, runs: engine.stats }, 'AIDOS is ready')
-    return { url, key: owner.key, keyIsNew: owner.isNew, keyFile: owner.file, tenantId: tenant.id, stop: stopAll }
+    const { key, isNew: keyIsNew } = owner
+    return { url, servesApi, key, keyIsNew, keyFile: isKept ? file : undefined, tenantId: tenant.id, stop: stopAll }
   } catch (error) {
-    await stopAll()
+    // What waits for a server that is away must not hold up a process that was told to stop.
+    if (signal?.aborted) void stopAll().catch(() => {})
+    else await stopAll().catch((cause: unknown) => log.error({ err: cause }, 'the start could not be undone'))
     throw error
+  }
+}
+
+/**
+ * Starts the parts of this process's roles, as soon as its servers are there. Resolves when they work; rejects, with everything stopped
+ * again, when one cannot.
+ */
+export const startApp = async (options: AppOptions): Promise<App> => {
+  const { config, signal } = options
+  const log = options.log ?? makeLog(config.LOG_LEVEL)
+  const givenKey = readGivenKey(config)
+  const room = makeWaitingRoom({ host: config.HOST, port: config.PORT })
+  try {
+    for (;;) {
+      try {
+        return await startOnce({ ...options, log, givenKey, room })
+      } catch (error) {
+        if (!isOutage(error) && !isRedisAway(error)) throw error
+        if (signal?.aborted) throw waitErrors.start_stopped('stopped before it was ready')
+        log.warn({ err: error }, 'a server went away during the start; starting anew')
+        await room.tell(`starting anew: ${messageOf(error)}`)
+        await sleep(AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => {})
+      }
+    }
+  } finally {
+    await room.close()
   }
 }

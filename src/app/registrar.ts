@@ -1,6 +1,7 @@
 /** Registers what a loaded folder defines: code in this process, the rest in the database, as the tenant's own. */
 import type { AgentService, NewAgent } from '../agents/index.ts'
 import type { Engine } from '../engine/index.ts'
+import { isOutage } from '../platform/db/errors.ts'
 import { AppError, type Finding, messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { InputSchema } from '../sdk/index.ts'
@@ -72,6 +73,8 @@ export const registerAll = async (items: readonly LoadedItem[], options: Registr
       try {
         lines.push(`${await register(item)} (${item.file})`)
       } catch (cause) {
+        // No fault of the file's.
+        if (isOutage(cause)) throw cause
         const findings = cause instanceof AppError ? cause.findings : undefined
         throw loaderErrors.file_not_loaded(`${item.file}: ${messageOf(cause)}`, {
           cause,

@@ -5,6 +5,7 @@ import { type Bus, makeLocalBus } from '../platform/bus/bus.ts'
 import { makeRedisWire } from '../platform/bus/redis-wire.ts'
 import { makeWireBus } from '../platform/bus/wire-bus.ts'
 import { systemClock } from '../platform/clock.ts'
+import { AppError } from '../platform/errors.ts'
 import type { DeadLetterQueue } from '../platform/queue/bullmq-dead-letters.ts'
 import { makeLocalQueue } from '../platform/queue/local-queue.ts'
 import { makeLocalWindow } from '../platform/queue/local-window.ts'
@@ -12,6 +13,7 @@ import type { Job, Queue } from '../platform/queue/queue.ts'
 import { makeRedisWindow } from '../platform/queue/redis-window.ts'
 import type { Window } from '../platform/queue/window.ts'
 import { makeRedis, type RedisConnection, type RedisTarget } from '../platform/redis/connection.ts'
+import { type Patience, waitFor } from './wait-for.ts'
 
 export interface Shared {
   readonly queue: Queue
@@ -39,7 +41,21 @@ const targetOf = (config: Config, mode: RedisTarget['mode']): RedisTarget => ({
   tlsCaFile: config.REDIS_TLS_CA,
 })
 
-export const openShared = async (config: Config, log: FastifyBaseLogger, workerId: string): Promise<Shared> => {
+const READY_MS = 1000
+
+const whereOf = ({ mode, host, port, nodes = [], sentinels = [] }: RedisTarget): string => {
+  if (mode === 'single') return `${host}:${port}`
+  const list = (mode === 'cluster' ? nodes : sentinels).map((node) => `${node.host}:${node.port}`).join(', ')
+  return mode === 'cluster' ? list : `the sentinels ${list}`
+}
+
+/** Resolves once Redis is there, however long that takes. */
+export const openShared = async (
+  config: Config,
+  log: FastifyBaseLogger,
+  workerId: string,
+  patience: Patience,
+): Promise<Shared> => {
   const clock = systemClock
   const onError = (error: unknown, job: Job): void => log.error({ err: error, job }, 'a job broke')
   const mode: RedisTarget['mode'] | 'none' = config.REDIS_MODE
@@ -57,9 +73,12 @@ export const openShared = async (config: Config, log: FastifyBaseLogger, workerI
   }
   const { makeBullmqQueue } = await import('../platform/queue/bullmq-queue.ts')
   const { makeDeadLetterQueue } = await import('../platform/queue/bullmq-dead-letters.ts')
-  const redis = makeRedis({ ...targetOf(config, mode), log, clock })
+  const target = targetOf(config, mode)
+  const redis = makeRedis({ ...target, log, clock })
   try {
-    await redis.ready()
+    const attempt = (signal?: AbortSignal): Promise<void> => redis.ready(READY_MS, signal)
+    const isAway = (error: unknown): boolean => !(error instanceof AppError)
+    await waitFor({ what: 'Redis', where: whereOf(target), attempt, isAway }, patience)
     await redis.check()
   } catch (error) {
     await redis.stop()

@@ -14,6 +14,8 @@ export interface Io {
   readonly stdin: AsyncIterable<Buffer | string>
   /** Aborted when the process was asked to stop. Asked for late, so that a command that does not ask ends at once. */
   stopSignal(): AbortSignal
+  /** Ends the process now, whatever it still waits for. */
+  exit(status: number): void
 }
 
 /** The io of a process: `makeProcessIo(process)`. */
@@ -24,6 +26,7 @@ export const makeProcessIo = (host: NodeJS.Process): Io => {
     stdout: host.stdout,
     stderr: host.stderr,
     stdin: host.stdin,
+    exit: (status) => host.exit(status),
     stopSignal() {
       if (stop) return stop.signal
       const controller = new AbortController()

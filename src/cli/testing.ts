@@ -42,6 +42,7 @@ export const runCli = async (argv: readonly string[], options: CliOptions = {}):
       yield stdin
     })(),
     stopSignal: () => stop,
+    exit: () => {},
   })
   return { status, stdout, stderr }
 }

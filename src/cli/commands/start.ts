@@ -1,7 +1,9 @@
 /** `aidos start` and `aidos dev`: the whole system in this process, until it is told to stop. */
+import type { App } from '../../app.ts'
 import type { Command, CommandCall, Options } from '../command.ts'
 import { errorAsText } from '../errors.ts'
 import { standInSettings, startStandIn } from '../stand-in.ts'
+import type { Style } from '../style.ts'
 
 const SERVER_OPTIONS: Options = {
   port: { type: 'text', value: 'PORT', about: 'Port of the HTTP API; 0 takes a free one. Else PORT, else 3000.' },
@@ -43,19 +45,32 @@ const serve = async (call: CommandCall, { load, watch }: ServeOptions): Promise<
   try {
     const config = readConfig({ ...given, ...(standIn ? standInSettings(standIn, given.OUTBOUND_ALLOW) : {}) })
     const stop = io.stopSignal()
+    const lost = new AbortController()
     const app = await startApp({
       config,
       load,
       watch,
+      signal: stop,
+      onLost: () => lost.abort(),
       onLoaded: (lines) => call.say(lines.map((line) => `${style.green('loaded')} ${line}`).join('\n')),
       onLoadFailed: (error) => io.stderr.write(errorAsText(error, style)),
+    }).catch((error: unknown) => {
+      if (stop.aborted && (error as { code?: unknown }).code === 'start_stopped') return undefined
+      throw error
     })
-    const facts = { url: app.url, key: app.key, keyFile: app.keyFile, dataDir: config.AIDOS_DATA_DIR }
-    if (isJson) io.stdout.write(`${JSON.stringify(facts)}\n`)
+    if (!app) {
+      call.say(style.dim('stopped before it was ready'))
+      return 0
+    }
+    const { url, key, keyFile } = app
+    if (isJson) io.stdout.write(`${JSON.stringify({ url, key, keyFile, dataDir: config.AIDOS_DATA_DIR })}\n`)
     if (standIn) call.say(style.yellow(`the model is a stand-in that answers by ${script}: it is no model`))
-    call.say(welcome(facts, app.keyIsNew, watch ? load : [], call))
-    if (!stop.aborted) {
-      await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
+    call.say(app.servesApi ? welcome(app, watch ? load : [], call) : inService(app, config.AIDOS_ROLES, call))
+    await aborted(AbortSignal.any([stop, lost.signal]))
+    if (lost.signal.aborted) {
+      // Its work is others' now, and nothing of it is worth waiting for: whoever supervises the process starts it anew.
+      io.exit(1)
+      return 1
     }
     call.say(style.dim('stopping: work under way may finish; the rest goes on after the next start'))
     await app.stop()
@@ -65,28 +80,35 @@ const serve = async (call: CommandCall, { load, watch }: ServeOptions): Promise<
   }
 }
 
-interface Facts {
-  readonly url: string | undefined
-  readonly key: string | undefined
-  readonly keyFile: string
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+/** Of the key only what is so: made now, kept here, given, or made by another process. */
+const keyLine = ({ key, keyIsNew, keyFile }: App, { dim }: Style): string => {
+  if (key !== undefined && keyIsNew) return `${key}  ${dim(`kept in ${keyFile}, for you alone`)}`
+  if (keyFile !== undefined) return dim(`in ${keyFile}`)
+  return dim(key === undefined ? 'made before, and told then' : 'as given')
 }
 
-const welcome = (
-  { url, key, keyFile }: Facts,
-  keyIsNew: boolean,
-  watched: readonly string[],
-  call: CommandCall,
-): string => {
-  const { bold, cyan, dim } = call.style
-  if (url === undefined) return `${bold('AIDOS runs')} ${dim('(this process does not serve the API)')}`
-  const secret =
-    keyIsNew && key !== undefined ? `${key}  ${dim(`kept in ${keyFile}, for you alone`)}` : dim(`in ${keyFile}`)
+const welcome = (app: App, watched: readonly string[], { style }: CommandCall): string => {
+  const { bold, cyan, dim } = style
   return [
-    `${bold('AIDOS runs')} at ${cyan(url)}   API reference: ${cyan(`${url}/docs`)}`,
-    `key  ${secret}`,
+    `${bold('AIDOS runs')} at ${cyan(`${app.url}`)}   API reference: ${cyan(`${app.url}/docs`)}`,
+    `key  ${keyLine(app, style)}`,
     ...watched.map((folder) => dim(`watches ${folder}: changes are taken up as they are saved`)),
-    dim('In another terminal: aidos runs, aidos run NAME --watch, aidos doctor. Ctrl-C stops.'),
+    ...(app.keyFile === undefined
+      ? []
+      : [dim('In another terminal: aidos runs, aidos run NAME --watch, aidos doctor. Ctrl-C stops.')]),
   ].join('\n')
+}
+
+/** Of a process without the API. */
+const inService = ({ url }: App, roles: readonly string[], { style }: CommandCall): string => {
+  const { bold, cyan } = style
+  return `${bold('AIDOS runs')} as ${roles.join(', ')}   health: ${cyan(`${url}/readyz`)}   figures: ${cyan(`${url}/metrics`)}`
 }
 
 export const startCommand: Command = {

@@ -4,9 +4,9 @@
  */
 import { Cluster } from 'ioredis'
 import { type Clock, systemClock } from '../clock.ts'
-import { messageOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
+import { isHopeless, reasonOf, redisErrors } from './errors.ts'
 import { checkSettings } from './settings-check.ts'
 
 export type { RedisClient, RedisTarget, RedisUse } from './client-options.ts'
@@ -22,8 +22,11 @@ export interface RedisConnection {
   readonly client: RedisClient
   /** A connection of its own for another use. `stop()` ends it if the taker has not. */
   duplicate(use: RedisUse, connectionName?: string): RedisClient
-  /** Resolves once commands can be sent; rejects with the last error when that takes longer. */
-  ready(timeoutMs?: number): Promise<void>
+  /**
+   * Resolves once commands can be sent; rejects with the last error when that takes longer, and with `redis_refuses` at once where waiting
+   * would not help.
+   */
+  ready(timeoutMs?: number, signal?: AbortSignal): Promise<void>
   isReady(): boolean
   /** Rejects within about two seconds when Redis is away. */
   ping(): Promise<void>
@@ -52,6 +55,8 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
   const clients = new Set<RedisClient>()
   const listeners = new Set<() => void>()
   let away = false
+  /** Until then whoever waits for it tells. */
+  let wasReady = false
   let lastError = ''
   let stopped = false
   let cancelTelling: (() => void) | undefined
@@ -65,12 +70,13 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
   }
 
   const lost = (reason: string): void => {
-    if (away || stopped) return
+    if (away || stopped || !wasReady) return
     away = true
     log.warn({ mode: target.mode, reason }, 'Redis is away; trying again until it is back')
   }
 
   const back = (): void => {
+    wasReady = true
     if (!away) return
     away = false
     log.info({ mode: target.mode }, 'Redis is back')
@@ -83,13 +89,13 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
     clients.add(made)
     made.on('end', () => clients.delete(made))
     made.on('error', (error: Error) => {
-      lastError = messageOf(error)
+      lastError = reasonOf(error)
     })
     return made
   }
 
   const client = open('commands')
-  client.on('error', (error: Error) => lost(messageOf(error)))
+  client.on('error', (error: Error) => lost(reasonOf(error)))
   client.on('close', () => lost(lastError || 'the connection was closed'))
   client.on('ready', back)
   if (client instanceof Cluster) watchNodes(client, tellReconnect)
@@ -99,19 +105,28 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
     client,
     duplicate: open,
     isReady: () => client.status === 'ready',
-    async ready(timeoutMs = 10_000) {
+    async ready(timeoutMs = 10_000, signal) {
       if (client.status === 'ready') return
-      await new Promise<void>((resolve, reject) => {
-        const done = (): void => {
-          cancel()
-          resolve()
-        }
-        const cancel = clock.after(timeoutMs, () => {
-          client.off('ready', done)
-          reject(new Error(`Redis cannot be reached within ${timeoutMs} ms: ${lastError || 'no answer'}`))
-        })
-        client.once('ready', done)
-      })
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const look = (): void => {
+        if (isHopeless(lastError)) reject(redisErrors.redis_refuses(lastError))
+      }
+      const stop = (): void => reject(signal?.reason)
+      const cancel = clock.after(timeoutMs, () =>
+        reject(new Error(`Redis cannot be reached within ${timeoutMs} ms: ${lastError || 'no answer'}`)),
+      )
+      client.once('ready', resolve)
+      client.on('error', look)
+      signal?.addEventListener('abort', stop, { once: true })
+      look()
+      try {
+        await promise
+      } finally {
+        cancel()
+        client.off('ready', resolve)
+        client.off('error', look)
+        signal?.removeEventListener('abort', stop)
+      }
     },
     async ping() {
       await client.ping()
