@@ -59,8 +59,6 @@ export const makeAgentService = (options: AgentServiceOptions) => {
     writeEvent(tx, {
       tenantId: agent.tenantId,
       projectId: agent.projectId,
-      runId: null,
-      taskId: null,
       type,
       data: { name: agent.name, ...data },
       atMs: clock.now(),

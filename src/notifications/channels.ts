@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { EventData, StandaloneEvent } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Owner } from '../platform/scope.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
@@ -40,11 +40,9 @@ export const makeChannels = (options: ChannelOptions) => {
   const configs = makeChannelConfigs(options)
   const repository = makeNotificationRepository(db.primary)
 
-  const eventOf = (channel: Channel, type: string, more: NewEvent['data'] = {}): NewEvent => ({
+  const eventOf = (channel: Channel, type: string, more: EventData = {}): StandaloneEvent => ({
     tenantId: channel.tenantId,
     projectId: channel.projectId,
-    runId: null,
-    taskId: null,
     type,
     data: { channelId: channel.id, name: channel.name, kind: channel.config.kind, ...more },
     atMs: clock.now(),
@@ -98,7 +96,7 @@ export const makeChannels = (options: ChannelOptions) => {
   }
 
   /** `before` is as it was read: a change made meanwhile by somebody else is not overwritten. */
-  const change = async (before: Channel, change: Partial<Channel>, type: string, more: NewEvent['data'] = {}) => {
+  const change = async (before: Channel, change: Partial<Channel>, type: string, more: EventData = {}) => {
     const after: Channel = { ...before, ...change, updatedAtMs: clock.now() }
     try {
       await write(eventOf(after, type, more), async (tx) => {

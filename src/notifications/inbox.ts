@@ -25,7 +25,7 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
   const repository = makeInboxRepository(db.primary)
 
   const tell = (tx: Handle, owner: Scope, type: string, data: Record<string, Json>): Promise<void> =>
-    writeEvent(tx, { ...scopeOf(owner), runId: null, taskId: null, type, data, atMs: clock.now() })
+    writeEvent(tx, { ...scopeOf(owner), type, data, atMs: clock.now() })
 
   const itemOf = (delivery: Delivery, template: TemplateText | undefined): InboxItem =>
     toInboxItem(delivery, toText(JSON.parse(delivery.message) as Message, template, liquids).subject)

@@ -4,6 +4,7 @@ import { writeEvent } from '../platform/events/write.ts'
 import { notificationErrors } from './errors.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makePeopleRepository } from './repository-people.ts'
+import { subscriptionEvent } from './subscriptions.ts'
 
 export interface PeopleOptions {
   readonly isMember: (tenantId: string, memberId: string) => Promise<boolean>
@@ -31,12 +32,8 @@ export const makePeople = ({ isMember }: PeopleOptions) => ({
     await people.removeItems(tenantId, memberId)
     await people.skipWaiting(tenantId, memberId, 'the member was removed', atMs)
     if (ended.length > 0 || isRouted) await makeNotificationRepository(tx).bumpRoutes()
-    for (const { id, projectId, channelId, types } of ended) {
-      await writeEvent(tx, {
-        ...{ tenantId, projectId, runId: null, taskId: null, atMs },
-        type: 'subscription.deleted',
-        data: { subscriptionId: id, channelId, types: [...types] },
-      })
+    for (const subscription of ended) {
+      await writeEvent(tx, subscriptionEvent({ ...subscription, tenantId }, 'subscription.deleted', atMs))
     }
   },
 })

@@ -1,7 +1,7 @@
 /** How members want to be told: through which channel, when not, and whether all at once. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { StandaloneEvent } from '../platform/events/event.ts'
 import { notificationErrors } from './errors.ts'
 import type { People } from './people.ts'
 import { makeNotificationRepository } from './repository.ts'
@@ -29,9 +29,12 @@ const checkTimeZone = (timeZone: string): void => {
 export const makePreferences = ({ db, clock, people, write }: PreferenceOptions) => {
   const repository = makePreferenceRepository(db.primary)
 
-  const changedOf = (tenantId: string, memberId: string): NewEvent => ({
-    ...{ tenantId, projectId: null, runId: null, taskId: null, atMs: clock.now() },
-    ...{ type: 'preferences.changed', data: { memberId } },
+  const changedOf = (tenantId: string, memberId: string): StandaloneEvent => ({
+    tenantId,
+    projectId: null,
+    type: 'preferences.changed',
+    data: { memberId },
+    atMs: clock.now(),
   })
 
   const find = async (tenantId: string, memberId: string): Promise<MemberPreferences> => {

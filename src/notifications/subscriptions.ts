@@ -1,7 +1,7 @@
 /** Subscriptions: made, listed, removed. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { StandaloneEvent } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { type Owner, tenantOf } from '../platform/scope.ts'
 import { CATALOGUE, covered, isPattern } from './catalogue.ts'
@@ -32,6 +32,17 @@ const checkTypes = (types: readonly string[]): void => {
   )
 }
 
+type Named = Pick<Subscription, 'id' | 'tenantId' | 'projectId' | 'channelId' | 'types'>
+
+export const subscriptionEvent = (
+  { id, tenantId, projectId, channelId, types }: Named,
+  type: 'subscription.created' | 'subscription.deleted',
+  atMs: number,
+): StandaloneEvent => {
+  const data = { subscriptionId: id, channelId, types: [...types] }
+  return { tenantId, projectId, type, data, atMs }
+}
+
 export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }: SubscriptionOptions) => {
   const repository = makeNotificationRepository(db.primary)
 
@@ -40,11 +51,6 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }:
     if (!subscription) throw notificationErrors.subscription_not_found(`there is no subscription ${id}`)
     return subscription
   }
-
-  const subscriptionEvent = ({ id, tenantId, projectId, channelId, types }: Subscription, type: string): NewEvent => ({
-    ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
-    data: { subscriptionId: id, channelId, types: [...types] },
-  })
 
   /** `callerId`: the member who asks, if one does. */
   const subscribe = async (
@@ -60,7 +66,7 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }:
     if (!(await repository.channel(owner, request.channelId)))
       throw notificationErrors.channel_not_found(`there is no channel ${request.channelId}`)
     const subscription = { ...request, memberId, dedup, id: makeId(), tenantId, createdAtMs: clock.now() }
-    await write(subscriptionEvent(subscription, 'subscription.created'), (tx) =>
+    await write(subscriptionEvent(subscription, 'subscription.created', clock.now()), (tx) =>
       makeNotificationRepository(tx).addSubscription(subscription),
     )
     return subscription
@@ -68,7 +74,7 @@ export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }:
 
   const unsubscribe = async (owner: Owner, id: string): Promise<void> => {
     const subscription = await findSubscription(owner, id)
-    await write(subscriptionEvent(subscription, 'subscription.deleted'), (tx) =>
+    await write(subscriptionEvent(subscription, 'subscription.deleted', clock.now()), (tx) =>
       makeNotificationRepository(tx).deleteSubscription(subscription.tenantId, id),
     )
   }

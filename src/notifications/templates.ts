@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { StandaloneEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import type { MakeId } from '../platform/ids.ts'
@@ -42,9 +42,12 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
   const repository = makeTemplateRepository(db.primary)
   const kept = new LRUCache<string, { readonly template: Template | undefined; readonly atMs: number }>({ max: KEPT })
 
-  const eventOf = ({ id, tenantId, projectId, name }: Template, type: string): NewEvent => ({
-    ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
+  const eventOf = ({ id, tenantId, projectId, name }: Template, type: string): StandaloneEvent => ({
+    tenantId,
+    projectId,
+    type,
     data: { templateId: id, name },
+    atMs: clock.now(),
   })
 
   const check = ({ subject, body }: TemplateText): void => {

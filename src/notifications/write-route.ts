@@ -1,6 +1,6 @@
 /** How whatever decides which channel an event goes to is changed: a channel, a subscription, a preference. */
 import type { Database, Handle } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { StandaloneEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import { makeNotificationRepository } from './repository.ts'
 
@@ -10,7 +10,7 @@ export interface RouteWriterOptions {
   readonly changed: () => void
 }
 
-export type WriteRoute = (event: NewEvent, work: (tx: Handle) => Promise<unknown>) => Promise<void>
+export type WriteRoute = (event: StandaloneEvent, work: (tx: Handle) => Promise<unknown>) => Promise<void>
 
 /** The change, its event and the new edition for the outbox of every process: all or nothing. */
 export const makeRouteWriter =

@@ -103,7 +103,7 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
 
   const pauseEvent = (author: RuleAuthor, before: RuleSettings, after: QueueRule) => {
     if (isPause(before.paused) === isPause(after.paused)) return undefined
-    const of = { projectId: null, runId: null, taskId: null, atMs: after.updatedAtMs }
+    const of = { projectId: null, atMs: after.updatedAtMs }
     const { tenantId, partition } = after
     const isPaused = isPause(after.paused)
     if (tenantId === '') {

@@ -1,6 +1,6 @@
 /** The events of schedules, each written in the transaction of its change. */
 import type { Handle } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { EventData } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { Schedule } from './types.ts'
 
@@ -22,13 +22,11 @@ export const tell = (
   type: ScheduleEventType,
   schedule: Pick<Schedule, 'id' | 'tenantId' | 'projectId' | 'name'>,
   atMs: number,
-  data: NewEvent['data'] = {},
+  data: EventData = {},
 ): Promise<void> =>
   writeEvent(tx, {
     tenantId: schedule.tenantId,
     projectId: schedule.projectId,
-    runId: null,
-    taskId: null,
     type,
     data: { scheduleId: schedule.id, schedule: schedule.name, ...data },
     atMs,

@@ -48,10 +48,7 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
   const secrets = makeSecretRepository(db.primary)
 
   const tell = (tx: Handle, type: string, { tenantId, projectId, name, version }: Secret): Promise<void> =>
-    writeEvent(tx, {
-      ...{ tenantId, projectId, runId: null, taskId: null, type, atMs: clock.now() },
-      data: { name, version },
-    })
+    writeEvent(tx, { tenantId, projectId, type, data: { name, version }, atMs: clock.now() })
 
   const notFound = ({ name }: Pick<SecretPlace, 'name'>): Error =>
     secretErrors.secret_not_found(`there is no secret "${name}"`)

@@ -1,5 +1,5 @@
 /** Skills as the rest of the system sees them, made of what the database and the program hold. */
-import type { NewEvent } from '../platform/events/event.ts'
+import type { StandaloneEvent } from '../platform/events/event.ts'
 import type { BuiltinSkill } from './tool.ts'
 import type { Skill, SkillContent, SkillRecord, SkillSummary, ToolSummary } from './types.ts'
 
@@ -33,11 +33,9 @@ export const toBuiltin = ({ name, description, tools }: BuiltinSkill): Skill => 
 
 const toTool = ({ name, description, inputSchema }: ToolSummary): ToolSummary => ({ name, description, inputSchema })
 
-export const eventOf = (skill: SkillRecord, type: string): NewEvent => ({
+export const eventOf = (skill: SkillRecord, type: string): StandaloneEvent => ({
   tenantId: skill.tenantId,
   projectId: skill.projectId,
-  runId: null,
-  taskId: null,
   type,
   data: { skillId: skill.id, name: skill.name, kind: skill.kind, version: skill.version },
   atMs: skill.updatedAtMs,

@@ -48,10 +48,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
   const members = makeMemberRepository(db.primary)
 
   const tell = (tx: Handle, type: string, { tenantId, id, email, role }: Member): Promise<void> =>
-    writeEvent(tx, {
-      ...{ tenantId, projectId: null, runId: null, taskId: null, type, atMs: clock.now() },
-      data: { memberId: id, email, role },
-    })
+    writeEvent(tx, { tenantId, projectId: null, type, data: { memberId: id, email, role }, atMs: clock.now() })
 
   /** Nobody gives, takes or touches more than they have themselves; owners are for owners. */
   const checkMaker = (tenantId: string, role: Role, maker: Maker): void => {

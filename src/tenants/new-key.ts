@@ -1,16 +1,14 @@
 /** A key as it is written: with its event, in one transaction of the caller's. */
 import type { Handle } from '../platform/db/database.ts'
-import type { NewEvent } from '../platform/events/event.ts'
+import type { EventData, StandaloneEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import { makeTenantRepository } from './repository.ts'
 import type { Role } from './roles.ts'
 import type { ApiKey } from './types.ts'
 
-export const keyEvent = (key: ApiKey, type: string, atMs: number, more: NewEvent['data'] = {}): NewEvent => ({
+export const keyEvent = (key: ApiKey, type: string, atMs: number, more: EventData = {}): StandaloneEvent => ({
   tenantId: key.tenantId,
   projectId: key.projectId,
-  runId: null,
-  taskId: null,
   type,
   data: { keyId: key.id, name: key.name, ...more },
   atMs,

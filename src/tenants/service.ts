@@ -102,8 +102,8 @@ export const makeTenantService = (options: TenantServiceOptions) => {
     db.transaction(async (tx) => {
       await makeTenantRepository(tx).addTenant(tenant)
       const { id: tenantId, name } = tenant
-      const event = { tenantId, projectId: null, runId: null, taskId: null, type: 'tenant.created', data: { name } }
-      await writeEvent(tx, { ...event, atMs: tenant.createdAtMs })
+      const atMs = tenant.createdAtMs
+      await writeEvent(tx, { tenantId, projectId: null, type: 'tenant.created', data: { name }, atMs })
     })
 
   /** Undefined when another process was quicker. */
@@ -130,8 +130,8 @@ export const makeTenantService = (options: TenantServiceOptions) => {
       try {
         await db.transaction(async (tx) => {
           await makeTenantRepository(tx).addProject(project)
-          const event = { tenantId, projectId: project.id, runId: null, taskId: null, type: 'project.created' }
-          await writeEvent(tx, { ...event, data: { name }, atMs: project.createdAtMs })
+          const { id: projectId, createdAtMs: atMs } = project
+          await writeEvent(tx, { tenantId, projectId, type: 'project.created', data: { name }, atMs })
         })
       } catch (error) {
         if (isUniqueViolation(error)) throw tenantErrors.project_exists(`there is a project "${name}" already`)

@@ -100,7 +100,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       if (definition) await repository.addVersion(workflow, definition)
       const data = { name: workflow.name, version: workflow.version }
       const { projectId } = workflow
-      await writeEvent(tx, { tenantId, projectId, runId: null, taskId: null, type, data, atMs: workflow.updatedAtMs })
+      await writeEvent(tx, { tenantId, projectId, type, data, atMs: workflow.updatedAtMs })
     })
     current.delete(`${tenantId}/${workflow.name}`)
     return workflow

@@ -42,9 +42,8 @@ const tell = async (db: Database, tenantId: string, { fromMs, untilMs }: Outage)
       WHERE shard_outages.until_at < ${fromMs - SKEW_MS}`.execute(tx)
     if (Number(numAffectedRows ?? 0) === 0) return
     await writeEvent(tx, {
-      ...{ tenantId, projectId: null, runId: null, taskId: null, atMs: untilMs },
-      type: 'system.shard_down',
-      data: { shard: SHARD, fromMs, untilMs },
+      ...{ tenantId, projectId: null, atMs: untilMs },
+      ...{ type: 'system.shard_down', data: { shard: SHARD, fromMs, untilMs } },
     })
   })
 }

@@ -1,6 +1,8 @@
 /** Events: the append-only timeline. Each is written in the transaction of the change it tells of. */
 import type { Json } from '../json.ts'
 
+export type EventData = { readonly [key: string]: Json | undefined }
+
 export interface NewEvent {
   readonly tenantId: string
   readonly projectId: string | null
@@ -9,9 +11,12 @@ export interface NewEvent {
   readonly taskId: string | null
   /** `thing.what happened`, e.g. `task.completed`. */
   readonly type: string
-  readonly data: { readonly [key: string]: Json | undefined }
+  readonly data: EventData
   readonly atMs: number
 }
+
+/** Of something that belongs to no run: an agent, a channel, a key. */
+export type StandaloneEvent = Omit<NewEvent, 'runId' | 'taskId'>
 
 export interface Event extends NewEvent {
   /** Rises within a run or task in the order of the commits. */
