@@ -2,7 +2,9 @@
  * Does the time of an answer tell whether a key's id exists? Asks a real server, in turns and in one run, with wrong secrets for a key
  * that exists and with keys that do not, and compares the two by rank (Mann-Whitney), which outliers do not move.
  *
- *     node bench/timing/keys.ts [rounds]
+ *     node bench/timing/keys.ts [rounds] [--pg]
+ *
+ * On SQLite, or with `--pg` on a PostgreSQL server that it starts and stops.
  *
  * Exit status 1 when the medians differ by more than 5 % or the ranks tell the two apart.
  */
@@ -11,9 +13,12 @@ import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startApp } from '../../src/app.ts'
+import { parseArgs } from 'node:util'
+import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
+import { startPostgres } from '../../test/support/embedded-postgres.ts'
+import { environmentOf } from '../../test/support/postgres-place.ts'
 
 const KINDS = ['wrong secret', 'unknown id'] as const
 type Kind = (typeof KINDS)[number]
@@ -44,11 +49,20 @@ const chanceOfLonger = (first: readonly number[], second: readonly number[]): nu
   return (ranks - (first.length * (first.length + 1)) / 2) / (first.length * second.length)
 }
 
-const main = async (rounds: number): Promise<boolean> => {
+/** Settings of a database of its own, and what is to be stopped afterwards. */
+const openPlace = async (isPostgres: boolean): Promise<{ settings: Record<string, string>; stop(): Promise<void> }> => {
+  if (!isPostgres) return { settings: {}, stop: async () => {} }
+  const { url, stop } = await startPostgres()
+  return { settings: environmentOf(url), stop }
+}
+
+const main = async (rounds: number, isPostgres: boolean): Promise<boolean> => {
   const folder = await mkdtemp(join(tmpdir(), 'aidos-timing-'))
-  const settings = { PORT: '0', AIDOS_DATA_DIR: folder, LOG_LEVEL: 'silent', SHUTDOWN_GRACE_MS: '0' }
-  const app = await startApp({ config: readConfig(settings) })
+  const place = await openPlace(isPostgres)
+  const settings = { PORT: '0', AIDOS_DATA_DIR: folder, LOG_LEVEL: 'silent', SHUTDOWN_GRACE_MS: '0', ...place.settings }
+  let app: App | undefined
   try {
+    app = await startApp({ config: readConfig(settings) })
     const [, knownId] = (app.key as string).split('_')
     const makeId = makeIdGenerator()
     const secret = (): string => randomBytes(32).toString('base64url')
@@ -83,9 +97,15 @@ const main = async (rounds: number): Promise<boolean> => {
     )
     return isGood
   } finally {
-    await app.stop()
+    await app?.stop()
+    await place.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-process.exitCode = (await main(Number(process.argv[2] ?? 10_000))) ? 0 : 1
+const { values, positionals } = parseArgs({
+  options: { pg: { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+
+process.exitCode = (await main(Number(positionals[0] ?? 10_000), values.pg)) ? 0 : 1

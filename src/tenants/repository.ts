@@ -1,5 +1,4 @@
 /** Reads and writes of tenants, projects and keys. */
-import { sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
 import { type Owner, toScope, visibleTo } from '../platform/scope.ts'
 import { NO_HASH } from './keys.ts'
@@ -98,19 +97,14 @@ export const makeTenantRepository = (handle: Handle) => {
         .execute()
     },
     /**
-     * What a key's secret is held against, before anything else is known. There is a row of the same form for an id that does not
-     * exist, so that the time of the answer does not tell the two apart.
+     * What a key's secret is held against, before anything else is known. For an id that does not exist the key before it is read, the
+     * same way, so that the time of the answer does not tell the two apart. Only before the very first key there is none.
      */
     async hashesOf(id: string): Promise<KeyHashes> {
-      const row = await db
-        .selectFrom(sql<{ one: number }>`(SELECT 1 AS one)`.as('always'))
-        .leftJoin('api_keys', (join) => join.on('api_keys.id', '=', id))
-        .select((eb) => [
-          eb.fn.coalesce('api_keys.hash', sql.lit(NO_HASH)).as('hash'),
-          eb.fn.coalesce('api_keys.previous_hash', sql.lit(NO_HASH)).as('previousHash'),
-        ])
-        .executeTakeFirstOrThrow()
-      return row
+      const nearest = db.selectFrom('api_keys').select(['id', 'hash', 'previous_hash']).where('id', '<=', id)
+      const row = await nearest.orderBy('id', 'desc').limit(1).executeTakeFirst()
+      const isIt = row?.id === id
+      return { hash: isIt ? row.hash : NO_HASH, previousHash: (isIt && row.previous_hash) || NO_HASH }
     },
     /** Of whoever has shown that it knows the secret. */
     async keyForLogin(id: string): Promise<ApiKey | undefined> {

@@ -34,6 +34,18 @@ for (const database of DATABASES) {
     await assert.rejects(async () => tenants.authenticate(undefined), { code: 'unauthenticated' })
   })
 
+  test(name("a key's secret counts with its own id alone, not with one before or after it"), async () => {
+    const { tenants, key } = await setUp()
+    const { id, secret } = readKey(key)!
+    const digits = id.replaceAll('-', '')
+    const near = (by: bigint): string => (BigInt(`0x${digits}`) + by).toString(16).padStart(32, '0')
+    for (const other of [near(-1n), near(1n), '0'.repeat(32), 'f'.repeat(32)])
+      await assert.rejects(async () => tenants.authenticate(`Bearer aidos_${other}_${secret}`), {
+        code: 'unauthenticated',
+      })
+    assert.equal((await tenants.authenticate(`Bearer aidos_${digits}_${secret}`)).keyId, id)
+  })
+
   test(name('a key expires by the clock, also while it is remembered'), async () => {
     const { tenants, tenant, clock } = await setUp()
     const request = { tenantId: tenant.id, projectId: null, name: 'k', scopes: ['*'], expiresAtMs: clock.now() + 500 }
