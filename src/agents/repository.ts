@@ -1,5 +1,6 @@
 /** Reads and writes of agents and their versions. */
 import { isFinal, RUN_STATUSES } from '../engine/index.ts'
+import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
@@ -112,16 +113,9 @@ export const makeAgentRepository = (handle: Handle) => {
     },
 
     /** Runs of any of its versions that have not ended. */
-    async countOpenRuns(tenantId: string, name: string): Promise<number> {
-      const { count } = await db
-        .selectFrom('runs')
-        .select(({ fn }) => fn.countAll<number>().as('count'))
-        .where('status', 'in', OPEN_RUNS)
-        .where('kind', '=', 'agent')
-        .where('tenant_id', '=', tenantId)
-        .where('target', '=', name)
-        .executeTakeFirstOrThrow()
-      return Number(count)
+    countOpenRuns(tenantId: string, name: string): Promise<number> {
+      const open = db.selectFrom('runs').where('status', 'in', OPEN_RUNS).where('kind', '=', 'agent')
+      return countRows(open.where('tenant_id', '=', tenantId).where('target', '=', name))
     },
   }
 }

@@ -1,4 +1,5 @@
 /** Reads and writes of the inbox. */
+import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
@@ -90,11 +91,10 @@ export const makeInboxRepository = (handle: Handle) => {
       return Number((await update.where('read_at', 'is', null).executeTakeFirst()).numUpdatedRows)
     },
     async unreadCount(owner: Owner, { memberId, projectId }: InboxScope = {}): Promise<number> {
-      let query = db.selectFrom('inbox').select((eb) => eb.fn.countAll<number>().as('count'))
+      let query = db.selectFrom('inbox').where(ownedBy(owner)).where('read_at', 'is', null)
       if (memberId !== undefined) query = query.where('member_id', '=', memberId)
       if (projectId !== undefined) query = query.where('project_id', '=', projectId)
-      const row = await query.where(ownedBy(owner)).where('read_at', 'is', null).executeTakeFirstOrThrow()
-      return Number(row.count)
+      return countRows(query)
     },
   }
 }

@@ -1,4 +1,5 @@
 /** Reads and writes of the queues' rules. */
+import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import type { QueueTables } from './schema.ts'
 import { isEmpty, type QueueRule, type RulePlace } from './types.ts'
@@ -71,11 +72,8 @@ export const makeQueueRepository = (handle: Handle) => {
         .onConflict((conflict) => conflict.columns(['tenant_id', 'partition_name', 'key_name']).doUpdateSet(values))
         .execute()
     },
-    async countOf(tenantId: string): Promise<number> {
-      const query = db.selectFrom('queue_rules').where('tenant_id', '=', tenantId)
-      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
-      return Number(row.count)
-    },
+    countOf: (tenantId: string): Promise<number> =>
+      countRows(db.selectFrom('queue_rules').where('tenant_id', '=', tenantId)),
     async tenantExists(tenantId: string): Promise<boolean> {
       return (await db.selectFrom('tenants').select('id').where('id', '=', tenantId).executeTakeFirst()) !== undefined
     },

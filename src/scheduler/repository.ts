@@ -1,4 +1,5 @@
 /** Reads and writes of schedules and their fires. */
+import { countRowsBy } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
@@ -114,15 +115,12 @@ export const makeScheduleRepository = (handle: Handle) => {
     },
     /** How much of the schedule still goes on. */
     async countOpen(scheduleId: string): Promise<OpenFires> {
-      const rows = await db
+      const open = db
         .selectFrom('schedule_fires')
-        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
         .where('schedule_id', '=', scheduleId)
         .where('wake_at', 'is not', null)
-        .groupBy('status')
-        .execute()
-      const queued = Number(rows.find((row) => row.status === 'queued')?.count ?? 0)
-      return { queued, going: rows.reduce((sum, row) => sum + Number(row.count), -queued) }
+      const { queued = 0, ...others } = await countRowsBy(open, 'status')
+      return { queued, going: Object.values(others).reduce((sum, count) => sum + count, 0) }
     },
     /** Those that are not over, in the order of their times. */
     async openFires(scheduleId: string, status: 'due' | 'queued' | 'started', limit: number): Promise<Fire[]> {

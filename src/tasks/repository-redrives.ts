@@ -1,4 +1,5 @@
 /** Reads and writes of redrives: many dead letters started again, at a rate and through restarts. */
+import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { Redrive, RedriveStatus } from './types.ts'
@@ -68,11 +69,7 @@ export const makeRedriveRepository = (handle: Handle) => {
       if (before) query = query.where('id', '<', before)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toRedrive)
     },
-    async countRunning(tenantId: string): Promise<number> {
-      const query = running().where('tenant_id', '=', tenantId)
-      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
-      return Number(row.count)
-    },
+    countRunning: (tenantId: string): Promise<number> => countRows(running().where('tenant_id', '=', tenantId)),
     async due(nowMs: number, limit: number): Promise<Redrive[]> {
       const query = running().selectAll().where('next_at', '<=', nowMs).orderBy('next_at')
       return (await query.limit(limit).execute()).map(toRedrive)

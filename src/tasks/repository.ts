@@ -1,5 +1,6 @@
 /** Reads of tasks and dead letters. */
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
+import { countRows, countRowsBy } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
@@ -152,11 +153,7 @@ export const makeTaskRepository = (handle: Handle) => {
     /** Of all tenants, counted up to that number. */
     async countDead(most: number): Promise<number> {
       const some = db.selectFrom('dead_letters').select('id').where('status', '=', 'dead').limit(most).as('some')
-      const row = await db
-        .selectFrom(some)
-        .select(({ fn }) => fn.countAll<number>().as('count'))
-        .executeTakeFirstOrThrow()
-      return Number(row.count)
+      return countRows(db.selectFrom(some))
     },
 
     /** Of all tenants. */
@@ -165,15 +162,8 @@ export const makeTaskRepository = (handle: Handle) => {
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(toDeadLetter)
     },
 
-    async countDeadByReason(): Promise<Record<string, number>> {
-      const rows = await db
-        .selectFrom('dead_letters')
-        .select(({ fn }) => ['reason', fn.countAll<number>().as('count')])
-        .where('status', '=', 'dead')
-        .groupBy('reason')
-        .execute()
-      return Object.fromEntries(rows.map((row) => [row.reason, Number(row.count)]))
-    },
+    countDeadByReason: (): Promise<Record<string, number>> =>
+      countRowsBy(db.selectFrom('dead_letters').where('status', '=', 'dead'), 'reason'),
 
     /** What waits for an executor, and what is dead: of one tenant, or of all. */
     async waiting(partition: Partition, owner?: Owner): Promise<{ queued: number; dead: number }> {
@@ -184,21 +174,11 @@ export const makeTaskRepository = (handle: Handle) => {
         queued = queued.where(visibleTo(owner))
         dead = dead.where(visibleTo(owner))
       }
-      const [queuedRow, deadRow] = await Promise.all([
-        queued.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow(),
-        dead.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow(),
-      ])
-      return { queued: Number(queuedRow.count), dead: Number(deadRow.count) }
+      const [queuedCount, deadCount] = await Promise.all([countRows(queued), countRows(dead)])
+      return { queued: queuedCount, dead: deadCount }
     },
 
-    async countByStatus(): Promise<Record<string, number>> {
-      const rows = await db
-        .selectFrom('tasks')
-        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
-        .groupBy('status')
-        .execute()
-      return Object.fromEntries(rows.map((row) => [row.status, Number(row.count)]))
-    },
+    countByStatus: (): Promise<Record<string, number>> => countRowsBy(db.selectFrom('tasks'), 'status'),
   }
 }
 

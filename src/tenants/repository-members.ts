@@ -1,4 +1,5 @@
 /** Reads and writes of members and their sessions. */
+import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
@@ -66,15 +67,9 @@ export const makeMemberRepository = (handle: Handle) => {
       if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toMember)
     },
-    async countActiveOwners(tenantId: string): Promise<number> {
-      const { count } = await db
-        .selectFrom('members')
-        .select(({ fn }) => fn.countAll<number>().as('count'))
-        .where('tenant_id', '=', tenantId)
-        .where('role', '=', 'owner')
-        .where('status', '=', 'active')
-        .executeTakeFirstOrThrow()
-      return Number(count)
+    countActiveOwners(tenantId: string): Promise<number> {
+      const owners = db.selectFrom('members').where('tenant_id', '=', tenantId).where('role', '=', 'owner')
+      return countRows(owners.where('status', '=', 'active'))
     },
     async addMember(member: Member): Promise<void> {
       const { id, tenantId, email, name, role, status, subject, createdAtMs, updatedAtMs, lastSeenAtMs } = member
