@@ -1,6 +1,7 @@
 /** The table of commands, in the order in which the help lists them. What is heavy is loaded by a command when it runs. */
 import type { Command } from './command.ts'
 import { agentsCommand } from './commands/agents.ts'
+import { bootstrapCommand } from './commands/bootstrap.ts'
 import { deadLettersCommand } from './commands/dead-letters.ts'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   demoCommand,
   startCommand,
   devCommand,
+  bootstrapCommand,
   runCommand,
   runsCommand,
   tasksCommand,
