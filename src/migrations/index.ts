@@ -12,6 +12,7 @@ import { projects } from './0009-projects.ts'
 import { outages } from './0010-outages.ts'
 import { auditRetention } from './0011-audit-retention.ts'
 import { removedMembers } from './0012-removed-members.ts'
+import { redriveRates } from './0013-redrive-rates.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   outages,
   auditRetention,
   removedMembers,
+  redriveRates,
 ]

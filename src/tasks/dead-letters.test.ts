@@ -165,6 +165,31 @@ for (const kind of DATABASES) {
     assert.equal((await b.dead()).length, 30 - after)
   })
 
+  withBench('a redrive may be slower than one a second', async (b) => {
+    await b.die(3)
+    b.state.isBroken = false
+    const clock = makeFakeClock(Date.now() + 1000)
+    let taken = 0
+    const redrives = makeRedrives({
+      ...{ db: b.db, bus: makeLocalBus(), clock, log: makeLog('silent'), makeId: makeIdGenerator() },
+      tasks: makeTaskRepository(b.db.primary),
+      async restart(letter) {
+        await b.engine.tasks.redriveLetter(letter)
+        taken++
+      },
+    })
+    const { id } = await redrives.start({ tenantId: b.tenantId, ratePerSecond: 0.3 })
+    await redrives.sweeper.start()
+    await until(async () => (await redrives.find(b.tenantId, id)).done === 1, 'the first')
+    clock.advance(3300)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.equal(taken, 1)
+    clock.advance(40)
+    await until(async () => (await redrives.find(b.tenantId, id)).done === 2, 'the second')
+    assert.equal((await redrives.find(b.tenantId, id)).ratePerSecond, 0.3)
+    redrives.sweeper.stop()
+  })
+
   withBench('a letter that somebody else took first is passed over and counted', async (b) => {
     const letters = await b.die(3)
     const clock = makeFakeClock(Date.now() + 1000)
