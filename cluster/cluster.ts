@@ -2,10 +2,11 @@
  * A whole cluster on this machine, for people, tests and benchmarks: PostgreSQL with a replica, Redis, some processes of every role
  * as real child processes, nginx before the gateways. All of it on loopback, on free ports, below one folder.
  */
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmod, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { ROLES, type Role } from '../src/config.ts'
+import { makeKey } from '../src/tenants/index.ts'
 import { makeLeash } from './leash.ts'
 import { type Nginx, startNginx } from './nginx.ts'
 import { makePorts } from './ports.ts'
@@ -60,12 +61,6 @@ const settingsOf = (folder: string): Record<string, string> => ({
   SHUTDOWN_GRACE_MS: '3000',
 })
 
-/** The first gateway makes the tables, the tenant and the key. */
-const keyFrom = async ({ dataDir }: Service): Promise<string> => {
-  const { key } = JSON.parse(await readFile(path.join(dataDir, 'credentials.json'), 'utf8')) as { key: string }
-  return key
-}
-
 /** Resolves when every process is ready; rejects, with everything stopped again, when one cannot start. */
 export const startCluster = async (options: ClusterOptions): Promise<Cluster> => {
   const { rolesPerService, redis: kind = 'cluster', nginx: withNginx = true, replica = true, load = [] } = options
@@ -99,8 +94,14 @@ export const startCluster = async (options: ClusterOptions): Promise<Cluster> =>
   try {
     const [postgres, redis] = await startServers()
     const env = { ...settingsOf(folder), ...postgres.env, ...redis.env, ...options.env }
-    const make = async (role: Role, index: number): Promise<Service> =>
-      makeService({ ...{ role, index, folder, logs, load, env, leash, restartAfterMs }, port: await ports() })
+    const { key } = makeKey(randomUUID())
+    const make = async (role: Role, index: number): Promise<Service> => {
+      const own = role === 'gateway' ? { ...env, AIDOS_OWNER_KEY: key } : env
+      return makeService({
+        ...{ role, index, folder, logs, load, env: own, leash, restartAfterMs },
+        port: await ports(),
+      })
+    }
     const services: Service[] = []
     for (const role of ROLES) {
       for (let i = 1; i <= countOf(role, rolesPerService); i++) services.push(await make(role, i))
@@ -109,14 +110,9 @@ export const startCluster = async (options: ClusterOptions): Promise<Cluster> =>
     const first = gateways[0]
     if (!first) throw new Error('a cluster needs a gateway')
     stops.push(async () => void (await Promise.all(services.map((service) => service.stop()))))
-    say(`${first.name}, which makes the tables and the first key`)
-    first.start()
-    await first.ready()
-    const others = services.filter((service) => service !== first)
-    say(others.map(({ name }) => name).join(' '))
-    for (const service of others) service.start()
-    await Promise.all(others.map((service) => service.ready()))
-    const key = await keyFrom(first)
+    say(services.map(({ name }) => name).join(' '))
+    for (const service of services) service.start()
+    await Promise.all(services.map((service) => service.ready()))
     let nginx: Nginx | undefined
     if (withNginx) {
       say('nginx before the gateways')

@@ -49,8 +49,8 @@ export interface ServiceOptions {
 const BIN = path.join(import.meta.dirname, '../bin/aidos.js')
 const READY_MS = 120_000
 const ANSWER_MS = 2000
-/** Starts that fail, until no more are waited for: its servers may come back meanwhile. */
-const MOST_TRIES = 20
+/** Starts that fail, until no more are waited for. A server that is away is no failure. */
+const MOST_TRIES = 5
 const STOP_GRACE_MS = 8000
 
 const ask = (url: string): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })

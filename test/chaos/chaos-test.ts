@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Life } from '../../cluster/child.ts'
 import { type Cluster, type ClusterOptions, startCluster } from '../../cluster/cluster.ts'
 import type { RedisKind } from '../../cluster/redis.ts'
 import { clusterTable } from '../../cluster/table.ts'
@@ -13,7 +12,7 @@ import { TURNS } from './code/work.ts'
 import { readChaosEffects } from './effects.ts'
 import { type DoneFault, makeHarm } from './faults.ts'
 import { startLoad } from './load.ts'
-import { type FaultKind, makePlan, type PlannedFault, SERVER_FAULTS } from './plan.ts'
+import { type FaultKind, makePlan, type PlannedFault } from './plan.ts'
 import { measureRecovery, type Recovery, slowestTasks } from './recovery.ts'
 import { readQueues, readRemains, readUnfinished } from './remains.ts'
 import { judge } from './verdict.ts'
@@ -46,8 +45,6 @@ const END_WITHIN_MS = 120_000
 const MODEL_MS = 50
 const LOOK_EVERY_MS = 500
 const TIDY_WITHIN_MS = 30_000
-/** A start takes so long at most, until it needs no luck any more. */
-const START_MS = 15_000
 
 const startStandIn = (): Promise<ModelStandIn> =>
   makeModelStandIn({
@@ -80,21 +77,12 @@ const emptied = async ({ redis }: Cluster): Promise<readonly string[]> => {
   return left
 }
 
-/** A start that finds a server away ends the process; it is started again until the server is there. */
-const isFailedStart = ({ fromMs, endMs }: Life, faults: readonly DoneFault[]): boolean =>
-  endMs !== undefined &&
-  endMs - fromMs < START_MS &&
-  faults.some(
-    (fault) =>
-      SERVER_FAULTS.some((kind) => kind === fault.kind) && fault.fromMs < endMs && fault.endMs > fromMs - START_MS,
-  )
-
 /** Processes that ended though no fault had touched them. */
 const surprisesOf = ({ services }: Cluster, faults: readonly DoneFault[]): string[] => {
   const harmed = new Set(faults.flatMap(({ pids }) => pids))
   return services.flatMap(({ name, child }) =>
     child.lives
-      .filter((life) => life.endMs !== undefined && !harmed.has(life.pid) && !isFailedStart(life, faults))
+      .filter((life) => life.endMs !== undefined && !harmed.has(life.pid))
       .map(({ pid }) => `${name} (process ${pid}) ended by itself, see ${child.logFile}`),
   )
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { bootstrapCommand } from '../../src/cli/commands/bootstrap.ts'
 import { ROLES, readConfig, VARIABLES } from '../../src/config.ts'
 
 interface Service {
@@ -11,6 +12,7 @@ interface Service {
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
   readonly volumes?: readonly string[]
   readonly healthcheck?: object
+  readonly command?: readonly string[]
   readonly deploy?: { readonly replicas: number }
 }
 
@@ -42,6 +44,17 @@ test('compose.yaml runs each of the seven roles twice, with settings that AIDOS 
     const values = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, filled(value)]))
     assert.deepEqual(readConfig(values).AIDOS_ROLES, [name])
   }
+})
+
+test('each of them waits for the one that prepares the database, with settings that AIDOS accepts', () => {
+  const { bootstrap } = compose.services
+  const { environment = {} } = bootstrap ?? {}
+  const values = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, filled(value)]))
+  assert.equal(readConfig(values).DB_CLIENT, 'pg')
+  const ours = services.filter(([, each]) => each.environment?.AIDOS_ROLES !== undefined)
+  for (const [, { depends_on }] of ours)
+    assert.equal(depends_on?.bootstrap?.condition, 'service_completed_successfully')
+  assert.equal(bootstrap?.command?.[2], bootstrapCommand.name)
 })
 
 test('the pools of all its processes fit into its PostgreSQL', () => {
