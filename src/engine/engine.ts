@@ -8,6 +8,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
+import { makeLentPlaces, type Place } from '../platform/queue/lent-places.ts'
 import { makePartitionAdmission } from '../platform/queue/partition-admission.ts'
 import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
@@ -100,7 +101,6 @@ export const makeEngine = (options: EngineOptions): Engine => {
     onError: (error, partition) => report('the backlog of runs could not be queued', error, { partition }),
   })
   bus.onGap(admissions.doubt)
-  /** `isAsked`: somebody here may wait for its end. */
   const offer = (run: Run, isAsked = false): void =>
     admissions.offer(isAsked && bus.isShared ? { ...jobOf(run), replyTo: workerId } : jobOf(run))
 
@@ -115,6 +115,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
     ...options,
     runs,
     planChild: (parent, command) => creation.planChild(parent, command),
+    childBorn: (child) => creation.childBorn(child),
+    childAbandoned: (child) => creation.childAbandoned(child),
     offer,
     onEnded: waiters.ended,
     onReleased(wakeAtMs) {
@@ -122,16 +124,33 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
   })
 
+  const carry = (run: Run, free: () => void): void => {
+    keeper.holdPlace(run.id, free)
+    keeper.born(run)
+  }
+
+  const places = makeLentPlaces<Run>({
+    ...{ bus, clock, workerId, topic: 'runs', read: runs.byId },
+    run(run, free, from) {
+      waiters.askedBy(from, run.id)
+      carry(run, free)
+    },
+    // The look at strays finds it again.
+    onError: (error, runId) => report('a run could not be read', error, { runId }),
+  })
+
+  /** Here first. */
+  const reserve = (kind: RunKind, tenantId: string): Place<Run> | undefined => {
+    if (isStopping || !rules.isFree(PARTITION_OF[kind], tenantId)) return undefined
+    const consumer = consumers.get(kind)
+    if (!consumer) return places.take(PARTITION_OF[kind])
+    const giveBack = consumer.reserve()
+    return giveBack && { workerId, giveBack, start: (run) => carry(run, giveBack) }
+  }
+
   const creation = makeRunCreation({
-    ...{ db, runs, clock, makeId, workerId, programs, keeper },
-    reserve(kind, tenantId) {
-      const mayStart = !isStopping && rules.isFree(PARTITION_OF[kind], tenantId)
-      return mayStart ? consumers.get(kind)?.reserve() : undefined
-    },
-    queued(run) {
-      waiters.handedOn(run.id)
-      offer(run, true)
-    },
+    ...{ db, runs, clock, makeId, workerId, programs, reserve, offer },
+    handedOn: waiters.handedOn,
   })
 
   // ---- what others ask of a run -----------------------------------------------------------------------------------------------------
@@ -276,6 +295,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     queue.consume({
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
+      onFull: () => places.full(PARTITION_OF[kind]),
       // A paused one stays queued in the database.
       handle: (job) => {
         if (job.replyTo !== undefined) waiters.askedBy(job.replyTo, job.id)
@@ -311,7 +331,9 @@ export const makeEngine = (options: EngineOptions): Engine => {
     takeOver,
     async start(partitions = RUN_PARTITIONS) {
       for (const kind of RUN_PARTITIONS.filter((name) => partitions.includes(name)).map((name) => KIND_OF[name])) {
-        consumers.set(kind, consume(kind))
+        const consumer = consume(kind)
+        consumers.set(kind, consumer)
+        places.lend(PARTITION_OF[kind], consumer.reserve)
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
       watchStrays()
@@ -319,6 +341,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     sweeper,
     async stop(graceMs) {
       isStopping = true
+      places.stop()
       disarmStrays()
       for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()

@@ -50,6 +50,8 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
     const late = isPatient() ? [] : await workers.dead()
     const dead = [...new Set([...gone, ...late])]
     if (dead.length === 0) return
+    // First of all, so that nobody hands them anything more.
+    await bus.declareGone(dead)
     await takeOver(dead)
     await workers.forget(dead)
   }

@@ -1,9 +1,10 @@
-/** Runs are made: asked for from outside or by a parent. A run starts with its birth where its consumer here has a place to spare. */
+/** Runs are made: asked for from outside or by a parent. A run starts with its birth where a process has a place to spare. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
+import type { Place } from '../platform/queue/lent-places.ts'
 import type { Priority } from '../platform/queue/queue.ts'
 import { keyWithin } from '../platform/scope.ts'
 import type { RunCommand } from './command.ts'
@@ -11,7 +12,7 @@ import { engineErrors } from './errors.ts'
 import type { ProgramSource } from './program.ts'
 import type { RunRepository } from './repository.ts'
 import { insertRun } from './rows.ts'
-import { type RunKeeper, runEvent } from './run-keeper.ts'
+import { runEvent } from './run-keeper.ts'
 import type { Run, RunKind } from './types.ts'
 
 export interface NewRun {
@@ -36,6 +37,10 @@ export interface RunCreation {
   create(request: NewRun): Promise<{ run: Run; isNew: boolean }>
   /** The row of a child run, checked; throws when its target does not exist or the input does not fit. */
   planChild(parent: Run, command: RunCommand): Promise<Run>
+  /** After the commit. */
+  childBorn(child: Run): void
+  /** There was no such commit. */
+  childAbandoned(child: Run): void
 }
 
 export interface RunCreationOptions {
@@ -45,15 +50,18 @@ export interface RunCreationOptions {
   readonly makeId: MakeId
   readonly workerId: string
   readonly programs: ProgramSource
-  readonly keeper: Pick<RunKeeper, 'holdPlace' | 'givePlaceBack' | 'born'>
-  /** A place for a run that starts at once; the returned function gives it back. */
-  reserve(kind: RunKind, tenantId: string): (() => void) | undefined
-  /** A run was made that found no place. */
-  queued(run: Run): void
+  /** A place for a run that starts at once. */
+  reserve(kind: RunKind, tenantId: string): Place<Run> | undefined
+  /** Another process is to carry a run that was made here for somebody who may wait for its end. */
+  handedOn(runId: string): void
+  /** A run found no place. `isAsked`: somebody here may wait for its end. */
+  offer(run: Run, isAsked: boolean): void
 }
 
 export const makeRunCreation = (options: RunCreationOptions): RunCreation => {
-  const { db, runs, clock, makeId, workerId, programs, keeper } = options
+  const { db, runs, clock, makeId, workerId, programs } = options
+  /** For new runs that are not committed yet. */
+  const places = new Map<string, Place<Run>>()
 
   const makeRun = async (request: NewRun, parent?: { run: Run; key: string }): Promise<Run> => {
     const { tenantId, kind, target, input, priority } = request
@@ -64,7 +72,7 @@ export const makeRunCreation = (options: RunCreationOptions): RunCreation => {
     const nowMs = clock.now()
     const id = makeId()
     const place = options.reserve(kind, tenantId)
-    if (place) keeper.holdPlace(id, place)
+    if (place) places.set(id, place)
     const deadlineAtMs = request.timeoutMs === undefined ? null : nowMs + request.timeoutMs
     return {
       id,
@@ -82,7 +90,7 @@ export const makeRunCreation = (options: RunCreationOptions): RunCreation => {
       parentRunId: parent?.run.id ?? null,
       parentKey: parent?.key ?? null,
       idempotencyKey: request.idempotencyKey ?? null,
-      workerId: place ? workerId : null,
+      workerId: place?.workerId ?? null,
       fence: 0,
       news: 0,
       wakeAtMs: deadlineAtMs,
@@ -92,6 +100,19 @@ export const makeRunCreation = (options: RunCreationOptions): RunCreation => {
       startedAtMs: place ? nowMs : null,
       finishedAtMs: null,
     }
+  }
+
+  const begin = (run: Run, isAsked: boolean): void => {
+    const place = places.get(run.id)
+    places.delete(run.id)
+    if (isAsked && place?.workerId !== workerId) options.handedOn(run.id)
+    if (place) place.start(run)
+    else options.offer(run, isAsked)
+  }
+
+  const abandon = (run: Run): void => {
+    places.get(run.id)?.giveBack()
+    places.delete(run.id)
   }
 
   const same = (run: Run, request: NewRun): Run => {
@@ -117,16 +138,17 @@ export const makeRunCreation = (options: RunCreationOptions): RunCreation => {
       try {
         await db.commit({ writes: [insertRun(run)], events: [runEvent(run, 'run.created', data, clock.now())] })
       } catch (error) {
-        keeper.givePlaceBack(run.id)
+        abandon(run)
         const winner =
           idempotencyKey && isUniqueViolation(error) && (await runs.findByIdempotencyKey(tenantId, idempotencyKey))
         if (!winner) throw error
         return { run: same(winner, request), isNew: false }
       }
-      if (run.status === 'running') keeper.born(run)
-      else options.queued(run)
+      begin(run, true)
       return { run, isNew: true }
     },
+    childBorn: (child) => begin(child, false),
+    childAbandoned: abandon,
     planChild: (parent, command) =>
       makeRun(
         {

@@ -32,6 +32,8 @@ export interface RunKeeperOptions {
   readonly payloadLimitBytes: number
   readonly liveMax: number
   readonly planChild: LiveRunEnv['planChild']
+  readonly childBorn: LiveRunEnv['childBorn']
+  readonly childAbandoned: LiveRunEnv['childAbandoned']
   /** A run wants an owner: it goes to the queue. */
   offer(run: Run): void
   /** A run ended or stopped here. */
@@ -42,7 +44,7 @@ export interface RunKeeperOptions {
 
 export interface RunKeeper {
   get(runId: string): LiveRun | undefined
-  /** Starts a run that was born in this process, or offers it when it has no place. */
+  /** Starts a new run that has a place here. */
   born(run: Run): void
   /** Takes a queued run and brings it to life. Resolves when it gives its place back. */
   activate(runId: string): Promise<void>
@@ -125,8 +127,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     payloadLimitBytes: options.payloadLimitBytes,
     commit: db.commit,
     planChild: options.planChild,
-    childBorn: (child) => born(child),
-    childAbandoned: (child) => givePlaceBack(child.id),
+    childBorn: options.childBorn,
+    childAbandoned: options.childAbandoned,
     nudge: (runId) => {
       told(runId, (child) => child.cancelRequested())
     },
@@ -170,12 +172,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     else wakeRow(runId)
   }
 
-  /** Starts a run that was born in this process with a place of its own. */
   const born = (run: Run): void => {
-    if (run.status !== 'running') {
-      options.offer(run)
-      return
-    }
     loading.add(run.id)
     programs
       .load(run)

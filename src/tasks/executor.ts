@@ -1,16 +1,19 @@
 /** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
 
 import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
+import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
 import type { Admission } from '../platform/queue/admission.ts'
+import { makeLentPlaces, type Place } from '../platform/queue/lent-places.ts'
 import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import { type Attempt, startAttempt } from './attempt.ts'
 import { makeClaims } from './claims.ts'
+import { makeEndHandover } from './end-handover.ts'
 import { taskErrors } from './errors.ts'
 import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
@@ -25,6 +28,7 @@ export type TaskPartition = (typeof TASK_PARTITIONS)[number]
 export interface ExecutorOptions {
   readonly db: Database
   readonly queue: Queue
+  readonly bus: Bus
   readonly clock: Clock
   readonly log: Log
   readonly makeId: MakeId
@@ -46,12 +50,10 @@ export interface ExecutorOptions {
 }
 
 export interface Executor {
-  /** A place for a task that starts with its birth, if one is free and nobody waits for it. */
-  reserve(partition: Partition): (() => void) | undefined
+  /** A place for a task that starts with its birth, here or in another process, if one is free and nobody waits for it. */
+  reserve(partition: Partition): Place<Task> | undefined
   /** A small task that was just queued by this process. */
   remember(task: Task): void
-  /** Starts an attempt that is committed as running here. */
-  run(task: Task, giveBack: () => void): void
   /** Ends an attempt under way, if it is here; its result is not taken. */
   abort(taskId: string, error: Error): void
   /** Commits how a task ended, or hands that to its run. */
@@ -70,6 +72,8 @@ export interface Executor {
 
 const PROGRESS_EVERY_MS = 1000
 const RETRY_COMMIT_MS = 500
+/** A larger result does not travel. */
+const TRAVELS_BYTES = 16_384
 
 export const makeExecutor = (options: ExecutorOptions): Executor => {
   const { db, queue, clock, log, handlers } = options
@@ -77,6 +81,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   /** Which process probably holds the run of a task that came from the queue. */
   const holders = new Map<string, string>()
   const claims = makeClaims(options)
+  const handover = makeEndHandover(options)
   const settling = new Set<Promise<void>>()
   /** Tasks whose attempt is over and whose end is not in the database yet. */
   const ending = new Set<string>()
@@ -134,13 +139,24 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     })
   }
 
-  const settle = (task: Task, outcome: Outcome): Promise<void> => {
+  const settle = async (task: Task, outcome: Outcome): Promise<void> => {
     const over = (): void => void ending.delete(task.id)
     const commit = (): Promise<void> => commitResult(task, outcome).finally(over)
     ending.add(task.id)
     // It may have been the run that was stale: the task's own guard decides.
     const failed = (): void => track(commit())
-    return offerToRun(task, outcome, { committed: over, failed }) ? Promise.resolve() : commit()
+    if (offerToRun(task, outcome, { committed: over, failed })) return
+    if (await isSettledElsewhere(task, outcome)) over()
+    else await commit()
+  }
+
+  /** Hands the end to the process that carries the run, if it is known and the end is small. */
+  const isSettledElsewhere = async (task: Task, { end, events }: Outcome): Promise<boolean> => {
+    const { id: taskId, fence, runId, stepKey } = task
+    const holder = holders.get(taskId)
+    if (runId === null || stepKey === null || holder === undefined || holder === options.workerId) return false
+    if (!end?.written || (end.written.outputText?.length ?? 0) > TRAVELS_BYTES) return false
+    return handover.hand(holder, { taskId, fence, runId, stepKey, end: end.written, events })
   }
 
   const settleDurably = (task: Task, outcome: Outcome): Promise<void> => {
@@ -211,6 +227,31 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     }
   }
 
+  const run = (task: Task, free: () => void): void => {
+    attemptTask(task)
+      .catch((error: unknown) => log.error({ err: error, taskId: task.id }, 'an attempt broke'))
+      .finally(free)
+  }
+
+  const places = makeLentPlaces<Task>({
+    ...{ bus: options.bus, clock, workerId: options.workerId, topic: 'tasks' },
+    read: options.tasks.byId,
+    run(task, free, from) {
+      holders.set(task.id, from)
+      run(task, free)
+    },
+    // The watch for strays finds it again.
+    onError: (error, taskId) => log.error({ err: error, taskId }, 'a task could not be read'),
+  })
+
+  /** Here first. */
+  const reserve = (partition: Partition): Place<Task> | undefined => {
+    const consumer = consumers.get(partition)
+    if (!consumer) return places.take(partition)
+    const giveBack = consumer.reserve()
+    return giveBack && { workerId: options.workerId, giveBack, start: (task) => run(task, giveBack) }
+  }
+
   const strays = makeStrayWatch<Task>({
     clock,
     held: () => options.tasks.heldBy([options.workerId]),
@@ -225,12 +266,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
 
   return {
     remember: claims.remember,
-    reserve: (partition) => consumers.get(partition)?.reserve(),
-    run(task, giveBack) {
-      attemptTask(task)
-        .catch((error: unknown) => log.error({ err: error, taskId: task.id }, 'an attempt broke'))
-        .finally(giveBack)
-    },
+    reserve,
     abort(taskId, error) {
       const attempt = active.get(taskId)
       active.delete(taskId)
@@ -242,7 +278,10 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     start(partitions = options.partitions) {
       for (const partition of options.partitions.filter((name) => partitions.includes(name))) {
         const { concurrency } = options
-        consumers.set(partition, queue.consume({ partition, concurrency, handle }))
+        const onFull = (): void => places.full(partition)
+        const consumer = queue.consume({ partition, concurrency, handle, onFull })
+        consumers.set(partition, consumer)
+        places.lend(partition, consumer.reserve)
         ends.push(options.admissionOf(partition).serve(concurrency))
       }
       strays.start()
@@ -250,6 +289,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     },
     async stop(graceMs) {
       for (const end of ends.splice(0)) end()
+      places.stop()
       for (const consumer of consumers.values()) consumer.pause()
       const done = Promise.all([...active.values()].map((attempt) => attempt.result.catch(() => {})))
       let disarm = (): void => {}

@@ -4,14 +4,14 @@ import type { Write } from '../platform/db/statements.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { Json } from '../platform/json.ts'
 import { waitDeadline } from './outside.ts'
-import { finishTask, insertDeadLetter, parkTask, requeueTask, rescheduleTask } from './rows.ts'
+import { finishTask, insertDeadLetter, parkTask, requeueTask, rescheduleTask, type TaskEnd } from './rows.ts'
 import type { DeadLetter, Task } from './types.ts'
 
 export interface Outcome {
   readonly writes: readonly Write[]
   readonly events: readonly NewEvent[]
-  /** Set when the task has ended: what a run is told. */
-  readonly end?: { readonly outcome: 'ok' | 'error'; readonly value: Json }
+  /** Set when the task has ended: what a run is told; `written` where that is all that is written. */
+  readonly end?: { readonly outcome: 'ok' | 'error'; readonly value: Json; readonly written?: TaskEnd }
   /** When a task that waits for its answer has waited too long. */
   readonly deadlineAtMs?: number | null
   /** When the next attempt is due. */
@@ -51,10 +51,11 @@ export const completed = (task: Task, outputText: string, { nowMs }: OutcomeTool
     }
   }
   const data = { attempt: task.attempt, durationMs: durationMs(task, nowMs) }
+  const written: TaskEnd = { status: 'completed', outputText, error: null, atMs: nowMs }
   return {
-    writes: [finishTask(task.id, { status: 'completed', outputText, error: null, atMs: nowMs })],
+    writes: [finishTask(task.id, written)],
     events: [taskEvent(task, 'task.completed', data, nowMs)],
-    end: { outcome: 'ok', value: JSON.parse(outputText) as Json },
+    end: { outcome: 'ok', value: JSON.parse(outputText) as Json, written },
   }
 }
 
@@ -64,7 +65,8 @@ export const ended = (task: Task, error: ErrorRecord, reason: DeadLetter['reason
   const status = task.runId === null ? ('dead' as const) : ('failed' as const)
   const value = error as unknown as Json
   const facts = { attempt: task.attempt, durationMs: durationMs(task, nowMs), reason, error: value }
-  const writes = [finishTask(task.id, { status, outputText: null, error, atMs: nowMs })]
+  const written: TaskEnd = { status, outputText: null, error, atMs: nowMs }
+  const writes = [finishTask(task.id, written)]
   let letter: DeadLetter | undefined
   if (status === 'dead') {
     const { tenantId, projectId, kind, id: taskId, attempt: attempts } = task
@@ -73,7 +75,7 @@ export const ended = (task: Task, error: ErrorRecord, reason: DeadLetter['reason
     writes.push(insertDeadLetter(letter))
   }
   const events = [taskEvent(task, `task.${status}`, facts, nowMs)]
-  return { writes, events, end: { outcome: 'error', value }, ...(letter && { letter }) }
+  return { writes, events, end: { outcome: 'error', value, written }, ...(letter && { letter }) }
 }
 
 export const failed = (task: Task, error: unknown, tools: OutcomeTools): Outcome => {

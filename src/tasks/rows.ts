@@ -140,10 +140,13 @@ const finishTaskRow = updateRows(
   { status: text, output: text, error: text, worker_id: text, finished_at: bigint, fence: bigint },
   { add: ['fence'] },
 )
-export const finishTask = (
-  id: string,
-  end: { status: TaskStatus; outputText: string | null; error: ErrorRecord | null; atMs: number },
-): Write => ({
+export interface TaskEnd {
+  readonly status: TaskStatus
+  readonly outputText: string | null
+  readonly error: ErrorRecord | null
+  readonly atMs: number
+}
+export const finishTask = (id: string, end: TaskEnd): Write => ({
   statement: finishTaskRow,
   row: [id, end.status, end.outputText, end.error && JSON.stringify(end.error), null, end.atMs, 1],
 })

@@ -56,10 +56,9 @@ export interface TaskCreationOptions {
   readonly tasks: TaskRepository
   readonly clock: Clock
   readonly makeId: MakeId
-  readonly workerId: string
   readonly rules: QueueRules
   readonly handlers: HandlerSource
-  readonly executor: Pick<Executor, 'reserve' | 'run' | 'remember'>
+  readonly executor: Pick<Executor, 'reserve' | 'remember'>
   readonly answers: Pick<Answers, 'waits'>
   readonly activities: Pick<Activities, 'born'>
   readonly defaultAttempts: number
@@ -92,7 +91,7 @@ export const partitionOf = (kind: string): TaskPartition =>
   kind.startsWith('notification:') ? 'notifications' : 'tasks'
 
 export const makeTaskCreation = (options: TaskCreationOptions): TaskCreation => {
-  const { db, tasks, clock, makeId, workerId, handlers, executor, answers, activities } = options
+  const { db, tasks, clock, makeId, handlers, executor, answers, activities } = options
   const defaultRetry: CompiledRetry = compileRetry(undefined, options.defaultAttempts)
 
   /** A task that starts with its birth when the executor has a place to spare, and is queued or scheduled otherwise. */
@@ -104,20 +103,19 @@ export const makeTaskCreation = (options: TaskCreationOptions): TaskCreation => 
     const mayStart =
       !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId, draft.limitKey ?? undefined)
     const place = mayStart ? executor.reserve(partition) : undefined
-    const isRunning = place !== undefined
     const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
-    const isStarted = isRunning || draft.kind === TOKEN_KIND
+    const isStarted = place !== undefined || draft.kind === TOKEN_KIND
     const runAtMs = draft.runAtMs ?? nowMs
     const task: Task = {
       ...draft,
       id: makeId(),
       partition,
-      status: isRunning ? 'running' : notRunning,
+      status: place ? 'running' : notRunning,
       output: null,
       error: null,
-      attempt: isRunning ? 1 : 0,
+      attempt: place ? 1 : 0,
       lost: 0,
-      workerId: isRunning ? workerId : null,
+      workerId: place?.workerId ?? null,
       fence: 0,
       runAtMs,
       deadlineAtMs: isAnswered
@@ -128,15 +126,15 @@ export const makeTaskCreation = (options: TaskCreationOptions): TaskCreation => 
       startedAtMs: isStarted ? nowMs : null,
       finishedAtMs: null,
     }
-    const data = isRunning ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
-    const birth = isRunning ? 'task.started' : `task.${task.status}`
+    const data = place ? { attempt: 1 } : isLater ? { runAtMs: task.runAtMs } : {}
+    const birth = place ? 'task.started' : `task.${task.status}`
     return {
       task,
       id: task.id,
       writes: [insertTask(task, inputText)],
       events: [taskEvent(task, birth, { ...data, traceId }, nowMs)],
       dispatch() {
-        if (place) executor.run(task, place)
+        if (place) place.start(task)
         else if (isLater) options.scheduled(runAtMs)
         else if (isAnswered) {
           answers.waits(task.deadlineAtMs)
@@ -146,7 +144,7 @@ export const makeTaskCreation = (options: TaskCreationOptions): TaskCreation => 
           options.offer(task, task.runId !== null)
         }
       },
-      abandon: () => place?.(),
+      abandon: () => place?.giveBack(),
     }
   }
 

@@ -29,6 +29,7 @@ export interface TestEngine {
   readonly engine: Engine
   readonly tasks: TaskService
   readonly tenantId: string
+  readonly workerId: string
   run(target: string, input?: Json, more?: { idempotencyKey?: string; timeoutMs?: number }): Promise<Run>
   /** Starts a run and waits for its end. */
   result(target: string, input?: Json, more?: { timeoutMs?: number }): Promise<Run>
@@ -53,18 +54,22 @@ export interface TestEngineOptions {
   readonly deadLetterCopies?: DeadLetterCopies
   readonly windowSize?: number
   readonly rules?: QueueRules
+  /** What this process does besides making runs and tasks; all of it if left out. */
+  readonly does?: readonly ('runs' | 'tasks')[]
+  /** On a shared database; without one the test says who is dead: a lease of no length has always run out. */
+  readonly leaseMs?: number
 }
 
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
-  const { workflows = {}, handlers = {}, tenantId = randomUUID() } = options
+  const { workflows = {}, handlers = {}, tenantId = randomUUID(), does = ['runs', 'tasks'] } = options
   const makeId = makeIdGenerator()
   const workerId = makeId()
   const log = makeLog(process.env.TEST_LOG ?? 'silent')
   let crashed = false
   // A crashed process commits nothing any more: its promises never settle.
   const db: Database = { ...options.db, commit: (unit) => (crashed ? new Promise(() => {}) : options.db.commit(unit)) }
-  // On a shared database the test says who is dead; a lease of no length has always run out.
-  const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs: -1, now: Date.now })
+  const { leaseMs = -1 } = options
+  const workers = makeWorkers({ db, id: workerId, roles: ['all'], leaseMs, now: Date.now })
   const shared = await openTestShared(options.db, {
     workerId,
     windowSize: options.windowSize ?? 1000,
@@ -125,8 +130,8 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   await engine.takeOver(dead)
   await workers.forget(dead)
   await bus.start()
-  await engine.start()
-  tasks.startExecutor()
+  if (does.includes('runs')) await engine.start()
+  if (does.includes('tasks')) tasks.startExecutor()
   const sweepers = [engine.sweeper, tasks.sweepers.due, tasks.sweepers.answers]
   for (const sweeper of sweepers) await sweeper.start()
 
@@ -153,6 +158,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     engine,
     tasks,
     tenantId,
+    workerId,
     run,
     wait,
     async result(target, input, more) {

@@ -21,7 +21,9 @@ export interface Bus {
   onGap(listener: () => void): void
   /** Processes that were there and certainly listen no more: they ended without a word. */
   gone(): Promise<string[]>
-  /** A process has not been heard of for a while. */
+  /** Those are dead for certain: resolves when all others have acted on it, or after a moment. */
+  declareGone(ids: readonly string[]): Promise<void>
+  /** A process has not been heard of for a while, or was declared gone. */
   onLeft(listener: (id: string) => void): void
   /** Messages arrive from now on. Listeners are registered before. */
   start(): Promise<void>
@@ -37,6 +39,7 @@ export const makeLocalBus = (): Bus => ({
   on: () => {},
   onGap: () => {},
   gone: async () => [],
+  declareGone: async () => {},
   onLeft: () => {},
   start: async () => {},
   stop: async () => {},

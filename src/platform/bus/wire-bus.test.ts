@@ -1,74 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
-import { type Clock, makeFakeClock } from '../clock.ts'
+import { makeTestBuses, settle } from '../../../test/support/test-buses.ts'
 import type { Event } from '../events/event.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { relayEvents } from '../events/relay.ts'
 import type { Json } from '../json.ts'
-import { makeWireBus, type Wire } from './wire-bus.ts'
-
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 12; i++) await turn()
-}
-
-/** Brings texts to whoever hears the channel, unless it is cut. */
-const makeTestWires = (clock: Clock) => {
-  const ears = new Map<string, Set<(text: string) => void>>()
-  const lives = new Map<string, number>()
-  let isCut = false
-  const reconnects: (() => void)[] = []
-  const wire = (heard: [string, (text: string) => void][] = []): Wire => ({
-    async publish(channel, text) {
-      if (isCut) throw new Error('the wire is cut')
-      for (const hear of ears.get(channel) ?? []) setImmediate(() => hear(text))
-    },
-    async subscribe(channels, hear) {
-      for (const channel of channels) {
-        ears.set(channel, (ears.get(channel) ?? new Set()).add(hear))
-        heard.push([channel, hear])
-      }
-    },
-    listeners: async (channels) => channels.map((channel) => ears.get(channel)?.size ?? 0),
-    showLife: async (channel, forMs) => void lives.set(channel, clock.now() + forMs),
-    showsLife: async (channels) => channels.map((channel) => (lives.get(channel) ?? 0) > clock.now()),
-    onReconnect: (listener) => void reconnects.push(listener),
-    async stop() {
-      for (const [channel, hear] of heard) ears.get(channel)?.delete(hear)
-    },
-  })
-  return {
-    wire,
-    /** Nobody is found on that channel, as when its node of Redis is not known. */
-    hide(channel: string) {
-      ears.delete(channel)
-    },
-    cut() {
-      isCut = true
-    },
-    mend() {
-      isCut = false
-      for (const listener of reconnects) listener()
-    },
-  }
-}
-
-const makeBuses = async (ids: readonly string[]) => {
-  const clock = makeFakeClock()
-  const wires = makeTestWires(clock)
-  const errors: unknown[] = []
-  const buses = ids.map((id) =>
-    makeWireBus({ wire: wires.wire(), id, clock, prefix: 'test', onError: (error) => errors.push(error) }),
-  )
-  return { clock, wires, buses, errors }
-}
 
 const eventOf = (id: number, runId: string, type = 'run.completed'): Event => ({
   ...{ id, runId, type, taskId: null, tenantId: 'tenant-a', projectId: null, data: {}, atMs: 1 },
 })
 
 test('a message reaches the process it is for, in order, and no other', async () => {
-  const { buses } = await makeBuses(['a', 'b', 'c'])
+  const { buses } = await makeTestBuses(['a', 'b', 'c'])
   const [a, b, c] = buses as [(typeof buses)[0], (typeof buses)[0], (typeof buses)[0]]
   const heard: Json[] = []
   b.on('topic', (message, from) => heard.push([from, message]))
@@ -84,7 +27,7 @@ test('a message reaches the process it is for, in order, and no other', async ()
 })
 
 test('ask() resolves when all others have acted', async () => {
-  const { buses } = await makeBuses(['a', 'b', 'c'])
+  const { buses } = await makeTestBuses(['a', 'b', 'c'])
   let acted = 0
   for (const bus of buses) bus.on('topic', () => void acted++)
   for (const bus of buses) await bus.start()
@@ -94,7 +37,7 @@ test('ask() resolves when all others have acted', async () => {
 })
 
 test('ask() does not wait for ever for a process that is silent, and not again until it speaks', async () => {
-  const { buses, clock } = await makeBuses(['a', 'b'])
+  const { buses, clock } = await makeTestBuses(['a', 'b'])
   const [a, b] = buses as [(typeof buses)[0], (typeof buses)[0]]
   for (const bus of buses) await bus.start()
   await settle()
@@ -111,7 +54,7 @@ test('ask() does not wait for ever for a process that is silent, and not again u
 })
 
 test('a process that is not heard of any more has left', async () => {
-  const { buses, clock } = await makeBuses(['a', 'b'])
+  const { buses, clock } = await makeTestBuses(['a', 'b'])
   const left: string[] = []
   buses[0]!.onLeft((id) => left.push(id))
   for (const bus of buses) await bus.start()
@@ -125,7 +68,7 @@ test('a process that is not heard of any more has left', async () => {
 })
 
 test('an event committed in one process reaches the listener of another, and only what is asked for travels', async () => {
-  const { buses } = await makeBuses(['a', 'b'])
+  const { buses } = await makeTestBuses(['a', 'b'])
   const [here, there] = [makeEventHub(), makeEventHub()]
   relayEvents(here, buses[0]!)
   relayEvents(there, buses[1]!)
@@ -147,7 +90,7 @@ test('an event committed in one process reaches the listener of another, and onl
 })
 
 test('interests outlive an outage of the wire', async () => {
-  const { buses, wires, errors } = await makeBuses(['a', 'b'])
+  const { buses, wires, errors } = await makeTestBuses(['a', 'b'])
   const [here, there] = [makeEventHub(), makeEventHub()]
   relayEvents(here, buses[0]!)
   relayEvents(there, buses[1]!)
@@ -166,7 +109,7 @@ test('interests outlive an outage of the wire', async () => {
 })
 
 test('gone() names who ended without a word, not who was there a moment ago or while the wire was down', async () => {
-  const { buses, clock, wires } = await makeBuses(['a', 'b', 'c'])
+  const { buses, clock, wires } = await makeTestBuses(['a', 'b', 'c'])
   const left: string[] = []
   buses[0]!.onLeft((id) => left.push(id))
   for (const bus of buses) await bus.start()
@@ -181,12 +124,20 @@ test('gone() names who ended without a word, not who was there a moment ago or w
   clock.advance(5000)
   await settle()
   assert.deepEqual(await buses[0]!.gone(), ['b'])
-  assert.deepEqual(left, ['b'])
+  assert.deepEqual(await buses[0]!.gone(), ['b'])
+  assert.deepEqual(left, [])
+  const leftByC: string[] = []
+  buses[2]!.onLeft((id) => leftByC.push(id))
+  const declared = buses[0]!.declareGone(['b'])
+  await settle()
+  clock.advance(250)
+  await declared
+  assert.deepEqual([left, leftByC], [['b'], ['b']])
   assert.deepEqual(await buses[0]!.gone(), [])
 })
 
 test('gone() does not name who shows life though nobody is found to hear its channel', async () => {
-  const { buses, clock, wires } = await makeBuses(['a', 'b'])
+  const { buses, clock, wires } = await makeTestBuses(['a', 'b'])
   for (const bus of buses) await bus.start()
   await settle()
   clock.advance(5000)

@@ -43,6 +43,7 @@ interface Parcel {
 
 const HELLO = 'hello'
 const ACK = 'ack'
+const GONE = 'gone'
 const HELLOS_MISSED = 3
 /** A sign of life is found until the next one is this late, in units of their distance. */
 const LIFE_LASTS = 2
@@ -114,12 +115,14 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     for (const [topic, message, ask] of messages) {
       if (topic === HELLO) greeted(from)
       else if (topic === ACK) acknowledged(from, message as number)
+      else if (topic === GONE) for (const peer of message as string[]) left(peer)
       else listeners.get(topic)?.(message, from)
       if (ask !== undefined) put(channelOf(from), ACK, ask)
     }
   }
 
   const left = (peer: string): void => {
+    if (peer === id) return
     peers.delete(peer)
     silent.delete(peer)
     for (const listener of leftListeners) listener(peer)
@@ -139,26 +142,28 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     await wire.showLife(channelOf(id), LIFE_LASTS * lifeEveryMs).catch(() => {})
   }
 
+  const ask: Bus['ask'] = async (topic, message) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const asked = ++lastAsk
+    const open = new Set([...peers.keys()].filter((peer) => !silent.has(peer)))
+    put(everyone, topic, message, asked)
+    if (open.size === 0) return
+    asks.set(asked, { open, done: resolve })
+    const disarm = clock.after(askTimeoutMs, () => {
+      // Not waited for again, until it is heard of.
+      for (const slow of open) silent.add(slow)
+      resolve()
+    })
+    await promise
+    disarm()
+    asks.delete(asked)
+  }
+
   return {
     isShared: true,
     send: (to, topic, message) => put(channelOf(to), topic, message),
     broadcast: (topic, message) => put(everyone, topic, message),
-    async ask(topic, message) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const ask = ++lastAsk
-      const open = new Set([...peers.keys()].filter((peer) => !silent.has(peer)))
-      put(everyone, topic, message, ask)
-      if (open.size === 0) return
-      asks.set(ask, { open, done: resolve })
-      const disarm = clock.after(askTimeoutMs, () => {
-        // Not waited for again, until it is heard of.
-        for (const slow of open) silent.add(slow)
-        resolve()
-      })
-      await promise
-      disarm()
-      asks.delete(ask)
-    },
+    ask,
     on: (topic, listener) => void listeners.set(topic, listener),
     onGap: (listener) => void gapListeners.push(listener),
     async gone() {
@@ -175,8 +180,11 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       // A node that this process does not know of yet may have listeners that it cannot count.
       const live = await wire.showsLife(both.map(channelOf))
       const gone = both.filter((_, i) => !live[i])
-      for (const peer of gone) left(peer)
       return gone
+    },
+    async declareGone(ids) {
+      for (const peer of ids) left(peer)
+      await ask(GONE, [...ids])
     },
     onLeft: (listener) => void leftListeners.push(listener),
     async start() {

@@ -51,6 +51,7 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
   const handle = async (data: JobData): Promise<void> => {
     const job = jobFrom(consume, data)
     active++
+    if (active + reserved >= consume.concurrency) consume.onFull?.()
     try {
       await consume.handle(job)
     } catch (error) {

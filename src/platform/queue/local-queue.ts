@@ -35,6 +35,7 @@ const makePartition = ({ clock, onError }: LocalQueueOptions) => {
 
   const run = async (consumer: LocalConsumer, job: Job): Promise<void> => {
     consumer.active++
+    if (consumer.active >= consumer.options.concurrency) consumer.options.onFull?.()
     active.add(job.id)
     busy.set(job.tenantId, (busy.get(job.tenantId) ?? 0) + 1)
     try {

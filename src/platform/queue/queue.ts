@@ -34,6 +34,8 @@ export interface ConsumeOptions {
   readonly concurrency: number
   /** A rejection is reported and ends the job: whether it is tried again is decided by the database, not by the queue. */
   handle(job: Job): Promise<void>
+  /** Its last place was taken just now: what was reserved and is not used had better come back. */
+  onFull?(): void
 }
 
 export interface Consumer {

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { makeTestBuses, settle } from '../../../test/support/test-buses.ts'
+import { makeLentPlaces } from './lent-places.ts'
+
+interface Work {
+  readonly id: string
+  readonly workerId: string | null
+  readonly text?: string
+}
+
+/** Process `a` makes work; `b` has places for it. */
+const makeProcesses = async (placesOfB: number) => {
+  const { buses, clock, wires } = await makeTestBuses(['a', 'b'])
+  const stored = new Map<string, Work>()
+  const running: { work: Work; free: () => void; from: string }[] = []
+  const errors: string[] = []
+  const [a, b] = buses.map((bus, i) =>
+    makeLentPlaces<Work>({
+      ...{ bus, clock, workerId: 'ab'[i] as string, topic: 'test' },
+      read: async (id) => stored.get(id),
+      run: (work, free, from) => void running.push({ work, free, from }),
+      onError: (_, id) => errors.push(id),
+    }),
+  ) as [ReturnType<typeof makeLentPlaces<Work>>, ReturnType<typeof makeLentPlaces<Work>>]
+  for (const bus of buses) await bus.start()
+  await settle()
+  let freeOfB = placesOfB
+  b.lend('tasks', () => {
+    if (freeOfB === 0) return undefined
+    freeOfB--
+    return () => void freeOfB++
+  })
+  return { a, b, buses, clock, wires, stored, running, errors, freeOfB: () => freeOfB }
+}
+
+const workFor = (workerId: string, id = 'work-1'): Work => ({ id, workerId })
+
+test('a place that was missed is lent for the next time, and work reaches its lender whole', async () => {
+  const { a, running, freeOfB } = await makeProcesses(2)
+  assert.equal(a.take('tasks'), undefined)
+  await settle()
+  assert.equal(freeOfB(), 1)
+  const place = a.take('tasks')
+  assert.equal(place?.workerId, 'b')
+  place?.start({ ...workFor('b'), text: 'short' })
+  await settle()
+  assert.deepEqual([running[0]?.work, running[0]?.from], [{ ...workFor('b'), text: 'short' }, 'a'])
+})
+
+test('a place is lent again when its work is done, and given back when there was no work', async () => {
+  const { a, running, freeOfB } = await makeProcesses(1)
+  a.take('tasks')
+  await settle()
+  a.take('tasks')?.giveBack()
+  const place = a.take('tasks')
+  place?.start(workFor('b'))
+  await settle()
+  assert.equal(a.take('tasks'), undefined)
+  running[0]?.free()
+  await settle()
+  assert.equal(a.take('tasks')?.workerId, 'b')
+  assert.equal(freeOfB(), 0)
+})
+
+test('work that is too large to travel is read by who does it, if it is still his', async () => {
+  const { a, stored, running } = await makeProcesses(2)
+  const large = { ...workFor('b', 'large'), text: 'x'.repeat(20_000) }
+  a.take('tasks')
+  a.take('tasks')
+  await settle()
+  stored.set('large', large)
+  a.take('tasks')?.start(large)
+  await settle()
+  assert.deepEqual(
+    running.map(({ work }) => work),
+    [large],
+  )
+  a.take('tasks')
+  await settle()
+  stored.set('large', { ...large, workerId: 'c' })
+  a.take('tasks')?.start(large)
+  await settle()
+  assert.equal(running.length, 1)
+})
+
+test('who is full takes back what is not used, and lends nothing for a while', async () => {
+  const { a, b, clock, running, freeOfB } = await makeProcesses(3)
+  a.take('tasks')
+  a.take('tasks')
+  await settle()
+  clock.advance(1000)
+  await settle()
+  const place = a.take('tasks')
+  b.full('tasks')
+  assert.equal(freeOfB(), 3)
+  await settle()
+  assert.equal(a.take('tasks'), undefined)
+  await settle()
+  assert.equal(a.take('tasks'), undefined)
+  // On its way when the place was taken back: it is committed, so it is done.
+  place?.start(workFor('b'))
+  await settle()
+  assert.equal(running.length, 1)
+  running[0]?.free()
+  assert.equal(freeOfB(), 3)
+  clock.advance(1000)
+  await settle()
+  assert.equal(a.take('tasks')?.workerId, 'b')
+})
+
+test('a place that becomes free while its lender is full is not lent again', async () => {
+  const { a, b, running, freeOfB } = await makeProcesses(1)
+  a.take('tasks')
+  await settle()
+  a.take('tasks')?.start(workFor('b'))
+  await settle()
+  b.full('tasks')
+  running[0]?.free()
+  await settle()
+  assert.equal(freeOfB(), 1)
+  assert.equal(a.take('tasks'), undefined)
+})
+
+test('nothing is handed to a lender that stopped, or was declared gone', async () => {
+  for (const end of ['stop', 'gone']) {
+    const { a, b, buses } = await makeProcesses(1)
+    a.take('tasks')
+    await settle()
+    if (end === 'stop') b.stop()
+    else await buses[0]?.declareGone(['b'])
+    await settle()
+    assert.equal(a.take('tasks'), undefined, end)
+  }
+})
+
+test('a borrower that has left gives its places back, and a gap ends all that is lent', async () => {
+  for (const end of ['left', 'gap']) {
+    const { a, buses, wires, freeOfB } = await makeProcesses(1)
+    a.take('tasks')
+    await settle()
+    assert.equal(freeOfB(), 0)
+    if (end === 'gap') wires.mend()
+    else await buses[1]?.declareGone(['a'])
+    await settle()
+    assert.equal(freeOfB(), 1, end)
+  }
+})
+
+test('places are asked for less and less often while nobody has any', async () => {
+  const { a, buses, clock } = await makeProcesses(0)
+  let asked = 0
+  buses[1]?.on('test:places-wanted', () => void asked++)
+  for (let ms = 0; ms < 3000; ms += 10) {
+    a.take('tasks')
+    clock.advance(10)
+    await settle()
+  }
+  assert.ok(asked >= 5 && asked <= 9, `${asked} questions in three seconds`)
+})
