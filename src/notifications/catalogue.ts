@@ -244,14 +244,3 @@ export const isPattern = (text: string): boolean => /^[a-z_.*]{1,100}$/.test(tex
 
 /** The types that a pattern covers today. */
 export const covered = (pattern: string): string[] => [...TYPES.keys()].filter(compilePattern(pattern))
-
-/** Rows of the table in docs/notifications.md. */
-export const catalogueTable = (): string =>
-  [
-    '| type | severity | tells | data |',
-    '|---|---|---|---|',
-    ...[...TYPES].map(([name, { severity, tells, data }]) => {
-      const fields = data.map((field) => `\`${field}\``).join(' ')
-      return `| \`${name}\` | ${severity} | ${tells} | ${fields} |`
-    }),
-  ].join('\n')

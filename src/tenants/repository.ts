@@ -69,11 +69,6 @@ export const makeTenantRepository = (handle: Handle) => {
       const row = await query.executeTakeFirst()
       return row && toProject(row)
     },
-    async projectByName(tenantId: string, name: string): Promise<Project | undefined> {
-      const query = db.selectFrom('projects').selectAll().where('tenant_id', '=', tenantId).where('name', '=', name)
-      const row = await query.executeTakeFirst()
-      return row && toProject(row)
-    },
 
     async addKey(key: ApiKey, hash: string): Promise<void> {
       await db
