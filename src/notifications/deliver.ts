@@ -1,6 +1,7 @@
 /** One try of a delivery: whether it may be made now, the call to the receiver, what is kept of it, and what follows from the answer. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { withoutNul } from '../platform/db/text.ts'
 import { AppError, messageOf } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
@@ -208,7 +209,7 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
 
 /** Without NUL, which PostgreSQL keeps in no text. */
 const describe = (error: unknown): string =>
-  (error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error)).replaceAll('\u0000', '')
+  withoutNul(error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error))
 
 /** Somebody changed or deleted the channel at the same moment; if it is still in use, the next 410 will disable it. */
 const unlessGoneOrChanged = (error: unknown): void => {

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { withoutNul } from '../platform/db/text.ts'
 import type { Event } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
@@ -90,7 +91,7 @@ export const makeIntake = (options: IntakeOptions) => {
   const keyOf = ({ subscription }: Route, message: Message): string | undefined => {
     if (!subscription.dedup || failing.has(subscription.id)) return undefined
     try {
-      return liquids.render(subscription.dedup.key, scopeOf(message)).slice(0, KEY_CHARACTERS).replaceAll('\u0000', '')
+      return withoutNul(liquids.render(subscription.dedup.key, scopeOf(message)).slice(0, KEY_CHARACTERS))
     } catch (error) {
       log.warn({ err: error, subscriptionId: subscription.id }, 'the key of an event could not be made')
       failing.set(subscription.id, true)

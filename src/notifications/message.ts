@@ -1,4 +1,5 @@
 /** The forms in which an event reaches a receiver. */
+import { withoutNul } from '../platform/db/text.ts'
 import type { Event } from '../platform/events/event.ts'
 import { type Severity, severityOf, tellsOf } from './catalogue.ts'
 import type { Escape, Liquids } from './liquid.ts'
@@ -111,8 +112,7 @@ export const toInboxItem = (delivery: Delivery, title: string): InboxItem => ({
   channelId: delivery.channelId,
   type: delivery.type,
   severity: severityOf(delivery.type),
-  // PostgreSQL keeps no NUL in a text, and code of users can put one into an error.
-  title: cut(title.replaceAll('\u0000', ''), LONGEST_TEXT),
+  title: cut(withoutNul(title), LONGEST_TEXT),
   message: delivery.message,
   memberId: delivery.memberId,
   readAtMs: null,

@@ -1,5 +1,6 @@
 /** How a delivery is put to each kind of channel: the call, what the log keeps of it, and the answer in one form for all. */
 import type { Clock } from '../platform/clock.ts'
+import { withoutNul } from '../platform/db/text.ts'
 import type { Json } from '../platform/json.ts'
 import type { Outbound } from '../platform/outbound/outbound.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
@@ -122,8 +123,7 @@ export const makeSend = (options: SendOptions): Send => {
 }
 
 const cut = (text: string): string => text.slice(0, LOGGED_CHARACTERS)
-/** PostgreSQL keeps no NUL in a text. */
-const clean = (text: string): string => text.replaceAll('\u0000', '').slice(0, LOGGED_CHARACTERS)
+const clean = (text: string): string => cut(withoutNul(text))
 
 /** The status has come: whatever happens to the body does not change how the receiver decided. */
 const beginningOf = async (body: AsyncIterable<Uint8Array>): Promise<string> => {
