@@ -9,32 +9,21 @@ import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Owner, Scope } from '../platform/scope.ts'
-import type { RevealSecret } from '../secrets/index.ts'
-import type { CompileSchema } from '../skills/index.ts'
 import { checkConfig } from './check-config.ts'
 import { type AgentConfigInput, parseConfig } from './config.ts'
 import { readInput } from './conversation.ts'
-import { type DefaultModel, endpointOf } from './endpoint.ts'
+import { endpointOf } from './endpoint.ts'
 import { agentErrors } from './errors.ts'
 import { type AgentMove, checkIsOpen, checkMove, checkTakesRuns, MOVES } from './life-cycle.ts'
 import { makeAgentLoop } from './loop.ts'
-import type { ModelClient } from './model/client.ts'
 import { type AgentFilter, makeAgentRepository } from './repository.ts'
 import type { TurnOptions } from './turn.ts'
-import type { Agent, AgentSummary, SkillTools } from './types.ts'
+import type { Agent, AgentSummary } from './types.ts'
 
-export interface AgentServiceOptions {
+export interface AgentServiceOptions extends Omit<TurnOptions, 'config' | 'projectId'> {
   readonly db: Database
   readonly clock: Clock
   readonly makeId: MakeId
-  readonly skills: SkillTools
-  readonly model: ModelClient
-  /** Of agents that name none; its key goes to this address alone. */
-  readonly defaultModel: DefaultModel | undefined
-  readonly compileSchema: CompileSchema
-  readonly revealSecret: RevealSecret
-  readonly onUsage?: TurnOptions['onUsage']
-  readonly checkQuota?: TurnOptions['checkQuota']
   /** Of a turn that failed in a way that another try may mend. */
   readonly turnRetry?: RetryPolicy
 }

@@ -21,6 +21,7 @@ export interface TurnOptions {
   readonly config: AgentConfig
   readonly skills: SkillTools
   readonly model: ModelClient
+  /** Of agents that name none; its key goes to this address alone. */
   readonly defaultModel: DefaultModel | undefined
   readonly compileSchema: CompileSchema
   readonly revealSecret: RevealSecret
