@@ -62,5 +62,3 @@ export const makeOwnerKeys = ({ db, clock, makeId }: OwnerKeysOptions) => {
     },
   }
 }
-
-export type OwnerKeys = ReturnType<typeof makeOwnerKeys>
