@@ -143,7 +143,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const reserve = (kind: RunKind, tenantId: string): Place<Run> | undefined => {
     if (isStopping || !rules.isFree(PARTITION_OF[kind], tenantId)) return undefined
     const consumer = consumers.get(kind)
-    if (!consumer) return places.take(PARTITION_OF[kind])
+    if (!consumer) return places.take(PARTITION_OF[kind], tenantId)
     const giveBack = consumer.reserve()
     return giveBack && { workerId, giveBack, start: (run) => carry(run, giveBack) }
   }
@@ -333,7 +333,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       for (const kind of RUN_PARTITIONS.filter((name) => partitions.includes(name)).map((name) => KIND_OF[name])) {
         const consumer = consume(kind)
         consumers.set(kind, consumer)
-        places.lend(PARTITION_OF[kind], consumer.reserve)
+        places.lend(PARTITION_OF[kind], options.liveMax, consumer.reserve)
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
       watchStrays()

@@ -51,7 +51,7 @@ export interface ExecutorOptions {
 
 export interface Executor {
   /** A place for a task that starts with its birth, here or in another process, if one is free and nobody waits for it. */
-  reserve(partition: Partition): Place<Task> | undefined
+  reserve(partition: Partition, tenantId: string): Place<Task> | undefined
   /** A small task that was just queued by this process. */
   remember(task: Task): void
   /** Ends an attempt under way, if it is here; its result is not taken. */
@@ -245,9 +245,9 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   })
 
   /** Here first. */
-  const reserve = (partition: Partition): Place<Task> | undefined => {
+  const reserve = (partition: Partition, tenantId: string): Place<Task> | undefined => {
     const consumer = consumers.get(partition)
-    if (!consumer) return places.take(partition)
+    if (!consumer) return places.take(partition, tenantId)
     const giveBack = consumer.reserve()
     return giveBack && { workerId: options.workerId, giveBack, start: (task) => run(task, giveBack) }
   }
@@ -281,7 +281,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         const onFull = (): void => places.full(partition)
         const consumer = queue.consume({ partition, concurrency, handle, onFull })
         consumers.set(partition, consumer)
-        places.lend(partition, consumer.reserve)
+        places.lend(partition, concurrency, consumer.reserve)
         ends.push(options.admissionOf(partition).serve(concurrency))
       }
       strays.start()

@@ -102,7 +102,7 @@ export const makeTaskCreation = (options: TaskCreationOptions): TaskCreation => 
     const isLater = !isAnswered && draft.runAtMs !== undefined && draft.runAtMs > nowMs
     const mayStart =
       !isLater && !isAnswered && options.rules.isFree(partition, draft.tenantId, draft.limitKey ?? undefined)
-    const place = mayStart ? executor.reserve(partition) : undefined
+    const place = mayStart ? executor.reserve(partition, draft.tenantId) : undefined
     const notRunning: TaskStatus = isAnswered ? 'waiting' : isLater ? 'scheduled' : 'queued'
     const isStarted = place !== undefined || draft.kind === TOKEN_KIND
     const runAtMs = draft.runAtMs ?? nowMs

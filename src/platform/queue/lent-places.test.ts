@@ -10,7 +10,7 @@ interface Work {
 }
 
 /** Process `a` makes work; `b` has places for it. */
-const makeProcesses = async (placesOfB: number) => {
+const makeProcesses = async (placesOfB: number, concurrencyOfB = 9) => {
   const { buses, clock, wires } = await makeTestBuses(['a', 'b'])
   const stored = new Map<string, Work>()
   const running: { work: Work; free: () => void; from: string }[] = []
@@ -26,7 +26,7 @@ const makeProcesses = async (placesOfB: number) => {
   for (const bus of buses) await bus.start()
   await settle()
   let freeOfB = placesOfB
-  b.lend('tasks', () => {
+  b.lend('tasks', concurrencyOfB, () => {
     if (freeOfB === 0) return undefined
     freeOfB--
     return () => void freeOfB++
@@ -38,10 +38,10 @@ const workFor = (workerId: string, id = 'work-1'): Work => ({ id, workerId })
 
 test('a place that was missed is lent for the next time, and work reaches its lender whole', async () => {
   const { a, running, freeOfB } = await makeProcesses(2)
-  assert.equal(a.take('tasks'), undefined)
+  assert.equal(a.take('tasks', 'tenant'), undefined)
   await settle()
   assert.equal(freeOfB(), 1)
-  const place = a.take('tasks')
+  const place = a.take('tasks', 'tenant')
   assert.equal(place?.workerId, 'b')
   place?.start({ ...workFor('b'), text: 'short' })
   await settle()
@@ -50,54 +50,54 @@ test('a place that was missed is lent for the next time, and work reaches its le
 
 test('a place is lent again when its work is done, and given back when there was no work', async () => {
   const { a, running, freeOfB } = await makeProcesses(1)
-  a.take('tasks')
+  a.take('tasks', 'tenant')
   await settle()
-  a.take('tasks')?.giveBack()
-  const place = a.take('tasks')
+  a.take('tasks', 'tenant')?.giveBack()
+  const place = a.take('tasks', 'tenant')
   place?.start(workFor('b'))
   await settle()
-  assert.equal(a.take('tasks'), undefined)
+  assert.equal(a.take('tasks', 'tenant'), undefined)
   running[0]?.free()
   await settle()
-  assert.equal(a.take('tasks')?.workerId, 'b')
+  assert.equal(a.take('tasks', 'tenant')?.workerId, 'b')
   assert.equal(freeOfB(), 0)
 })
 
 test('work that is too large to travel is read by who does it, if it is still his', async () => {
   const { a, stored, running } = await makeProcesses(2)
   const large = { ...workFor('b', 'large'), text: 'x'.repeat(20_000) }
-  a.take('tasks')
-  a.take('tasks')
+  a.take('tasks', 'tenant')
+  a.take('tasks', 'tenant')
   await settle()
   stored.set('large', large)
-  a.take('tasks')?.start(large)
+  a.take('tasks', 'tenant')?.start(large)
   await settle()
   assert.deepEqual(
     running.map(({ work }) => work),
     [large],
   )
-  a.take('tasks')
+  a.take('tasks', 'tenant')
   await settle()
   stored.set('large', { ...large, workerId: 'c' })
-  a.take('tasks')?.start(large)
+  a.take('tasks', 'tenant')?.start(large)
   await settle()
   assert.equal(running.length, 1)
 })
 
 test('who is full takes back what is not used, and lends nothing for a while', async () => {
   const { a, b, clock, running, freeOfB } = await makeProcesses(3)
-  a.take('tasks')
-  a.take('tasks')
+  a.take('tasks', 'tenant')
+  a.take('tasks', 'tenant')
   await settle()
   clock.advance(1000)
   await settle()
-  const place = a.take('tasks')
+  const place = a.take('tasks', 'tenant')
   b.full('tasks')
   assert.equal(freeOfB(), 3)
   await settle()
-  assert.equal(a.take('tasks'), undefined)
+  assert.equal(a.take('tasks', 'tenant'), undefined)
   await settle()
-  assert.equal(a.take('tasks'), undefined)
+  assert.equal(a.take('tasks', 'tenant'), undefined)
   // On its way when the place was taken back: it is committed, so it is done.
   place?.start(workFor('b'))
   await settle()
@@ -106,38 +106,38 @@ test('who is full takes back what is not used, and lends nothing for a while', a
   assert.equal(freeOfB(), 3)
   clock.advance(1000)
   await settle()
-  assert.equal(a.take('tasks')?.workerId, 'b')
+  assert.equal(a.take('tasks', 'tenant')?.workerId, 'b')
 })
 
 test('a place that becomes free while its lender is full is not lent again', async () => {
   const { a, b, running, freeOfB } = await makeProcesses(1)
-  a.take('tasks')
+  a.take('tasks', 'tenant')
   await settle()
-  a.take('tasks')?.start(workFor('b'))
+  a.take('tasks', 'tenant')?.start(workFor('b'))
   await settle()
   b.full('tasks')
   running[0]?.free()
   await settle()
   assert.equal(freeOfB(), 1)
-  assert.equal(a.take('tasks'), undefined)
+  assert.equal(a.take('tasks', 'tenant'), undefined)
 })
 
 test('nothing is handed to a lender that stopped, or was declared gone', async () => {
   for (const end of ['stop', 'gone']) {
     const { a, b, buses } = await makeProcesses(1)
-    a.take('tasks')
+    a.take('tasks', 'tenant')
     await settle()
     if (end === 'stop') b.stop()
     else await buses[0]?.declareGone(['b'])
     await settle()
-    assert.equal(a.take('tasks'), undefined, end)
+    assert.equal(a.take('tasks', 'tenant'), undefined, end)
   }
 })
 
 test('a borrower that has left gives its places back, and a gap ends all that is lent', async () => {
   for (const end of ['left', 'gap']) {
     const { a, buses, wires, freeOfB } = await makeProcesses(1)
-    a.take('tasks')
+    a.take('tasks', 'tenant')
     await settle()
     assert.equal(freeOfB(), 0)
     if (end === 'gap') wires.mend()
@@ -152,9 +152,27 @@ test('places are asked for less and less often while nobody has any', async () =
   let asked = 0
   buses[1]?.on('test:places-wanted', () => void asked++)
   for (let ms = 0; ms < 3000; ms += 10) {
-    a.take('tasks')
+    a.take('tasks', 'tenant')
     clock.advance(10)
     await settle()
   }
   assert.ok(asked >= 5 && asked <= 9, `${asked} questions in three seconds`)
+})
+
+test('a spare place is for a tenant that has made nothing for a moment, also while its lender is full', async () => {
+  const { a, b, clock, running } = await makeProcesses(0, 10)
+  a.take('tasks', 'busy')
+  b.full('tasks')
+  await settle()
+  assert.equal(a.take('tasks', 'busy'), undefined)
+  a.take('tasks', 'quiet')?.start(workFor('b'))
+  await settle()
+  assert.equal(running.length, 1)
+  clock.advance(500)
+  assert.equal(a.take('tasks', 'quiet'), undefined)
+  running[0]?.free()
+  await settle()
+  assert.equal(a.take('tasks', 'quiet'), undefined)
+  clock.advance(500)
+  assert.equal(a.take('tasks', 'quiet')?.workerId, 'b')
 })

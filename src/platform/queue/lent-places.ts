@@ -1,8 +1,10 @@
 /**
  * Places that a process lends to others while it has some to spare: whoever makes work writes it as running at the lender and hands it
- * over, without the queue between. A lender that gets busy takes back what nobody uses. Messages only make this quicker: work whose
+ * over, without the queue between. A lender that gets busy takes back what nobody uses, but for a few spare places, which are for
+ * tenants that have made nothing for a moment: a flood of others does not make them wait. Messages only make this quicker: work whose
  * message was lost is found by its row, as work of a process that has ended is.
  */
+import { LRUCache } from 'lru-cache'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../clock.ts'
 import type { Partition } from './queue.ts'
@@ -31,6 +33,9 @@ export interface LentPlacesOptions<T> {
   readonly onError: (error: unknown, id: string) => void
 }
 
+/** A place and how to give it back, if there is one. */
+type Reserve = () => (() => void) | undefined
+
 /** Work as its row says, plain enough for JSON. */
 interface Work {
   readonly id: string
@@ -39,10 +44,10 @@ interface Work {
 
 export interface LentPlaces<T> {
   /** A place in another process, if one was lent to this one; otherwise one is asked for, for the next time. */
-  take(partition: Partition): Place<T> | undefined
-  /** Lends places of this process from now on, as far as there are any. */
-  lend(partition: Partition, reserve: () => (() => void) | undefined): void
-  /** All places of this process are taken: what is lent and not used comes back, and nothing is lent for a while. */
+  take(partition: Partition, tenantId: string): Place<T> | undefined
+  /** Lends places of this process from now on, as far as `reserve` has any, and spare ones beyond its `concurrency`. */
+  lend(partition: Partition, concurrency: number, reserve: Reserve): void
+  /** All places of this process are taken: what is lent and not used comes back, and only spare ones are lent for a while. */
   full(partition: Partition): void
   /** Lends no more. */
   stop(): void
@@ -55,6 +60,13 @@ const ASK_EVERY_MS = 20
 const ASK_AT_LEAST_MS = 1000
 /** Places for one question. */
 const LEND_MAX = 50
+/** Of so many places there is one more to spare. */
+const PLACES_PER_SPARE = 10
+/** Spare places that one lender lends to one borrower. */
+const SPARES_EACH = 1
+/** A tenant that has made nothing here for so long may take a spare place. */
+const QUIET_MS = 500
+const TENANTS_MAX = 1000
 /** Work larger than that does not travel: whoever does it reads it. */
 const TRAVELS_BYTES = 16_384
 
@@ -64,9 +76,13 @@ interface Asking {
   isArmed: boolean
 }
 
+/** Ordinary places and spare ones are lent and borrowed alike. */
+type Kind = 'places' | 'spares'
+const KINDS: readonly Kind[] = ['places', 'spares']
+
 export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): LentPlaces<T> => {
   const { bus, clock, workerId, topic, read, run, onError } = options
-  const WANT = `${topic}:places-wanted`
+  const WANTED = `${topic}:places-wanted`
   const LENT = `${topic}:places-lent`
   const REVOKED = `${topic}:places-revoked`
   const START = `${topic}:start`
@@ -74,11 +90,15 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
   // ---- borrowed -----------------------------------------------------------------------------------------------------------------
 
   /** Lenders, one entry a place, taken in turn. */
-  const borrowed = new Map<Partition, string[]>()
+  const borrowed = new Map<string, string[]>()
   const askings = new Map<Partition, Asking>()
+  /** When a tenant last made something here. */
+  const madeMs = new LRUCache<string, number>({ max: TENANTS_MAX })
+
+  const keyOf = (partition: Partition, kind: Kind): string => `${partition} ${kind}`
 
   const ask = (partition: Partition, asking: Asking): void => {
-    bus.broadcast(WANT, [partition, asking.missed])
+    bus.broadcast(WANTED, [partition, asking.missed])
     asking.missed = 0
     asking.isArmed = true
     const { everyMs } = asking
@@ -96,84 +116,96 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     if (!asking.isArmed) ask(partition, asking)
   }
 
-  const borrow = (partition: Partition, lender: string, count: number): void => {
-    const places = borrowed.get(partition) ?? []
-    borrowed.set(partition, places)
-    for (let i = 0; i < count; i++) places.push(lender)
+  const borrow = (partition: Partition, kind: Kind, lender: string, count: number): void => {
+    const lenders = borrowed.get(keyOf(partition, kind)) ?? []
+    borrowed.set(keyOf(partition, kind), lenders)
+    for (let i = 0; i < count; i++) lenders.push(lender)
     const asking = askings.get(partition)
-    if (asking) asking.everyMs = ASK_EVERY_MS
+    if (asking && kind === 'places') asking.everyMs = ASK_EVERY_MS
   }
 
-  const forgetLender = (partition: Partition, lender: string): void => {
-    const others = borrowed.get(partition)?.filter((each) => each !== lender)
-    if (others) borrowed.set(partition, others)
+  const forgetLender = (key: string, lender: string): void => {
+    const others = borrowed.get(key)?.filter((each) => each !== lender)
+    if (others) borrowed.set(key, others)
+  }
+
+  const isQuiet = (partition: Partition, tenantId: string): boolean => {
+    const key = `${partition} ${tenantId}`
+    const lastMs = madeMs.get(key) ?? Number.NEGATIVE_INFINITY
+    madeMs.set(key, clock.now())
+    return clock.now() - lastMs >= QUIET_MS
   }
 
   bus.on(LENT, (message, from) => {
-    const [partition, count] = message as [Partition, number]
-    borrow(partition, from, count)
+    const [partition, kind, count] = message as [Partition, Kind, number]
+    borrow(partition, kind, from, count)
   })
-  bus.on(REVOKED, (partition, from) => forgetLender(partition as Partition, from))
+  bus.on(REVOKED, (key, from) => forgetLender(key as string, from))
 
   // ---- lent ---------------------------------------------------------------------------------------------------------------------
 
-  const reserves = new Map<Partition, () => (() => void) | undefined>()
+  const reserves = new Map<Partition, Record<Kind, Reserve>>()
   const fullMs = new Map<Partition, number>()
   /** By borrower: how to get back what he does not use. */
-  const lent = new Map<Partition, Map<string, (() => void)[]>>()
+  const lent = new Map<string, Map<string, (() => void)[]>>()
 
-  const isCalm = (partition: Partition): boolean =>
-    reserves.has(partition) && clock.now() - (fullMs.get(partition) ?? Number.NEGATIVE_INFINITY) >= CALM_MS
-
-  const lentTo = (partition: Partition, borrower: string): (() => void)[] => {
-    const borrowers = lent.get(partition) ?? new Map<string, (() => void)[]>()
-    lent.set(partition, borrowers)
-    const places = borrowers.get(borrower) ?? []
-    borrowers.set(borrower, places)
-    return places
+  const mayLend = (partition: Partition, kind: Kind): boolean => {
+    if (!reserves.has(partition)) return false
+    return kind === 'spares' || clock.now() - (fullMs.get(partition) ?? Number.NEGATIVE_INFINITY) >= CALM_MS
   }
 
-  const lendTo = (borrower: string, partition: Partition, places: readonly (() => void)[]): void => {
+  const lendTo = (borrower: string, partition: Partition, kind: Kind, places: readonly (() => void)[]): void => {
     if (places.length === 0) return
-    lentTo(partition, borrower).push(...places)
-    bus.send(borrower, LENT, [partition, places.length])
+    const key = keyOf(partition, kind)
+    const borrowers = lent.get(key) ?? new Map<string, (() => void)[]>()
+    lent.set(key, borrowers)
+    borrowers.set(borrower, [...(borrowers.get(borrower) ?? []), ...places])
+    bus.send(borrower, LENT, [partition, kind, places.length])
   }
 
-  const takeBack = (partition: Partition, borrower: string): void => {
-    const places = lent.get(partition)?.get(borrower) ?? []
-    lent.get(partition)?.delete(borrower)
+  const takeBack = (key: string, borrower: string): void => {
+    const places = lent.get(key)?.get(borrower) ?? []
+    lent.get(key)?.delete(borrower)
     for (const giveBack of places) giveBack()
   }
 
-  const takeAllBack = (partition: Partition): void => {
-    for (const borrower of [...(lent.get(partition)?.keys() ?? [])]) {
-      takeBack(partition, borrower)
-      bus.send(borrower, REVOKED, partition)
+  const takeAllBack = (key: string): void => {
+    for (const borrower of [...(lent.get(key)?.keys() ?? [])]) {
+      takeBack(key, borrower)
+      bus.send(borrower, REVOKED, key)
     }
   }
 
-  bus.on(WANT, (message, from) => {
-    const [partition, count] = message as [Partition, number]
-    if (!isCalm(partition)) return
+  const reserveUpTo = (partition: Partition, kind: Kind, count: number): (() => void)[] => {
     const places: (() => void)[] = []
-    while (places.length < Math.min(count, LEND_MAX)) {
-      const giveBack = reserves.get(partition)?.()
+    while (places.length < count && mayLend(partition, kind)) {
+      const giveBack = reserves.get(partition)?.[kind]()
       if (!giveBack) break
       places.push(giveBack)
     }
-    lendTo(from, partition, places)
+    return places
+  }
+
+  bus.on(WANTED, (message, from) => {
+    const [partition, count] = message as [Partition, number]
+    lendTo(from, partition, 'places', reserveUpTo(partition, 'places', Math.min(count, LEND_MAX)))
+    const spares = lent.get(keyOf(partition, 'spares'))?.get(from)?.length ?? 0
+    lendTo(from, partition, 'spares', reserveUpTo(partition, 'spares', SPARES_EACH - spares))
   })
 
   bus.on(START, (message, from) => {
-    const [partition, id, text] = message as [Partition, string, string?]
+    const [partition, kind, id, text] = message as [Partition, Kind, string, string?]
     // Without one it was taken back while the work was on its way, which is done all the same: it is committed.
-    const giveBack = lent.get(partition)?.get(from)?.pop()
+    const giveBack = lent.get(keyOf(partition, kind))?.get(from)?.pop()
     const free = (): void => {
       if (!giveBack) return
-      if (isCalm(partition)) lendTo(from, partition, [giveBack])
+      if (mayLend(partition, kind)) lendTo(from, partition, kind, [giveBack])
       else giveBack()
     }
-    if (text !== undefined) return run(JSON.parse(text) as T, free, from)
+    if (text !== undefined) {
+      run(JSON.parse(text) as T, free, from)
+      return
+    }
     read(id)
       .then((work) => (work?.workerId === workerId ? run(work, free, from) : free()))
       .catch((error: unknown) => {
@@ -184,47 +216,52 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
 
   // ---- both ---------------------------------------------------------------------------------------------------------------------
 
-  const forget = (peer: string): void => {
-    for (const partition of borrowed.keys()) forgetLender(partition, peer)
-    for (const partition of lent.keys()) takeBack(partition, peer)
-  }
-
-  bus.onLeft(forget)
+  bus.onLeft((peer) => {
+    for (const key of borrowed.keys()) forgetLender(key, peer)
+    for (const key of lent.keys()) takeBack(key, peer)
+  })
   // Messages may have been lost: both sides begin anew.
   bus.onGap(() => {
     borrowed.clear()
-    for (const [partition, borrowers] of lent)
-      for (const borrower of [...borrowers.keys()]) takeBack(partition, borrower)
+    for (const [key, borrowers] of lent) for (const borrower of [...borrowers.keys()]) takeBack(key, borrower)
   })
 
   return {
-    take(partition) {
+    take(partition, tenantId) {
       if (!bus.isShared) return undefined
-      const lender = borrowed.get(partition)?.shift()
-      if (lender === undefined) {
-        miss(partition)
-        return undefined
+      const allowed = isQuiet(partition, tenantId) ? KINDS : KINDS.slice(0, 1)
+      for (const kind of allowed) {
+        const lender = borrowed.get(keyOf(partition, kind))?.shift()
+        if (lender === undefined) continue
+        return {
+          workerId: lender,
+          start(work) {
+            const text = JSON.stringify(work)
+            bus.send(lender, START, [partition, kind, work.id, ...(text.length <= TRAVELS_BYTES ? [text] : [])])
+          },
+          giveBack: () => borrow(partition, kind, lender, 1),
+        }
       }
-      return {
-        workerId: lender,
-        start(work) {
-          const text = JSON.stringify(work)
-          bus.send(lender, START, [partition, work.id, ...(text.length <= TRAVELS_BYTES ? [text] : [])])
-        },
-        giveBack: () => borrow(partition, lender, 1),
-      }
+      miss(partition)
+      return undefined
     },
-    lend(partition, reserve) {
-      reserves.set(partition, reserve)
+    lend(partition, concurrency, reserve) {
+      let spares = Math.floor(concurrency / PLACES_PER_SPARE)
+      const reserveSpare: Reserve = () => {
+        if (spares === 0) return undefined
+        spares--
+        return () => void spares++
+      }
+      reserves.set(partition, { places: reserve, spares: reserveSpare })
     },
     full(partition) {
       fullMs.set(partition, clock.now())
-      takeAllBack(partition)
+      takeAllBack(keyOf(partition, 'places'))
     },
     stop() {
       for (const partition of [...reserves.keys()]) {
         reserves.delete(partition)
-        takeAllBack(partition)
+        for (const kind of KINDS) takeAllBack(keyOf(partition, kind))
       }
     },
   }
