@@ -4,7 +4,7 @@ import { writeEvent } from '../platform/events/write.ts'
 import { notificationErrors } from './errors.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makePeopleRepository } from './repository-people.ts'
-import { subscriptionEvent } from './subscriptions.ts'
+import { subscriptionEvent } from './subscription-event.ts'
 
 export interface PeopleOptions {
   readonly isMember: (tenantId: string, memberId: string) => Promise<boolean>

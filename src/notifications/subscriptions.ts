@@ -1,7 +1,6 @@
 /** Subscriptions: made, listed, removed. */
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
-import type { StandaloneEvent } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { type Owner, tenantOf } from '../platform/scope.ts'
 import { CATALOGUE, covered, isPattern } from './catalogue.ts'
@@ -9,6 +8,7 @@ import { notificationErrors } from './errors.ts'
 import type { Liquids } from './liquid.ts'
 import type { People } from './people.ts'
 import { type ListFilter, makeNotificationRepository } from './repository.ts'
+import { subscriptionEvent } from './subscription-event.ts'
 import type { NewSubscription, Subscription } from './types.ts'
 import type { WriteRoute } from './write-route.ts'
 
@@ -30,17 +30,6 @@ const checkTypes = (types: readonly string[]): void => {
     `no event type fits "${wrong}"; allowed: a type, or one with *, such as run.* or *.failed. ` +
       `Types: ${(near.length > 0 ? near : known).join(', ')}`,
   )
-}
-
-type Named = Pick<Subscription, 'id' | 'tenantId' | 'projectId' | 'channelId' | 'types'>
-
-export const subscriptionEvent = (
-  { id, tenantId, projectId, channelId, types }: Named,
-  type: 'subscription.created' | 'subscription.deleted',
-  atMs: number,
-): StandaloneEvent => {
-  const data = { subscriptionId: id, channelId, types: [...types] }
-  return { tenantId, projectId, type, data, atMs }
 }
 
 export const makeSubscriptions = ({ db, clock, makeId, liquids, people, write }: SubscriptionOptions) => {
