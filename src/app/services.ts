@@ -194,22 +194,14 @@ export const buildServices = ({
     clock,
     onError: (error) => log.error({ err: error }, 'the rules of the queues could not be read'),
   })
+  const carrying = { db, queue, window, rules: queues.rules, bus, clock, log, makeId, workerId, payloadLimitBytes }
   const tasks = makeTaskService({
-    db,
-    queue,
-    window,
-    rules: queues.rules,
-    bus,
-    clock,
-    log,
-    makeId,
-    workerId,
+    ...carrying,
     deadLetterCopies,
     handlers,
     inbox: () => (knot.engine as Engine).inbox,
     concurrency: config.QUEUE_CONCURRENCY,
     defaultAttempts: config.QUEUE_MAX_ATTEMPTS,
-    payloadLimitBytes,
   })
   const workflows = makeWorkflowService({
     db,
@@ -231,20 +223,11 @@ export const buildServices = ({
     load: (run) => (run.kind === 'agent' ? agents : workflows).load(run),
   }
   const engine = makeEngine({
-    db,
-    queue,
-    window,
-    rules: queues.rules,
-    bus,
+    ...carrying,
     hub,
-    clock,
-    makeId,
-    log,
-    workerId,
     workers,
     programs,
     tasks,
-    payloadLimitBytes,
     liveMax: config.RUNS_LIVE_MAX,
   })
   knot.engine = engine

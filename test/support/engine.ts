@@ -77,16 +77,12 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   })
   const { queue, window, bus } = shared
   const holder: { engine?: Engine } = {}
+  const carrying = {
+    ...{ db, queue, window, bus, log, makeId, workerId, clock: systemClock },
+    ...{ rules: options.rules ?? noRules, payloadLimitBytes: 262_144 },
+  }
   const tasks = makeTaskService({
-    db,
-    queue,
-    window,
-    rules: options.rules ?? noRules,
-    bus,
-    clock: systemClock,
-    log,
-    makeId,
-    workerId,
+    ...carrying,
     handlers: {
       async find(_, kind) {
         const handler = handlers[kind]
@@ -98,19 +94,10 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     concurrency: options.concurrency ?? 10,
     defaultAttempts: 3,
     deadLetterCopies: options.deadLetterCopies,
-    payloadLimitBytes: 262_144,
   })
   const engine = makeEngine({
-    db,
-    queue,
-    window,
-    rules: options.rules ?? noRules,
-    bus,
+    ...carrying,
     hub: options.hub ?? makeEventHub(),
-    clock: systemClock,
-    log,
-    makeId,
-    workerId,
     workers,
     tasks,
     programs: options.programs ?? {
@@ -120,7 +107,6 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
       },
       load: async (run) => workflows[run.target],
     },
-    payloadLimitBytes: 262_144,
     liveMax: options.liveMax ?? 100,
   })
   holder.engine = engine
