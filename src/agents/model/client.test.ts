@@ -47,6 +47,26 @@ const failure = async (more: Partial<ModelRequest> = {}): Promise<AppError> => {
   return error
 }
 
+/** A service that answers so. */
+const withService = async <T>(answer: http.RequestListener, use: (baseUrl: string) => Promise<T>): Promise<T> => {
+  const server = http.createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+const answerWith =
+  (text: string, contentType: string, status = 200): http.RequestListener =>
+  (_, response) => {
+    response.writeHead(status, { 'content-type': contentType })
+    response.end(text)
+  }
+const failureOfStream = (text: string): Promise<AppError> =>
+  withService(answerWith(text, 'text/event-stream'), (baseUrl) => failure({ baseUrl, onDelta() {} }))
+
 const weather = {
   name: 'weather',
   description: 'Tells the weather.',
@@ -143,26 +163,16 @@ describe('a model turn', () => {
 
   test('sends its key, its idempotency key and its settings', async () => {
     let seen: { headers: http.IncomingHttpHeaders; body: Record<string, Json> } | undefined
-    const server = http.createServer(async (incoming, response) => {
+    const listener: http.RequestListener = async (incoming, response) => {
       const chunks = await Array.fromAsync(incoming as AsyncIterable<Buffer>)
       seen = { headers: incoming.headers, body: JSON.parse(Buffer.concat(chunks).toString()) as Record<string, Json> }
       response.setHeader('content-type', 'application/json')
       response.end(
         JSON.stringify({ choices: [{ message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }] }),
       )
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-    const got = await turn({
-      baseUrl,
-      apiKey: 'secret',
-      idempotencyKey: 'turn-7',
-      temperature: 0,
-      maxOutputTokens: 50,
-      model: 'm',
-    })
-    server.closeAllConnections()
-    server.close()
+    }
+    const settings = { apiKey: 'secret', idempotencyKey: 'turn-7', temperature: 0, maxOutputTokens: 50, model: 'm' }
+    const got = await withService(listener, (baseUrl) => turn({ baseUrl, ...settings }))
     assert.deepEqual([seen?.headers.authorization, seen?.headers['idempotency-key']], ['Bearer secret', 'turn-7'])
     assert.deepEqual(
       [seen?.body.model, seen?.body.temperature, seen?.body.max_tokens, seen?.body.tools],
@@ -173,20 +183,13 @@ describe('a model turn', () => {
   })
 
   test('a turn tells of the input that the service had at hand', async () => {
-    const server = http.createServer((_, response) => {
-      const usage = {
-        ...{ prompt_tokens: 90, completion_tokens: 10, total_tokens: 100 },
-        prompt_tokens_details: { cached_tokens: 64 },
-      }
-      const choices = [{ message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }]
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify({ choices, usage }))
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-    const { usage } = await turn({ baseUrl })
-    server.closeAllConnections()
-    server.close()
+    const told = {
+      ...{ prompt_tokens: 90, completion_tokens: 10, total_tokens: 100 },
+      prompt_tokens_details: { cached_tokens: 64 },
+    }
+    const choices = [{ message: { role: 'assistant', content: 'hi' }, finish_reason: 'stop' }]
+    const answer = answerWith(JSON.stringify({ choices, usage: told }), 'application/json')
+    const { usage } = await withService(answer, (baseUrl) => turn({ baseUrl }))
     assert.deepEqual(usage, { inputTokens: 90, outputTokens: 10, totalTokens: 100, cachedInputTokens: 64 })
   })
 
@@ -290,26 +293,14 @@ describe('a model turn that fails', () => {
     })
 
   test('in a stream that ends without saying so is no half answer', async () => {
-    const server = http.createServer((_, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.end('data: {"choices":[{"delta":{"content":"half"},"finish_reason":null}]}\n\n')
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-    const error = await failure({ baseUrl, onDelta() {} })
-    server.close()
+    const error = await failureOfStream('data: {"choices":[{"delta":{"content":"half"},"finish_reason":null}]}\n\n')
     assert.deepEqual([error.code, error.retryable], ['model_answer_broken', true])
   })
 
   test('in a stream that tells of an error is no half answer', async () => {
-    const server = http.createServer((_, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.end('data: {"error":{"message":"overloaded","type":"server_error"}}\n\ndata: [DONE]\n\n')
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-    const error = await failure({ baseUrl, onDelta() {} })
-    server.close()
+    const error = await failureOfStream(
+      'data: {"error":{"message":"overloaded","type":"server_error"}}\n\ndata: [DONE]\n\n',
+    )
     assert.deepEqual([error.code, error.retryable], ['model_answer_broken', true])
     assert.match(error.message, /overloaded/)
   })
@@ -381,16 +372,9 @@ describe('a model turn that fails', () => {
   })
 
   test('since the account is empty is not tried again, though it comes as 429', async () => {
-    const server = http.createServer((_, response) => {
-      response.writeHead(429, { 'content-type': 'application/json' })
-      response.end(
-        '{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}',
-      )
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-    const error = await failure({ baseUrl })
-    server.close()
+    const text =
+      '{"error":{"message":"You exceeded your quota","type":"insufficient_quota","code":"insufficient_quota"}}'
+    const error = await withService(answerWith(text, 'application/json', 429), (baseUrl) => failure({ baseUrl }))
     assert.deepEqual([error.code, error.retryable], ['model_denied', false])
     assert.match(error.message, /exceeded your quota/)
   })
