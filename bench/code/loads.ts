@@ -9,6 +9,9 @@ export interface LoadInput {
 
 export const noop = task('noop', () => null)
 
+/** @public Taken by the server that loads this folder. Tells when it began, finer than the rows do. */
+export const clock = task('clock', () => performance.timeOrigin + performance.now())
+
 /** Each step is a function in the run's own process. */
 export const localSteps = workflow<LoadInput>('local-steps', async (ctx, { steps }) => {
   for (let i = 0; i < steps; i++) await ctx.step(`step ${i}`, () => i)

@@ -1,4 +1,4 @@
-/** Standing tasks as the database tells of them afterwards, by its own times (whole milliseconds). */
+/** Standing tasks as the database tells of them afterwards; its own times are whole milliseconds. */
 import type { Stage } from '../stage.ts'
 
 export interface Done {
@@ -10,7 +10,8 @@ export interface Done {
 export interface Timed {
   readonly id: string
   readonly createdMs: number
-  readonly startedMs: number
+  /** When its code began, by that code itself. */
+  readonly begunMs: number
 }
 
 /** Of all since that moment; rejects when one of them is not completed. */
@@ -30,12 +31,13 @@ export const doneSince = async ({ watcher }: Stage, sinceMs: number): Promise<Do
   }
 }
 
+/** Of the tasks of the kind `clock`. */
 export const timesSince = async ({ watcher }: Stage, sinceMs: number): Promise<Timed[]> => {
-  const { rows } = await watcher.query<{ id: string; created_at: string; started_at: string }>(
-    'SELECT id, created_at, started_at FROM tasks WHERE run_id IS NULL AND created_at >= $1 AND started_at IS NOT NULL',
+  const { rows } = await watcher.query<{ id: string; created_at: string; output: string }>(
+    "SELECT id, created_at, output FROM tasks WHERE kind = 'clock' AND created_at >= $1 AND status = 'completed'",
     [sinceMs],
   )
-  return rows.map((row) => ({ id: row.id, createdMs: Number(row.created_at), startedMs: Number(row.started_at) }))
+  return rows.map((row) => ({ id: row.id, createdMs: Number(row.created_at), begunMs: Number(row.output) }))
 }
 
 /** A moment such that all that is made from now on is made after it, and nothing that was made before. */
