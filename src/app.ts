@@ -93,7 +93,16 @@ const startOnce = async (options: Start): Promise<App> => {
   const workerId = makeId()
   const stops: (() => unknown)[] = []
   const stopAll = async (): Promise<void> => {
-    for (const stop of stops.splice(0).reverse()) await stop()
+    const failures: unknown[] = []
+    for (const stop of stops.splice(0).reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    // One that cannot stop does not keep the others going.
+    if (failures.length > 0) throw failures[0]
   }
   // Code of users may drop a promise: that is its fault to mend, and no reason to take all others down.
   const onUnhandled = (error: unknown): void => log.error({ err: error }, 'a promise was rejected and nobody looked')
