@@ -57,7 +57,7 @@ test('a process whose server goes away in the middle of its start starts anew', 
   await aidos.waitFor('the slow code is being read')
   await gate.shut()
   await aidos.waitFor('starting anew', 20_000)
-  assert.equal((await aidos.ask('/healthz'))?.status, 200)
+  await eventually('it to answer meanwhile', async () => (await aidos.ask('/healthz'))?.status === 200)
   await gate.open()
   await eventually('it to be ready', () => isReady(aidos))
 })
