@@ -48,7 +48,7 @@ export const makeChange = (tx: Handle, nowMs: number) => {
 
   const supersedeQueued = async (scheduleId: string): Promise<void> => {
     for (const fire of await repository.openFires(scheduleId, 'queued', Number.MAX_SAFE_INTEGER)) {
-      await repository.moveFire('queued', over(fire, 'cancelled', nowMs, { reason: 'superseded' }))
+      await repository.moveFire('queued', endedFire(fire, 'cancelled', nowMs, { reason: 'superseded' }))
     }
   }
 
@@ -108,8 +108,7 @@ export const makeChange = (tx: Handle, nowMs: number) => {
   }
 }
 
-/** The fire as it ends. */
-export const over = (
+export const endedFire = (
   fire: Fire,
   status: 'completed' | 'failed' | 'cancelled',
   nowMs: number,

@@ -11,7 +11,7 @@ import { AppError } from '../platform/errors.ts'
 import type { Event } from '../platform/events/event.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { Log } from '../platform/log.ts'
-import { type Admitted, makeChange, over, refData, withNext } from './change.ts'
+import { type Admitted, endedFire, makeChange, refData, withNext } from './change.ts'
 import { tell } from './events.ts'
 import { draftFire, fireKey, missedFire, START_WITHIN_MS } from './fire.ts'
 import { planFires } from './plan.ts'
@@ -187,7 +187,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     const settled = await transaction(async (tx) => {
       const change = makeChange(tx, nowMs)
       const held = await change.repository.hold(fire.scheduleId)
-      const schedule = held && (await change.settle(held, fire, over(fire, status, nowMs, more)))
+      const schedule = held && (await change.settle(held, fire, endedFire(fire, status, nowMs, more)))
       if (!schedule) return undefined
       await change.repository.update(schedule)
       return { schedule, due: await change.promote(schedule) }
