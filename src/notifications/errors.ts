@@ -19,8 +19,6 @@ export const notificationErrors = defineErrors({
   template_not_found: { status: 404 },
   template_exists: { status: 409 },
   template_invalid: { status: 400 },
-  /** A channel still uses it. */
-  template_in_use: { status: 409 },
   preferences_not_found: { status: 404 },
   preferences_invalid: { status: 400 },
   /** They belong to another member. */
