@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
-import { readKey } from './keys.ts'
+import { NO_HASH, readKey } from './keys.ts'
+import { makeTenantRepository } from './repository.ts'
 import { grantsOf, permissionsOf } from './roles.ts'
 import { makeTenantService } from './service.ts'
 
@@ -35,7 +36,7 @@ for (const database of DATABASES) {
   })
 
   test(name("a key's secret counts with its own id alone, not with one before or after it"), async () => {
-    const { tenants, key } = await setUp()
+    const { db, tenants, key } = await setUp()
     const { id, secret } = readKey(key)!
     const digits = id.replaceAll('-', '')
     const near = (by: bigint): string => (BigInt(`0x${digits}`) + by).toString(16).padStart(32, '0')
@@ -44,6 +45,10 @@ for (const database of DATABASES) {
         code: 'unauthenticated',
       })
     assert.equal((await tenants.authenticate(`Bearer aidos_${digits}_${secret}`)).keyId, id)
+    const { hashesOf } = makeTenantRepository(db.primary)
+    const idOf = (text: string): string => readKey(`aidos_${text}_${secret}`)!.id
+    assert.deepEqual(await hashesOf(idOf(near(1n))), { hash: NO_HASH, previousHash: NO_HASH })
+    assert.notEqual((await hashesOf(id)).hash, NO_HASH)
   })
 
   test(name('a key expires by the clock, also while it is remembered'), async () => {
