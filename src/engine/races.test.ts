@@ -295,6 +295,35 @@ for (const database of BACKENDS) {
     await engine.stop()
   })
 
+  race('a turn whose task was ended alike by the process that did it is committed without it', async (real) => {
+    let calls = 0
+    let isSpoiled = false
+    const db: Database = {
+      ...real,
+      async commit(unit) {
+        const isEnd = unit.writes?.some(({ statement }) => statement.name === 'finish_task')
+        if (isEnd && !isSpoiled) {
+          isSpoiled = true
+          const ofTask = unit.writes?.filter(({ statement }) => statement.name === 'finish_task') ?? []
+          await real.commit({ guards: unit.guards?.filter(({ table }) => table === 'tasks') ?? [], writes: ofTask })
+          // The step that follows has ended when the turn is refused.
+          await wait(50)
+        }
+        return real.commit(unit)
+      },
+    }
+    const workflows: Record<string, WorkflowFunction> = {
+      async w(ctx) {
+        const value = await ctx.task('t')
+        return [value, await ctx.step('after', () => ++calls)]
+      },
+    }
+    const engine = await startTestEngine({ db, workflows, handlers: { t: async () => 'done' } })
+    const run = await engine.result('w')
+    assert.deepEqual([run.status, run.output, calls, isSpoiled], ['completed', ['done', 1], 1, true])
+    await engine.stop()
+  })
+
   for (const reached of [false, true]) {
     const what = reached ? 'whose commit arrived without an answer' : 'that could not be committed in an outage'
     race(`a step ${what} does not run again`, async (real) => {
