@@ -306,17 +306,21 @@ for (const database of BACKENDS) {
           isSpoiled = true
           const ofTask = unit.writes?.filter(({ statement }) => statement.name === 'finish_task') ?? []
           await real.commit({ guards: unit.guards?.filter(({ table }) => table === 'tasks') ?? [], writes: ofTask })
-          // The step that follows has ended when the turn is refused.
-          await wait(50)
         }
         return real.commit(unit)
       },
     }
     const workflows: Record<string, WorkflowFunction> = {
-      async w(ctx) {
-        const value = await ctx.task('t')
-        return [value, await ctx.step('after', () => ++calls)]
-      },
+      w: (ctx) =>
+        ctx.all<unknown>([
+          (b) => b.task('t'),
+          (b) =>
+            b.step('under way', async () => {
+              calls++
+              await wait(300)
+              return calls
+            }),
+        ]),
     }
     const engine = await startTestEngine({ db, workflows, handlers: { t: async () => 'done' } })
     const run = await engine.result('w')
