@@ -14,9 +14,9 @@ const makeTestWires = (clock: Clock) => {
   const lives = new Map<string, number>()
   let isCut = false
   const reconnects: (() => void)[] = []
-  const wire = (heard: [string, (text: string) => void][] = []): Wire => ({
+  const wire = (heard: [string, (text: string) => void][] = [], state = { isStopped: false }): Wire => ({
     async publish(channel, text) {
-      if (isCut) throw new Error('the wire is cut')
+      if (isCut || state.isStopped) throw new Error('the wire is cut')
       for (const hear of ears.get(channel) ?? []) setImmediate(() => hear(text))
     },
     async subscribe(channels, hear) {
@@ -30,6 +30,7 @@ const makeTestWires = (clock: Clock) => {
     showsLife: async (channels) => channels.map((channel) => (lives.get(channel) ?? 0) > clock.now()),
     onReconnect: (listener) => void reconnects.push(listener),
     async stop() {
+      state.isStopped = true
       for (const [channel, hear] of heard) ears.get(channel)?.delete(hear)
     },
   })

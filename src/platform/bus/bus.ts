@@ -19,6 +19,8 @@ export interface Bus {
   on(topic: string, listener: BusListener): void
   /** Others joined, or messages may have been lost: whoever counts on messages looks for itself. */
   onGap(listener: () => void): void
+  /** That process is there, as far as is known here. */
+  knows(id: string): boolean
   /** Processes that were there and certainly listen no more: they ended without a word. */
   gone(): Promise<string[]>
   /** Those are dead for certain: resolves when all others have acted on it, or after a moment. */
@@ -38,6 +40,7 @@ export const makeLocalBus = (): Bus => ({
   ask: async () => {},
   on: () => {},
   onGap: () => {},
+  knows: () => false,
   gone: async () => [],
   declareGone: async () => {},
   onLeft: () => {},

@@ -153,3 +153,41 @@ test('gone() does not name who shows life though nobody is found to hear its cha
   await settle()
   assert.deepEqual(await buses[0]!.gone(), ['b'])
 })
+
+test('what was said just before the end is still heard', async () => {
+  const { buses } = await makeTestBuses(['a', 'b'])
+  const heard: Json[] = []
+  buses[1]!.on('topic', (message) => heard.push(message))
+  for (const bus of buses) await bus.start()
+  await settle()
+  buses[0]!.broadcast('topic', 'I leave')
+  await buses[0]!.stop()
+  await settle()
+  assert.deepEqual(heard, ['I leave'])
+})
+
+test('a listener that throws keeps nobody from the other messages', async () => {
+  const { buses, errors } = await makeTestBuses(['a', 'b'])
+  const heard: Json[] = []
+  buses[1]!.on('broken', () => {
+    throw new Error('not like this')
+  })
+  buses[1]!.on('topic', (message) => heard.push(message))
+  for (const bus of buses) await bus.start()
+  await settle()
+  buses[0]!.send('b', 'broken', null)
+  buses[0]!.send('b', 'topic', 1)
+  await settle()
+  assert.deepEqual([heard, errors.length], [[1], 1])
+})
+
+test('a process is known from its first word until it has left', async () => {
+  const { buses } = await makeTestBuses(['a', 'b'])
+  await buses[0]!.start()
+  assert.equal(buses[0]!.knows('b'), false)
+  await buses[1]!.start()
+  await settle()
+  assert.equal(buses[0]!.knows('b'), true)
+  await buses[0]!.declareGone(['b'])
+  assert.equal(buses[0]!.knows('b'), false)
+})

@@ -108,6 +108,15 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     gap()
   }
 
+  /** What one listener cannot take, as from a process of another version, keeps nobody from the rest. */
+  const listen = (topic: string, message: Json, from: string): void => {
+    try {
+      listeners.get(topic)?.(message, from)
+    } catch (error) {
+      onError(error)
+    }
+  }
+
   const hear = (text: string): void => {
     const { from, messages } = JSON.parse(text) as Parcel
     if (from === id) return
@@ -116,7 +125,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       if (topic === HELLO) greeted(from)
       else if (topic === ACK) acknowledged(from, message as number)
       else if (topic === GONE) for (const peer of message as string[]) left(peer)
-      else listeners.get(topic)?.(message, from)
+      else listen(topic, message, from)
       if (ask !== undefined) put(channelOf(from), ACK, ask)
     }
   }
@@ -166,6 +175,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     ask,
     on: (topic, listener) => void listeners.set(topic, listener),
     onGap: (listener) => void gapListeners.push(listener),
+    knows: (peer) => peers.has(peer),
     async gone() {
       // After an outage all subscribe anew: who has not yet is not gone.
       if (clock.now() - lastGapMs < QUIET_AFTER_GAP_MS) return []
@@ -198,6 +208,8 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       await showLife()
     },
     async stop() {
+      // The last words: that it leaves, and how its last work ended.
+      flush()
       isStopped = true
       disarmHello()
       disarmLife()

@@ -15,11 +15,15 @@ const makeProcesses = async (placesOfB: number, concurrencyOfB = 9) => {
   const stored = new Map<string, Work>()
   const running: { work: Work; free: () => void; from: string }[] = []
   const errors: string[] = []
+  const orphans: string[] = []
+  const doubts: string[] = []
   const [a, b] = buses.map((bus, i) =>
     makeLentPlaces<Work>({
       ...{ bus, clock, workerId: 'ab'[i] as string, topic: 'test' },
       read: async (id) => stored.get(id),
       run: (work, free, from) => void running.push({ work, free, from }),
+      orphaned: ({ id }) => orphans.push(id),
+      onDoubt: () => doubts.push('ab'[i] as string),
       onError: (_, id) => errors.push(id),
     }),
   ) as [ReturnType<typeof makeLentPlaces<Work>>, ReturnType<typeof makeLentPlaces<Work>>]
@@ -31,7 +35,7 @@ const makeProcesses = async (placesOfB: number, concurrencyOfB = 9) => {
     freeOfB--
     return () => void freeOfB++
   })
-  return { a, b, buses, clock, wires, stored, running, errors, freeOfB: () => freeOfB }
+  return { a, b, buses, clock, wires, stored, running, errors, orphans, doubts, freeOfB: () => freeOfB }
 }
 
 const workFor = (workerId: string, id = 'work-1'): Work => ({ id, workerId })
@@ -175,4 +179,81 @@ test('a spare place is for a tenant that has made nothing for a moment, also whi
   assert.equal(a.take('tasks', 'quiet'), undefined)
   clock.advance(500)
   assert.equal(a.take('tasks', 'quiet')?.workerId, 'b')
+})
+
+test('a place whose borrower left while its work was under way goes back to its lender', async () => {
+  const { a, buses, running, freeOfB } = await makeProcesses(1)
+  a.take('tasks', 'tenant')
+  await settle()
+  a.take('tasks', 'tenant')?.start(workFor('b'))
+  await settle()
+  void buses[1]?.declareGone(['a'])
+  running[0]?.free()
+  await settle()
+  assert.equal(freeOfB(), 1)
+})
+
+test('a gap that only one side had leaves nothing lent that is not borrowed, nor the other way round', async () => {
+  for (const [side, other] of [
+    [0, 'b'],
+    [1, 'a'],
+  ] as const) {
+    const { a, buses, freeOfB } = await makeProcesses(1)
+    a.take('tasks', 'tenant')
+    await settle()
+    assert.equal(freeOfB(), 0)
+    // Who was taken for gone and is heard of again has joined anew, for whoever thought so and for nobody else.
+    await buses[side]?.declareGone([other])
+    await buses[1 - side]?.start()
+    await settle()
+    assert.equal(freeOfB(), 1, `${other} had no gap`)
+    assert.equal(a.take('tasks', 'tenant'), undefined, `${other} had no gap`)
+  }
+})
+
+test('a place that was taken back while its work was being committed is not kept when there is no such commit', async () => {
+  const { a, b, freeOfB } = await makeProcesses(1)
+  a.take('tasks', 'tenant')
+  await settle()
+  const place = a.take('tasks', 'tenant')
+  b.full('tasks')
+  await settle()
+  place?.giveBack()
+  assert.equal(a.take('tasks', 'tenant'), undefined)
+  assert.equal(freeOfB(), 1)
+})
+
+test('a place is not lent twice when its work ends twice', async () => {
+  const { a, running, freeOfB } = await makeProcesses(1)
+  a.take('tasks', 'tenant')
+  await settle()
+  a.take('tasks', 'tenant')?.start(workFor('b'))
+  await settle()
+  running[0]?.free()
+  running[0]?.free()
+  await settle()
+  assert.equal(a.take('tasks', 'tenant')?.workerId, 'b')
+  assert.equal(a.take('tasks', 'tenant'), undefined)
+  assert.equal(freeOfB(), 0)
+})
+
+test('work whose lender was gone when it was committed is for its maker to save', async () => {
+  const { a, buses, orphans, running } = await makeProcesses(1)
+  a.take('tasks', 'tenant')
+  await settle()
+  const place = a.take('tasks', 'tenant')
+  await buses[0]?.declareGone(['b'])
+  place?.start(workFor('b'))
+  await settle()
+  assert.deepEqual([orphans, running.length], [['work-1'], 0])
+})
+
+test('after a gap of one side both doubt what was sent', async () => {
+  const { buses, doubts } = await makeProcesses(1)
+  doubts.splice(0)
+  // Heard of again by `a` alone, for which that is a gap.
+  await buses[0]?.declareGone(['b'])
+  await buses[1]?.start()
+  await settle()
+  assert.deepEqual([...new Set(doubts)].sort(), ['a', 'b'])
 })

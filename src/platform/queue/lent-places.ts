@@ -30,6 +30,10 @@ export interface LentPlacesOptions<T> {
   read(id: string): Promise<T | undefined>
   /** Begins what another process has made for a place here; calls `free` when the place is free again. */
   run(work: T, free: () => void, from: string): void
+  /** Its lender was gone by the time it was committed: nobody knows of it, and whoever took over from him may have come too early. */
+  orphaned(work: T): void
+  /** Messages may have been lost: there may be work for this process that it has not heard of. */
+  onDoubt(): void
   readonly onError: (error: unknown, id: string) => void
 }
 
@@ -70,6 +74,12 @@ const TENANTS_MAX = 1000
 /** Work larger than that does not travel: whoever does it reads it. */
 const TRAVELS_BYTES = 16_384
 
+/** A place as its borrower has it. */
+interface Ticket {
+  readonly key: string
+  readonly lender: string
+}
+
 interface Asking {
   missed: number
   everyMs: number
@@ -81,16 +91,19 @@ type Kind = 'places' | 'spares'
 const KINDS: readonly Kind[] = ['places', 'spares']
 
 export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): LentPlaces<T> => {
-  const { bus, clock, workerId, topic, read, run, onError } = options
+  const { bus, clock, workerId, topic, read, run, orphaned, onDoubt, onError } = options
   const WANTED = `${topic}:places-wanted`
   const LENT = `${topic}:places-lent`
   const REVOKED = `${topic}:places-revoked`
+  const FORGOTTEN = `${topic}:places-forgotten`
   const START = `${topic}:start`
 
   // ---- borrowed -----------------------------------------------------------------------------------------------------------------
 
   /** Lenders, one entry a place, taken in turn. */
   const borrowed = new Map<string, string[]>()
+  /** Those whose work is being committed, unless they were taken back meanwhile. */
+  const inUse = new Set<Ticket>()
   const askings = new Map<Partition, Asking>()
   /** When a tenant last made something here. */
   const madeMs = new LRUCache<string, number>({ max: TENANTS_MAX })
@@ -124,9 +137,14 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     if (asking && kind === 'places') asking.everyMs = ASK_EVERY_MS
   }
 
-  const forgetLender = (key: string, lender: string): void => {
-    const others = borrowed.get(key)?.filter((each) => each !== lender)
-    if (others) borrowed.set(key, others)
+  /** False when nothing was borrowed there. */
+  const forgetLender = (key: string, lender: string): boolean => {
+    const known = borrowed.get(key) ?? []
+    const others = known.filter((each) => each !== lender)
+    borrowed.set(key, others)
+    const lost = [...inUse].filter((ticket) => ticket.key === key && ticket.lender === lender)
+    for (const ticket of lost) inUse.delete(ticket)
+    return others.length < known.length || lost.length > 0
   }
 
   const isQuiet = (partition: Partition, tenantId: string): boolean => {
@@ -140,7 +158,7 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     const [partition, kind, count] = message as [Partition, Kind, number]
     borrow(partition, kind, from, count)
   })
-  bus.on(REVOKED, (key, from) => forgetLender(key as string, from))
+  bus.on(REVOKED, (key, from) => void forgetLender(key as string, from))
 
   // ---- lent ---------------------------------------------------------------------------------------------------------------------
 
@@ -169,11 +187,13 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     for (const giveBack of places) giveBack()
   }
 
+  const revoke = (key: string, borrower: string): void => {
+    takeBack(key, borrower)
+    bus.send(borrower, REVOKED, key)
+  }
+
   const takeAllBack = (key: string): void => {
-    for (const borrower of [...(lent.get(key)?.keys() ?? [])]) {
-      takeBack(key, borrower)
-      bus.send(borrower, REVOKED, key)
-    }
+    for (const borrower of [...(lent.get(key)?.keys() ?? [])]) revoke(key, borrower)
   }
 
   const reserveUpTo = (partition: Partition, kind: Kind, count: number): (() => void)[] => {
@@ -188,6 +208,8 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
 
   bus.on(WANTED, (message, from) => {
     const [partition, count] = message as [Partition, number]
+    // Its last words: nobody would give back what it is lent.
+    if (!bus.knows(from)) return
     lendTo(from, partition, 'places', reserveUpTo(partition, 'places', Math.min(count, LEND_MAX)))
     const spares = lent.get(keyOf(partition, 'spares'))?.get(from)?.length ?? 0
     lendTo(from, partition, 'spares', reserveUpTo(partition, 'spares', SPARES_EACH - spares))
@@ -196,11 +218,13 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
   bus.on(START, (message, from) => {
     const [partition, kind, id, text] = message as [Partition, Kind, string, string?]
     // Without one it was taken back while the work was on its way, which is done all the same: it is committed.
-    const giveBack = lent.get(keyOf(partition, kind))?.get(from)?.pop()
+    let giveBack = lent.get(keyOf(partition, kind))?.get(from)?.pop()
     const free = (): void => {
-      if (!giveBack) return
-      if (mayLend(partition, kind)) lendTo(from, partition, kind, [giveBack])
-      else giveBack()
+      const place = giveBack
+      giveBack = undefined
+      if (!place) return
+      if (mayLend(partition, kind) && bus.knows(from)) lendTo(from, partition, kind, [place])
+      else place()
     }
     if (text !== undefined) {
       run(JSON.parse(text) as T, free, from)
@@ -220,10 +244,20 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     for (const key of borrowed.keys()) forgetLender(key, peer)
     for (const key of lent.keys()) takeBack(key, peer)
   })
-  // Messages may have been lost: both sides begin anew.
+  // Messages may have been lost: both sides begin anew, also where only one of them has noticed.
   bus.onGap(() => {
     borrowed.clear()
+    inUse.clear()
     for (const [key, borrowers] of lent) for (const borrower of [...borrowers.keys()]) takeBack(key, borrower)
+    bus.broadcast(FORGOTTEN, null)
+    onDoubt()
+  })
+  bus.on(FORGOTTEN, (_, from) => {
+    const dropped = [...borrowed.keys()].filter((key) => forgetLender(key, from))
+    // What was lent while this was on its way is forgotten too, on both sides.
+    for (const [key, borrowers] of lent) if (borrowers.has(from)) revoke(key, from)
+    if (dropped.length > 0) bus.send(from, FORGOTTEN, null)
+    onDoubt()
   })
 
   return {
@@ -231,15 +265,25 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
       if (!bus.isShared) return undefined
       const allowed = isQuiet(partition, tenantId) ? KINDS : KINDS.slice(0, 1)
       for (const kind of allowed) {
-        const lender = borrowed.get(keyOf(partition, kind))?.shift()
+        const key = keyOf(partition, kind)
+        const lender = borrowed.get(key)?.shift()
         if (lender === undefined) continue
+        const ticket: Ticket = { key, lender }
+        inUse.add(ticket)
         return {
           workerId: lender,
           start(work) {
+            inUse.delete(ticket)
+            if (!bus.knows(lender)) {
+              orphaned(work)
+              return
+            }
             const text = JSON.stringify(work)
             bus.send(lender, START, [partition, kind, work.id, ...(text.length <= TRAVELS_BYTES ? [text] : [])])
           },
-          giveBack: () => borrow(partition, kind, lender, 1),
+          giveBack() {
+            if (inUse.delete(ticket)) borrow(partition, kind, lender, 1)
+          },
         }
       }
       miss(partition)
