@@ -12,7 +12,15 @@ const LEASE_MS = 3000
 /** A keeper over rows in memory, whose database can be away. */
 const startKeeper = () => {
   const clock = makeFakeClock()
-  const state = { isAway: false, taken: [] as string[], errors: 0, left: 0, gone: [] as string[], renewals: 0 }
+  const state = {
+    isAway: false,
+    taken: [] as string[],
+    errors: 0,
+    left: 0,
+    gone: [] as string[],
+    renewals: 0,
+    failures: 0,
+  }
   const heard: BusListener[] = []
   const told: string[] = []
   const bus: Bus = {
@@ -41,7 +49,10 @@ const startKeeper = () => {
   }
   const keeper = makeLeaseKeeper({
     ...{ workers, bus, clock, leaseMs: LEASE_MS, onLost: () => {}, onError: () => state.errors++ },
-    takeOver: async (ids) => void state.taken.push(...ids),
+    async takeOver(ids) {
+      if (state.failures-- > 0) throw new Error('connection refused')
+      state.taken.push(...ids)
+    },
   })
   keeper.start()
   return {
@@ -96,6 +107,17 @@ test('a process that ended without a word is taken over long before its lease ru
   await keeper.takeOver.start()
   state.gone.push('other')
   await pass(1200)
+  assert.deepEqual(state.taken, ['other'])
+})
+
+test('a take-over that failed is tried again at the next look, not when the lease has run out', async () => {
+  const { state, keeper, pass } = startKeeper()
+  await keeper.takeOver.start()
+  state.gone.push('other')
+  state.failures = 1
+  await pass(1200)
+  assert.deepEqual(state.taken, [])
+  await pass(1000)
   assert.deepEqual(state.taken, ['other'])
 })
 

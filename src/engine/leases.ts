@@ -46,7 +46,11 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
   const isLate = (): boolean => !workers.isAlone && clock.now() - renewedMs > leaseMs
   const isPatient = (): boolean => isLate() || clock.now() < patientUntilMs
 
+  /** Known to be gone, and what they held not taken over yet: the bus names nobody twice once it is declared. */
+  const unfinished = new Set<string>()
+
   const takeOverDead = async (gone: readonly string[] = []): Promise<void> => {
+    for (const id of gone) unfinished.add(id)
     const late = isPatient() ? [] : await workers.dead()
     const dead = [...new Set([...gone, ...late])]
     if (dead.length === 0) return
@@ -54,6 +58,7 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
     await bus.declareGone(dead)
     await takeOver(dead)
     await workers.forget(dead)
+    for (const id of dead) unfinished.delete(id)
   }
 
   let disarmGone = (): void => {}
@@ -62,7 +67,7 @@ export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {
     if (isStopped || !takesOver || !bus.isShared) return
     disarmGone = clock.after(GONE_EVERY_MS, async () => {
       try {
-        const gone = await bus.gone()
+        const gone = [...new Set([...unfinished, ...(await bus.gone())])]
         if (gone.length > 0 && takesOver) await takeOverDead(gone)
       } catch (error) {
         // Redis is away, or the database: the leases tell.
