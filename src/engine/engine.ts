@@ -80,6 +80,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const consumers = new Map<RunKind, Consumer>()
   const ends: (() => void)[] = []
   let isStopping = false
+  let isCarrying = false
 
   const jobOf = (run: Run): Job => ({
     id: run.id,
@@ -124,17 +125,21 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
   })
 
-  const carry = (run: Run, free: () => void): void => {
-    keeper.holdPlace(run.id, free)
-    keeper.born(run)
-  }
-
   const places = makeLentPlaces<Run>({
     ...{ bus, clock, workerId, topic: 'runs', read: runs.byId },
     run(run, free, from) {
       waiters.askedBy(from, run.id)
-      carry(run, free)
+      keeper.born(run, free)
     },
+    orphaned(run) {
+      keeper
+        .requeue(run)
+        .then(() => offer(run, true))
+        .catch((error: unknown) => {
+          if (!isStaleWrite(error)) report('a run whose process has ended was not queued', error, { runId: run.id })
+        })
+    },
+    onDoubt: () => lookSoon(),
     // The look at strays finds it again.
     onError: (error, runId) => report('a run could not be read', error, { runId }),
   })
@@ -145,7 +150,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     const consumer = consumers.get(kind)
     if (!consumer) return places.take(PARTITION_OF[kind], tenantId)
     const giveBack = consumer.reserve()
-    return giveBack && { workerId, giveBack, start: (run) => carry(run, giveBack) }
+    return giveBack && { workerId, giveBack, start: (run) => keeper.born(run, giveBack) }
   }
 
   const creation = makeRunCreation({
@@ -243,14 +248,21 @@ export const makeEngine = (options: EngineOptions): Engine => {
     for (const runId of missing) if (strays.has(runId)) keeper.wake(runId)
     strays = new Set(missing)
   }
+  let strayLooksSoon = 0
   const watchStrays = (): void => {
-    disarmStrays = clock.after(STRAY_EVERY_MS, () => {
+    if (!isCarrying || isStopping) return
+    disarmStrays()
+    disarmStrays = clock.after(strayLooksSoon > 0 ? STRAY_SOON_MS : STRAY_EVERY_MS, () => {
+      strayLooksSoon = Math.max(strayLooksSoon - 1, 0)
       wakeStrays()
         .catch((error: unknown) => report('the look at runs held here failed', error))
-        .finally(() => {
-          if (!isStopping) watchStrays()
-        })
+        .finally(watchStrays)
     })
+  }
+  const lookSoon = (): void => {
+    const isArmed = strayLooksSoon > 0
+    strayLooksSoon = STRAY_LOOKS
+    if (!isArmed) watchStrays()
   }
 
   const sweeper = makeSweeper({
@@ -336,6 +348,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
         places.lend(PARTITION_OF[kind], options.liveMax, consumer.reserve)
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
+      isCarrying = true
       watchStrays()
     },
     sweeper,
@@ -352,6 +365,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       await keeper.stop(grace)
       cancelTimer()
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
+      await keeper.letGo()
     },
     assertReady() {
       for (const [kind, consumer] of consumers) {
@@ -368,5 +382,8 @@ const SWEEP_LIMIT = 500
 /** Whoever holds a run that is late by this has not heard, or is gone. */
 const HELD_GRACE_MS = 2000
 const STRAY_EVERY_MS = 10_000
+/** When messages may have been lost. */
+const STRAY_SOON_MS = 1000
+const STRAY_LOOKS = 2
 /** A wake-up that was lost is found so late at most, besides the grace. */
 const SLOW_MS = 5000

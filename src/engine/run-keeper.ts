@@ -44,8 +44,8 @@ export interface RunKeeperOptions {
 
 export interface RunKeeper {
   get(runId: string): LiveRun | undefined
-  /** Starts a new run that has a place here. */
-  born(run: Run): void
+  /** Starts a new run that has that place here. */
+  born(run: Run, place: () => void): void
   /** Takes a queued run and brings it to life. Resolves when it gives its place back. */
   activate(runId: string): Promise<void>
   /** Something was left for a run: its owner here hears of it, its owner elsewhere is told, and one that nobody has wants an owner. */
@@ -54,16 +54,21 @@ export interface RunKeeper {
   told(runId: string, tell: (live: LiveRun) => void, hint?: Hint): void
   /** Takes a run from its owner, whoever that is. */
   requeue(run: Run): Promise<void>
-  holdPlace(runId: string, place: () => void): void
-  givePlaceBack(runId: string): void
   /** A run was ended from outside. */
   ended(run: Run): void
-  /** Takes no more runs, lets steps under way finish until `grace` resolves, and lets go of all. */
+  /** Takes no more runs, lets steps under way finish until `grace` resolves, and ends what is in memory. */
   stop(grace: Promise<void>): Promise<void>
+  /** After the stop, once their jobs are over: others may go on with the runs at once. Whoever is alone does so after his next start. */
+  letGo(): Promise<void>
   readonly stats: { readonly live: number; readonly idle: number }
 }
 
+/** A run that is let go. */
+type Held = Pick<LiveRun, 'run' | 'isIdle' | 'wakeAtMs'>
+
 const LOST_RETRY_MS = 200
+/** Should the database be away at a stop, runs are taken over later. */
+const LET_GO_MS = 2000
 const WAKE = 'wake'
 
 export const runEvent = (run: Run, type: string, data: NewEvent['data'], atMs: number): NewEvent => ({
@@ -88,7 +93,10 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const places = new Map<string, () => void>()
   /** Looks at rows under way: a stop waits for them. */
   const waking = new Set<Promise<void>>()
+  /** At the stop: what was carried here. */
+  const held: Held[] = []
   let isStopping = false
+  let mayLetGo = false
 
   const report = (what: string, error: unknown, runId: string): void => log.error({ err: error, runId }, what)
 
@@ -154,9 +162,10 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   }
 
   const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
-    // Its row says `running` here: the next start takes it over.
     if (isStopping) {
       givePlaceBack(run.id)
+      held.push({ run, isIdle: false, wakeAtMs: null })
+      if (mayLetGo) letGoHeld()
       return
     }
     const made = makeLiveRun(run, program, history, env)
@@ -172,12 +181,21 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     else wakeRow(runId)
   }
 
-  const born = (run: Run): void => {
+  const born = (run: Run, place: () => void): void => {
+    // It came late, and was found by its row meanwhile.
+    if (live.has(run.id) || loading.has(run.id)) {
+      place()
+      return
+    }
     loading.add(run.id)
+    places.set(run.id, place)
     programs
       .load(run)
       .then((program) => (program ? begin(run, program) : stopRun(run)))
-      .catch((error: unknown) => env.lost(run, error))
+      .catch((error: unknown) => {
+        givePlaceBack(run.id)
+        env.lost(run, error)
+      })
       .finally(() => loaded(run.id))
   }
 
@@ -198,6 +216,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       })
       env.ended({ ...run, ...state })
     } catch (failure) {
+      givePlaceBack(run.id)
       env.lost(run, failure)
     }
   }
@@ -293,7 +312,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const wakeRow = (runId: string, hint: Hint = {}): void => {
     const look = async (): Promise<void> => {
       if (loading.has(runId)) missed.add(runId)
-      if (loading.has(runId) || isStopping) return
+      if (loading.has(runId) || (isStopping && !bus.isShared)) return
       const run = await runs.byId(runId)
       if (!run || isFinal(run.status) || run.status === 'stopped') return
       if (loading.has(runId)) {
@@ -308,14 +327,17 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (run.status !== 'queued') await requeue(run)
       options.offer(run)
     }
-    const woken = look()
-      .catch((error: unknown) => {
-        if (isStaleWrite(error)) return
-        report('a run could not be woken', error, runId)
-        if (!isStopping) clock.after(LOST_RETRY_MS, () => wakeRow(runId))
-      })
-      .finally(() => waking.delete(woken))
-    waking.add(woken)
+    const woken = look().catch((error: unknown) => {
+      if (isStaleWrite(error)) return
+      report('a run could not be woken', error, runId)
+      if (!isStopping) clock.after(LOST_RETRY_MS, () => wakeRow(runId))
+    })
+    track(woken)
+  }
+
+  const track = (work: Promise<void>): void => {
+    waking.add(work)
+    void work.finally(() => waking.delete(work))
   }
 
   const requeue = (run: Run): Promise<void> =>
@@ -324,6 +346,25 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       writes: [requeueRun(run.id), setRunWake(run.id, run.news, null)],
     })
 
+  const letGoOf = async ({ run, isIdle, wakeAtMs }: Held): Promise<void> => {
+    try {
+      if (isIdle) {
+        await db.commit({ guards: [fenceOf(run)], writes: [releaseRun(run.id)] })
+        options.onReleased(wakeAtMs)
+      } else {
+        await requeue(run)
+        options.offer(run)
+      }
+    } catch (error) {
+      // It is taken over once this process has left.
+      if (!isStaleWrite(error)) report('a run could not be let go', error, run.id)
+    }
+  }
+
+  const letGoHeld = (): void => {
+    for (const one of held.splice(0)) if (bus.isShared) track(letGoOf(one))
+  }
+
   return {
     get: (runId) => live.get(runId),
     born,
@@ -331,8 +372,6 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     wake,
     told,
     requeue,
-    holdPlace: (runId, place) => void places.set(runId, place),
-    givePlaceBack,
     ended(run) {
       live.get(run.id)?.drop()
       env.ended(run)
@@ -341,11 +380,24 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       isStopping = true
       const quiet = Promise.all([hearing.settled(), ...waking, ...[...live.values()].map((run) => run.quiesce())])
       await Promise.race([quiet, grace])
-      for (const run of live.values()) run.drop()
+      for (const { run, isIdle, wakeAtMs, drop } of live.values()) {
+        drop()
+        held.push({ run, isIdle, wakeAtMs })
+      }
       live.clear()
       idle.clear()
       for (const give of places.values()) give()
       places.clear()
+    },
+    async letGo() {
+      mayLetGo = true
+      letGoHeld()
+      let cancel = (): void => {}
+      const patience = new Promise<void>((resolve) => {
+        cancel = clock.after(LET_GO_MS, resolve)
+      })
+      await Promise.race([Promise.all(waking), patience])
+      cancel()
     },
     get stats() {
       return { live: live.size, idle: idle.size }

@@ -2,6 +2,7 @@
  * Hands the end of a run's task to the process that carries the run, which commits it together with what follows from it: one
  * transaction instead of two, and nothing to read back. Should that process not answer, the end is committed by who did the task.
  */
+import { LRUCache } from 'lru-cache'
 import type { RunInbox } from '../engine/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -32,15 +33,24 @@ export interface EndHandover {
 
 /** Who has not answered by then may have ended, or its database is slow. */
 const PATIENCE_MS = 5000
+/** Who has not answered is handed nothing for so long, unless he answers after all: he may be of a version that knows nothing of this. */
+const SILENT_MS = 60_000
+const SILENT_MAX = 1000
 const ENDED = 'tasks:ended'
 const SETTLED = 'tasks:settled'
 
 export const makeEndHandover = ({ bus, clock, inbox }: EndHandoverOptions): EndHandover => {
+  /** By task and fence: an end that was refused must not answer for the next owner's. */
   const open = new Map<string, { readonly holder: string; answer(isDurable: boolean): void }>()
+  /** Until when they are handed nothing. */
+  const silentUntilMs = new LRUCache<string, number>({ max: SILENT_MAX })
 
-  bus.on(SETTLED, (message) => {
-    const [taskId, isDurable] = message as [string, boolean]
-    open.get(taskId)?.answer(isDurable)
+  const keyOf = (taskId: string, fence: number): string => `${taskId}:${fence}`
+
+  bus.on(SETTLED, (message, from) => {
+    const [key, isDurable] = message as [string, boolean]
+    silentUntilMs.delete(from)
+    open.get(key)?.answer(isDurable)
   })
   bus.onLeft((peer) => {
     for (const { holder, answer } of [...open.values()]) if (holder === peer) answer(false)
@@ -51,7 +61,7 @@ export const makeEndHandover = ({ bus, clock, inbox }: EndHandoverOptions): EndH
 
   bus.on(ENDED, (message, from) => {
     const { taskId, fence, runId, stepKey, end, events } = message as unknown as HandedEnd
-    const answer = (isDurable: boolean): void => bus.send(from, SETTLED, [taskId, isDurable])
+    const answer = (isDurable: boolean): void => bus.send(from, SETTLED, [keyOf(taskId, fence), isDurable])
     const isTaken = inbox().offer({
       ...{ runId, taskId, stepKey, events },
       outcome: end.status === 'completed' ? 'ok' : 'error',
@@ -65,15 +75,20 @@ export const makeEndHandover = ({ bus, clock, inbox }: EndHandoverOptions): EndH
   })
 
   return {
-    hand(holder, end) {
+    async hand(holder, end) {
+      if (!bus.knows(holder) || clock.now() < (silentUntilMs.get(holder) ?? 0)) return false
+      const key = keyOf(end.taskId, end.fence)
       const { promise, resolve } = Promise.withResolvers<boolean>()
       const answer = (isDurable: boolean): void => {
         disarm()
-        open.delete(end.taskId)
+        open.delete(key)
         resolve(isDurable)
       }
-      const disarm = clock.after(PATIENCE_MS, () => answer(false))
-      open.set(end.taskId, { holder, answer })
+      const disarm = clock.after(PATIENCE_MS, () => {
+        silentUntilMs.set(holder, clock.now() + SILENT_MS)
+        answer(false)
+      })
+      open.set(key, { holder, answer })
       bus.send(holder, ENDED, end as unknown as Json)
       return promise
     },

@@ -1,5 +1,6 @@
 /** The executor: takes tasks from the queue (or straight from their birth), does them, and commits how they ended. */
 
+import { LRUCache } from 'lru-cache'
 import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -74,19 +75,28 @@ const PROGRESS_EVERY_MS = 1000
 const RETRY_COMMIT_MS = 500
 /** A larger result does not travel. */
 const TRAVELS_BYTES = 16_384
+/** Tasks that were given up a moment ago, and may still arrive. */
+const GIVEN_UP_MAX = 1000
 
 export const makeExecutor = (options: ExecutorOptions): Executor => {
   const { db, queue, clock, log, handlers } = options
   const active = new Map<string, Attempt>()
-  /** Which process probably holds the run of a task that came from the queue. */
-  const holders = new Map<string, string>()
+  /** Which process probably holds the run of a task that came from elsewhere. */
+  const holders = new WeakMap<Task, string>()
   const claims = makeClaims(options)
   const handover = makeEndHandover(options)
   const settling = new Set<Promise<void>>()
   /** Tasks whose attempt is over and whose end is not in the database yet. */
-  const ending = new Set<string>()
+  const ending = new Map<string, Task>()
+  /** Jobs and attempts under way. */
+  const underWay = new Set<Promise<void>>()
+  /** By task and fence: what arrives late is not done, somebody else does it. */
+  const givenUp = new LRUCache<string, true>({ max: GIVEN_UP_MAX })
   const consumers = new Map<Partition, Consumer>()
   const ends: (() => void)[] = []
+  let isStopping = false
+  /** Set when nothing may be begun any more. */
+  let cutOff: AppError | undefined
   const tools = (): OutcomeTools => ({ nowMs: clock.now(), random: Math.random, makeId: options.makeId })
 
   /** Commits until it is done or refused: an attempt's result is not thrown away because the database is away for a moment. */
@@ -110,11 +120,17 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       }
     }
     if (task.runId && outcome.end) {
-      options.inbox().wake(task.runId, { taskId: task.id, holder: holders.get(task.id) })
+      options.inbox().wake(task.runId, { taskId: task.id, holder: holderOf(task) })
     }
     if (outcome.retryAtMs !== undefined) options.retryDue(outcome.retryAtMs)
     if (outcome.deadlineAtMs !== undefined) options.waits(outcome.deadlineAtMs)
     if (outcome.letter) options.died(outcome.letter)
+  }
+
+  /** Unless it has left: a message to it would be lost. */
+  const holderOf = (task: Task): string | undefined => {
+    const holder = holders.get(task)
+    return holder !== undefined && options.bus.knows(holder) ? holder : undefined
   }
 
   const refused = (task: Task, error: AppError): void => {
@@ -122,6 +138,17 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       { taskId: task.id, code: error.code },
       'the end of an attempt was refused: the task is held by another owner by now',
     )
+  }
+
+  const keyOf = ({ id, fence }: Task): string => `${id}:${fence}`
+
+  const interrupted = (): AppError =>
+    taskErrors.task_interrupted('the process was stopped; the task goes on after the next start')
+
+  /** Gives a task that this process holds and does not do back to the backlog. */
+  const giveUp = (task: Task, { message, code }: AppError): Promise<void> => {
+    givenUp.set(keyOf(task), true)
+    return commitResult(task, lost(task, { code, message }, tools()))
   }
 
   /** Hands the end of a run's task to the run, if that is here and waits for it. */
@@ -140,20 +167,27 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const settle = async (task: Task, outcome: Outcome): Promise<void> => {
-    const over = (): void => void ending.delete(task.id)
+    const over = (): void => {
+      if (ending.get(task.id) === task) ending.delete(task.id)
+    }
     const commit = (): Promise<void> => commitResult(task, outcome).finally(over)
-    ending.add(task.id)
+    ending.set(task.id, task)
     // It may have been the run that was stale: the task's own guard decides.
     const failed = (): void => track(commit())
     if (offerToRun(task, outcome, { committed: over, failed })) return
-    if (await isSettledElsewhere(task, outcome)) over()
-    else await commit()
+    if (await isSettledElsewhere(task, outcome)) {
+      over()
+      return
+    }
+    // Who did not take the end may not hold the run any more: its row says who does.
+    holders.delete(task)
+    await commit()
   }
 
   /** Hands the end to the process that carries the run, if it is known and the end is small. */
   const isSettledElsewhere = async (task: Task, { end, events }: Outcome): Promise<boolean> => {
     const { id: taskId, fence, runId, stepKey } = task
-    const holder = holders.get(taskId)
+    const holder = holderOf(task)
     if (runId === null || stepKey === null || holder === undefined || holder === options.workerId) return false
     if (!end?.written || (end.written.outputText?.length ?? 0) > TRAVELS_BYTES) return false
     return handover.hand(holder, { taskId, fence, runId, stepKey, end: end.written, events })
@@ -201,6 +235,11 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
 
   /** Resolves when the attempt's place is free; how it ended is committed meanwhile, together with what others commit. */
   const attemptTask = async (task: Task): Promise<void> => {
+    if (givenUp.has(keyOf(task))) return
+    if (cutOff) {
+      track(giveUp(task, cutOff))
+      return
+    }
     const attempt = startAttempt({
       task,
       handler: () => handlers.find(task, task.kind),
@@ -212,7 +251,12 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     // Not here any more: it was ended from outside, and that end is committed.
     if (active.get(task.id) !== attempt) return
     active.delete(task.id)
-    track(settle(task, outcome).finally(() => holders.delete(task.id)))
+    track(settle(task, outcome))
+  }
+
+  const whileUnderWay = (work: Promise<void>): Promise<void> => {
+    underWay.add(work)
+    return work.finally(() => underWay.delete(work))
   }
 
   const handle = async (job: Job): Promise<void> => {
@@ -220,7 +264,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       // Stays queued in the database.
       if (options.rules.isPaused(job.partition, job.tenantId)) return
       const task = await claims.claim(job.id)
-      if (task && job.replyTo !== undefined) holders.set(task.id, job.replyTo)
+      if (task && job.replyTo !== undefined) holders.set(task, job.replyTo)
       if (task) await attemptTask(task)
     } finally {
       options.admissionOf(job.partition as TaskPartition).left(job)
@@ -228,7 +272,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const run = (task: Task, free: () => void): void => {
-    attemptTask(task)
+    whileUnderWay(attemptTask(task))
       .catch((error: unknown) => log.error({ err: error, taskId: task.id }, 'an attempt broke'))
       .finally(free)
   }
@@ -237,9 +281,17 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     ...{ bus: options.bus, clock, workerId: options.workerId, topic: 'tasks' },
     read: options.tasks.byId,
     run(task, free, from) {
-      holders.set(task.id, from)
+      if (isStopping) {
+        track(giveUp(task, interrupted()))
+        free()
+        return
+      }
+      holders.set(task, from)
       run(task, free)
     },
+    orphaned: (task) =>
+      track(giveUp(task, taskErrors.task_interrupted('the process that was to do the task has ended'))),
+    onDoubt: () => strays.soon(),
     // The watch for strays finds it again.
     onError: (error, taskId) => log.error({ err: error, taskId }, 'a task could not be read'),
   })
@@ -258,8 +310,10 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     isKnown: (id) => active.has(id) || ending.has(id),
     async giveUp(task) {
       log.warn({ taskId: task.id }, 'a task was taken by a commit that nobody answered; it is made again')
-      const error = taskErrors.task_interrupted('the database took the task for this process, and its answer was lost')
-      await commitResult(task, lost(task, { code: error.code, message: error.message }, tools()))
+      await giveUp(
+        task,
+        taskErrors.task_interrupted('the database took the task for this process, and its answer was lost'),
+      )
     },
     onError: (error) => log.error({ err: error }, 'the look at tasks held here failed'),
   })
@@ -279,7 +333,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       for (const partition of options.partitions.filter((name) => partitions.includes(name))) {
         const { concurrency } = options
         const onFull = (): void => places.full(partition)
-        const consumer = queue.consume({ partition, concurrency, handle, onFull })
+        const consumer = queue.consume({ partition, concurrency, handle: (job) => whileUnderWay(handle(job)), onFull })
         consumers.set(partition, consumer)
         places.lend(partition, concurrency, consumer.reserve)
         ends.push(options.admissionOf(partition).serve(concurrency))
@@ -288,10 +342,14 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       ends.push(strays.stop)
     },
     async stop(graceMs) {
+      isStopping = true
       for (const end of ends.splice(0)) end()
       places.stop()
       for (const consumer of consumers.values()) consumer.pause()
-      const done = Promise.all([...active.values()].map((attempt) => attempt.result.catch(() => {})))
+      // Also what was on its way into an attempt.
+      const done = (async () => {
+        while (underWay.size > 0) await Promise.allSettled(underWay)
+      })()
       let disarm = (): void => {}
       await Promise.race([
         done,
@@ -300,8 +358,8 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         }),
       ])
       disarm()
-      const error = taskErrors.task_interrupted('the process was stopped; the task goes on after the next start')
-      for (const attempt of active.values()) attempt.abort(error)
+      cutOff = interrupted()
+      for (const attempt of active.values()) attempt.abort(cutOff)
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
       while (settling.size > 0) await Promise.all(settling)
     },

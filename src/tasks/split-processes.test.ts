@@ -23,6 +23,7 @@ const workflows: Record<string, WorkflowFunction> = {
   },
   large: (ctx) => ctx.task('large', 'x'.repeat(40_000)),
   slow: (ctx) => ctx.task('slow'),
+  asking: (ctx) => ctx.signal('answer'),
 }
 
 interface Processes {
@@ -31,6 +32,8 @@ interface Processes {
   readonly executor: TestEngine
   /** Transactions of the executor. */
   commits(): number
+  /** What the carrier has committed is answered when that resolves. */
+  holdCarrier(until: Promise<void>): void
   kill(engine: TestEngine): Promise<void>
   /** A new process that can do all. */
   add(): Promise<TestEngine>
@@ -72,7 +75,9 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
       }
       const common = { hub, tenantId, workflows, handlers, leaseMs: 600_000 }
       const executor = await startTestEngine({ ...common, db: counting, does: ['tasks'] })
-      const carrier = await startTestEngine({ ...common, db, does: ['runs'] })
+      let held = Promise.resolve()
+      const holding = { ...db, commit: (unit: Parameters<typeof db.commit>[0]) => db.commit(unit).then(() => held) }
+      const carrier = await startTestEngine({ ...common, db: holding, does: ['runs'] })
       const maker = await startTestEngine({ ...common, db, does: [] })
       const living = new Set([maker, carrier, executor])
       const kill = (engine: TestEngine): Promise<void> => {
@@ -93,7 +98,10 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
           assert.deepEqual([run.status, run.output], ['completed', 15])
           return commits === before && workerId === carrier.workerId
         })
-        await body({ maker, carrier, executor, commits: () => commits, kill, add })
+        const holdCarrier = (until: Promise<void>): void => {
+          held = until
+        }
+        await body({ maker, carrier, executor, commits: () => commits, holdCarrier, kill, add })
       } finally {
         for (const each of living) await each.stop(0)
       }
@@ -161,5 +169,72 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
     const successor = await processes.add()
     await successor.engine.takeOver([carrier.workerId])
     assert.deepEqual([(await maker.wait(id)).output, ends], ['late', 1])
+  })
+
+  /** The run's task is written as the executor's, who has not been told of it yet. */
+  const untilTaken = async ({ maker, executor, holdCarrier }: Processes): Promise<{ runId: string; tell(): void }> => {
+    const told = Promise.withResolvers<void>()
+    holdCarrier(told.promise)
+    const { id: runId } = await maker.run('slow')
+    await until(async () => {
+      const [task] = await maker.tasks.tasks.list(maker.tenantId, { runId, limit: 1 })
+      return task?.workerId === executor.workerId
+    })
+    return { runId, tell: told.resolve }
+  }
+
+  let attempts = 0
+  const counted: TaskHandler = async () => ++attempts
+  withProcesses(
+    'a task that arrives at an executor that has stopped is done by another',
+    { slow: counted },
+    async (processes) => {
+      const { maker, executor } = processes
+      const { runId, tell } = await untilTaken(processes)
+      attempts = 0
+      await executor.tasks.stop(0)
+      tell()
+      const [task] = await maker.tasks.tasks.list(maker.tenantId, { runId, limit: 1 })
+      await until(async () => (await maker.tasks.tasks.byId(task?.id as string))?.status === 'queued')
+      await processes.add()
+      assert.deepEqual([(await maker.wait(runId)).output, attempts], [1, 1])
+    },
+  )
+
+  withProcesses(
+    'a task whose executor died before it was told is made anew at once',
+    { slow: counted },
+    async (processes) => {
+      const { maker, executor } = processes
+      const { runId, tell } = await untilTaken(processes)
+      attempts = 0
+      await processes.kill(executor)
+      await maker.bus.declareGone([executor.workerId])
+      tell()
+      await processes.add()
+      assert.deepEqual([(await maker.wait(runId)).output, attempts], [1, 1])
+    },
+  )
+
+  const late = Promise.withResolvers<void>()
+  let begun = 0
+  const afterStop: TaskHandler = async () => {
+    begun++
+    await late.promise
+    return 'after the stop'
+  }
+  withProcesses('runs go on elsewhere as soon as their carrier stops', { slow: afterStop }, async (processes) => {
+    const { maker, carrier } = processes
+    const { id: waiting } = await maker.run('asking')
+    const { id: working } = await maker.run('slow')
+    await until(async () => begun === 1 && (await maker.engine.runs.byId(waiting))?.status === 'waiting')
+    await processes.add()
+    await carrier.engine.stop(0)
+    late.resolve()
+    await maker.engine.signal(maker.tenantId, waiting, 'answer', 'yes')
+    assert.deepEqual(
+      [(await maker.wait(working)).output, (await maker.wait(waiting)).output, begun],
+      ['after the stop', 'yes', 1],
+    )
   })
 }

@@ -29,7 +29,7 @@ const setUp = () => {
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     }
   }
-  return { held, known, givenUp, looks, watch, state }
+  return { clock, held, known, givenUp, looks, watch, state }
 }
 
 test('a task that is held and not done at two looks is given up, once', async () => {
@@ -63,4 +63,24 @@ test('the watch outlasts an outage of the database, and ends', async () => {
   watch.stop()
   await looks(3)
   assert.deepEqual(givenUp, [])
+})
+
+test('with a reason to look the watch looks twice within two seconds, and then as before', async () => {
+  const { clock, held, givenUp, watch } = setUp()
+  const pass = async (ms: number): Promise<void> => {
+    clock.advance(ms)
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  held.set('a', { id: 'a', fence: 1 })
+  watch.soon()
+  await pass(500)
+  watch.soon()
+  await pass(500)
+  assert.deepEqual(givenUp, [])
+  await pass(1000)
+  assert.deepEqual(givenUp, ['a:1'])
+  held.set('b', { id: 'b', fence: 1 })
+  await pass(4000)
+  await pass(4000)
+  assert.deepEqual(givenUp, ['a:1'])
 })

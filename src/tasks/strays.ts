@@ -16,10 +16,15 @@ export interface StrayWatchOptions<T extends { readonly id: string; readonly fen
 
 export interface StrayWatch {
   start(): void
+  /** Messages may have been lost: it looks sooner than it would. */
+  soon(): void
   stop(): void
 }
 
 const EVERY_MS = 5000
+/** When it has reason to look. */
+const SOON_MS = 1000
+const SOON_LOOKS = 2
 
 export const makeStrayWatch = <T extends { readonly id: string; readonly fence: number }>(
   options: StrayWatchOptions<T>,
@@ -27,7 +32,9 @@ export const makeStrayWatch = <T extends { readonly id: string; readonly fence: 
   const { clock, held, isKnown, giveUp, onError } = options
   let missed: ReadonlySet<string> = new Set()
   let disarm = (): void => {}
-  let isStopped = false
+  let isStopped = true
+  let isLooking = false
+  let soonLeft = 0
 
   const keyOf = ({ id, fence }: T): string => `${id}:${fence}`
 
@@ -40,17 +47,31 @@ export const makeStrayWatch = <T extends { readonly id: string; readonly fence: 
   }
 
   const arm = (): void => {
-    disarm = clock.after(EVERY_MS, () => {
+    disarm()
+    const isSoon = soonLeft > 0
+    disarm = clock.after(isSoon ? SOON_MS : EVERY_MS, () => {
+      if (isSoon) soonLeft--
+      isLooking = true
       look()
         .catch(onError)
         .finally(() => {
+          isLooking = false
           if (!isStopped) arm()
         })
     })
   }
 
   return {
-    start: arm,
+    start() {
+      isStopped = false
+      arm()
+    },
+    soon() {
+      if (isStopped) return
+      const isArmed = soonLeft > 0
+      soonLeft = SOON_LOOKS
+      if (!isArmed && !isLooking) arm()
+    },
     stop() {
       isStopped = true
       disarm()

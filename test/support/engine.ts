@@ -9,6 +9,7 @@ import {
   type Run,
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
+import type { Bus } from '../../src/platform/bus/bus.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
 import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
@@ -30,6 +31,7 @@ export interface TestEngine {
   readonly tasks: TaskService
   readonly tenantId: string
   readonly workerId: string
+  readonly bus: Bus
   run(target: string, input?: Json, more?: { idempotencyKey?: string; timeoutMs?: number }): Promise<Run>
   /** Starts a run and waits for its end. */
   result(target: string, input?: Json, more?: { timeoutMs?: number }): Promise<Run>
@@ -145,6 +147,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     tasks,
     tenantId,
     workerId,
+    bus,
     run,
     wait,
     async result(target, input, more) {
