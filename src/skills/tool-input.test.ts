@@ -86,3 +86,15 @@ test('the schema compiler goes on after a schema that was no good', () => {
   assert.throws(() => compile({ type: 'nothing' }))
   assert.equal(compile({ type: 'string' })(1).length, 1)
 })
+
+test('a check that stood still without working, as on a machine under load, is given time', () => {
+  const check = makeSchemaCompiler()({ type: 'object', properties: { slow: { type: 'number' } } })
+  const still = new Int32Array(new SharedArrayBuffer(4))
+  const value = {
+    get slow() {
+      Atomics.wait(still, 0, 0, 150)
+      return 'text'
+    },
+  }
+  assert.match(check(value)[0]?.message ?? '', /number/)
+})

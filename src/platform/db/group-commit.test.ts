@@ -129,8 +129,12 @@ for (const database of DATABASES) {
         await writeEvent(tx, event('kept'))
         assert.equal(seen.length, 0)
       })
-      assert.deepEqual(seen, await makeEventLog(db).read({ tenantId: 't', runId: 'r', afterId: 0, limit: 10 }))
-      assert.equal(seen[0]?.type, 'kept')
+      assert.deepEqual(
+        seen.map(({ type }) => type),
+        ['kept'],
+      )
+      const afterId = (seen[0]?.id ?? 0) - 1
+      assert.deepEqual(seen, await makeEventLog(db).read({ tenantId: 't', afterId, limit: 10 }))
     },
   )
 }
