@@ -120,6 +120,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
     childAbandoned: (child) => creation.childAbandoned(child),
     offer,
     onEnded: waiters.ended,
+    onTakenBack: (runId) => places.refuse(runId),
     onReleased(wakeAtMs) {
       if (wakeAtMs !== null) sweeper.soon(wakeAtMs)
     },

@@ -38,6 +38,8 @@ export interface RunKeeperOptions {
   offer(run: Run): void
   /** A run ended or stopped here. */
   onEnded(run: Run): void
+  /** A run that this process holds by its row, and does not carry, is given to others: should it still arrive, it comes too late. */
+  onTakenBack(runId: string): void
   /** A waiting run was let go: its row says when to wake it. */
   onReleased(wakeAtMs: number | null): void
 }
@@ -324,6 +326,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (holder !== null && holder !== workerId && !(await workers.isDead(holder))) {
         return bus.send(holder, WAKE, { runId, ...hint })
       }
+      if (holder === workerId) options.onTakenBack(runId)
       if (run.status !== 'queued') await requeue(run)
       options.offer(run)
     }

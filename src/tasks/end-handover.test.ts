@@ -32,8 +32,17 @@ test('an end is durable when the run has committed it, and not when the run does
   offered[0]?.committed?.()
   await settle()
   state.takes = false
-  await hand('refused')
+  await hand('refused', { taskId: 'task-2' })
   assert.deepEqual(answers, ['taken true', 'refused false'])
+})
+
+test('an end that arrives twice is offered once', async () => {
+  const { buses, offered, answers, hand } = await makeProcesses()
+  await hand('end')
+  const end = { status: 'completed', outputText: '1', error: null, atMs: 1 }
+  buses[0]?.send('b', 'tasks:ended', { taskId: 'task-1', fence: 0, runId: 'run-1', stepKey: 'step', end, events: [] })
+  await settle()
+  assert.deepEqual([offered.length, answers], [1, []])
 })
 
 test('nobody waits for a process that has left, neither then nor later', async () => {

@@ -36,6 +36,8 @@ const PATIENCE_MS = 5000
 /** Who has not answered is handed nothing for so long, unless he answers after all: he may be of a version that knows nothing of this. */
 const SILENT_MS = 60_000
 const SILENT_MAX = 1000
+/** An end is handed once. A wire may bring a message twice when a connection broke. */
+const SEEN_MAX = 10_000
 const ENDED = 'tasks:ended'
 const SETTLED = 'tasks:settled'
 
@@ -59,8 +61,11 @@ export const makeEndHandover = ({ bus, clock, inbox }: EndHandoverOptions): EndH
     for (const { answer } of [...open.values()]) answer(false)
   })
 
+  const seen = new LRUCache<string, true>({ max: SEEN_MAX })
   bus.on(ENDED, (message, from) => {
     const { taskId, fence, runId, stepKey, end, events } = message as unknown as HandedEnd
+    if (seen.has(keyOf(taskId, fence))) return
+    seen.set(keyOf(taskId, fence), true)
     const answer = (isDurable: boolean): void => bus.send(from, SETTLED, [keyOf(taskId, fence), isDurable])
     const isTaken = inbox().offer({
       ...{ runId, taskId, stepKey, events },

@@ -148,6 +148,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   /** Gives a task that this process holds and does not do back to the backlog. */
   const giveUp = (task: Task, { message, code }: AppError): Promise<void> => {
     givenUp.set(keyOf(task), true)
+    places.refuse(task.id)
     return commitResult(task, lost(task, { code, message }, tools()))
   }
 

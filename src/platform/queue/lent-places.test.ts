@@ -223,6 +223,26 @@ test('a place that was taken back while its work was being committed is not kept
   assert.equal(freeOfB(), 1)
 })
 
+test('work that arrives twice, or after it was refused, is not begun', async () => {
+  const { a, b, buses, running } = await makeProcesses(2)
+  a.take('tasks', 'tenant')
+  a.take('tasks', 'tenant')
+  await settle()
+  a.take('tasks', 'tenant')?.start(workFor('b', 'once'))
+  buses[0]?.send('b', 'test:start', ['tasks', 'places', 'once', JSON.stringify(workFor('b', 'once'))])
+  await settle()
+  running[0]?.free()
+  await settle()
+  b.refuse('late')
+  a.take('tasks', 'tenant')?.start(workFor('b', 'late'))
+  await settle()
+  assert.equal(a.take('tasks', 'tenant')?.workerId, 'b', 'its place is lent again')
+  assert.deepEqual(
+    running.map(({ work }) => work.id),
+    ['once'],
+  )
+})
+
 test('a place is not lent twice when its work ends twice', async () => {
   const { a, running, freeOfB } = await makeProcesses(1)
   a.take('tasks', 'tenant')

@@ -53,6 +53,8 @@ export interface LentPlaces<T> {
   lend(partition: Partition, concurrency: number, reserve: Reserve): void
   /** All places of this process are taken: what is lent and not used comes back, and only spare ones are lent for a while. */
   full(partition: Partition): void
+  /** That work is not begun here any more: should the message that hands it over still come, it comes too late. */
+  refuse(id: string): void
   /** Lends no more. */
   stop(): void
 }
@@ -71,6 +73,8 @@ const SPARES_EACH = 1
 /** A tenant that has made nothing here for so long may take a spare place. */
 const QUIET_MS = 500
 const TENANTS_MAX = 1000
+/** Work is handed over once. A wire may bring a message twice when a connection broke, and long after it was sent. */
+const SEEN_MAX = 10_000
 /** Work larger than that does not travel: whoever does it reads it. */
 const TRAVELS_BYTES = 16_384
 
@@ -164,6 +168,8 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
 
   const reserves = new Map<Partition, Record<Kind, Reserve>>()
   const fullMs = new Map<Partition, number>()
+  /** Work that has arrived, or is refused when it does. */
+  const seen = new LRUCache<string, 'arrived' | 'refused'>({ max: SEEN_MAX })
   /** By borrower: how to get back what he does not use. */
   const lent = new Map<string, Map<string, (() => void)[]>>()
 
@@ -217,6 +223,9 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
 
   bus.on(START, (message, from) => {
     const [partition, kind, id, text] = message as [Partition, Kind, string, string?]
+    const known = seen.get(id)
+    if (known === 'arrived') return
+    seen.set(id, 'arrived')
     // Without one it was taken back while the work was on its way, which is done all the same: it is committed.
     let giveBack = lent.get(keyOf(partition, kind))?.get(from)?.pop()
     const free = (): void => {
@@ -225,6 +234,10 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
       if (!place) return
       if (mayLend(partition, kind) && bus.knows(from)) lendTo(from, partition, kind, [place])
       else place()
+    }
+    if (known === 'refused') {
+      free()
+      return
     }
     if (text !== undefined) {
       run(JSON.parse(text) as T, free, from)
@@ -302,6 +315,7 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
       fullMs.set(partition, clock.now())
       takeAllBack(keyOf(partition, 'places'))
     },
+    refuse: (id) => void seen.set(id, 'refused'),
     stop() {
       for (const partition of [...reserves.keys()]) {
         reserves.delete(partition)
