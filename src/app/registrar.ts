@@ -32,6 +32,8 @@ const checkBy =
     return (result.issues ?? []).map((issue) => ({ path: pathOf(issue.path), message: issue.message, given: input }))
   }
 
+const TRIES = 5
+
 // Skills before the agents that use them, agents before the workflows that run them.
 const ORDER = ['task', 'skill', 'agent', 'workflow', 'asl']
 
@@ -67,11 +69,22 @@ export const registerAll = async (items: readonly LoadedItem[], options: Registr
     }
   }
 
+  /** Processes that start at once register the same: who comes second is refused, looks again, and finds it done. */
+  const registerOnce = async (item: LoadedItem, tries = 1): Promise<string> => {
+    try {
+      return await register(item)
+    } catch (error) {
+      const isConflict = error instanceof AppError && error.status === 409
+      if (!isConflict || tries === TRIES) throw error
+      return registerOnce(item, tries + 1)
+    }
+  }
+
   const lines: string[] = []
   for (const kind of ORDER) {
     for (const item of items.filter(({ definition }) => definition.kind === kind)) {
       try {
-        lines.push(`${await register(item)} (${item.file})`)
+        lines.push(`${await registerOnce(item)} (${item.file})`)
       } catch (cause) {
         // No fault of the file's.
         if (isOutage(cause)) throw cause
