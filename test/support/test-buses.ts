@@ -40,6 +40,8 @@ const makeTestWires = (clock: Clock) => {
     hide(channel: string) {
       ears.delete(channel)
     },
+    /** All signs of life are swept away. */
+    flush: () => lives.clear(),
     cut() {
       isCut = true
     },

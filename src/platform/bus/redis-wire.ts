@@ -1,11 +1,14 @@
 /** The bus's wire over Redis publish/subscribe. On a Cluster the nodes pass messages on among themselves. */
 import { Cluster } from 'ioredis'
+import { spreadTags } from '../queue/bullmq-splits.ts'
 import type { RedisConnection } from '../redis/connection.ts'
 import type { Wire } from './wire-bus.ts'
 
-const lifeOf = (channel: string): string => `${channel}:life`
+/** On a Cluster signs of life lie on several nodes: one that is frozen must not silence a process that lives. */
+const LIVES = 3
 
 export const makeRedisWire = (redis: RedisConnection): Wire => {
+  const lives = spreadTags('life', redis.mode === 'cluster' ? LIVES : 1)
   const subscriber = redis.duplicate('subscriber', 'aidos-bus')
   return {
     async publish(channel, text) {
@@ -23,10 +26,19 @@ export const makeRedisWire = (redis: RedisConnection): Wire => {
       return channels.map((_, i) => counts.reduce<number>((sum, of) => sum + Number((of as unknown[])[i * 2 + 1]), 0))
     },
     async showLife(channel, forMs) {
-      await redis.client.set(lifeOf(channel), 1, 'PX', forMs)
+      await Promise.all(lives.map((tag) => redis.client.set(`${channel}:${tag}`, 1, 'PX', forMs)))
     },
     showsLife: (channels) =>
-      Promise.all(channels.map(async (channel) => (await redis.client.exists(lifeOf(channel))) === 1)),
+      Promise.all(
+        channels.map(async (channel) => {
+          const looks = lives.map((tag) => redis.client.exists(`${channel}:${tag}`))
+          const found = await Promise.allSettled(looks)
+          if (found.some((each) => each.status === 'fulfilled' && each.value === 1)) return true
+          // Only all of them together say no.
+          for (const each of found) if (each.status === 'rejected') throw each.reason
+          return false
+        }),
+      ),
     onReconnect: (listener) => void redis.onReconnect(listener),
     async stop() {
       subscriber.disconnect()

@@ -51,7 +51,7 @@ const QUIET_AFTER_GAP_MS = 5000
 
 export const makeWireBus = (options: WireBusOptions): Bus => {
   const { wire, id, clock, prefix, onError } = options
-  const { helloEveryMs = 5000, lifeEveryMs = 750, askTimeoutMs = 250 } = options
+  const { helloEveryMs = 5000, lifeEveryMs = 400, askTimeoutMs = 250 } = options
   const everyone = `${prefix}:bus`
   const channelOf = (to: string): string => `${prefix}:bus:${to}`
   const listeners = new Map<string, BusListener>()
@@ -60,8 +60,6 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   /** Others, and when they last said hello; those among them that did not answer an ask in time. */
   const peers = new Map<string, number>()
   const silent = new Set<string>()
-  /** Those whom nobody listened for at the last look. */
-  let unheard: ReadonlySet<string> = new Set()
   let lastGapMs = clock.now()
   const outgoing = new Map<string, Parcel['messages']>()
   const asks = new Map<number, { open: Set<string>; done: () => void }>()
@@ -168,6 +166,19 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     asks.delete(asked)
   }
 
+  /** Those among them that nobody listens for, and that show no life. */
+  const missing = async (among: readonly string[]): Promise<string[]> => {
+    // After an outage all subscribe anew: who has not yet is not gone.
+    const isQuiet = (): boolean => clock.now() - lastGapMs < QUIET_AFTER_GAP_MS
+    if (isQuiet()) return []
+    const [own, ...counts] = await wire.listeners([channelOf(id), ...among.map(channelOf)])
+    const unheard = among.filter((_, i) => counts[i] === 0)
+    if (own !== 1 || unheard.length === 0) return []
+    // A node that this process does not know of yet may have listeners that it cannot count.
+    const live = await wire.showsLife(unheard.map(channelOf))
+    return isQuiet() ? [] : unheard.filter((_, i) => !live[i])
+  }
+
   return {
     isShared: true,
     send: (to, topic, message) => put(channelOf(to), topic, message),
@@ -177,20 +188,11 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     onGap: (listener) => void gapListeners.push(listener),
     knows: (peer) => peers.has(peer),
     async gone() {
-      // After an outage all subscribe anew: who has not yet is not gone.
-      if (clock.now() - lastGapMs < QUIET_AFTER_GAP_MS) return []
-      const known = [...peers.keys()]
-      const counts = await wire.listeners([channelOf(id), ...known.map(channelOf)])
-      const isSure = counts[0] === 1 && clock.now() - lastGapMs >= QUIET_AFTER_GAP_MS
-      const now = new Set(known.filter((_, i) => isSure && counts[i + 1] === 0))
-      // Twice in a row: a subscription may just be on its way from one connection to another.
-      const both = [...now].filter((peer) => unheard.has(peer))
-      unheard = now
-      if (both.length === 0) return []
-      // A node that this process does not know of yet may have listeners that it cannot count.
-      const live = await wire.showsLife(both.map(channelOf))
-      const gone = both.filter((_, i) => !live[i])
-      return gone
+      const missed = await missing([...peers.keys()])
+      if (missed.length === 0) return []
+      // Twice: a subscription may just be on its way to another connection, a sign of life have been swept away with all of Redis.
+      await new Promise<void>((resolve) => clock.after(LIFE_LASTS * lifeEveryMs, resolve))
+      return missing(missed)
     },
     async declareGone(ids) {
       for (const peer of ids) left(peer)

@@ -17,19 +17,21 @@ export const slotOf = (tag: string): number => {
   return crc % SLOTS
 }
 
+/** So many hash tags with that name, spread evenly over the slots. */
+export const spreadTags = (name: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => {
+    for (let k = 0; ; k++) {
+      const tag = `${name}.${k}`
+      if (Math.floor((slotOf(tag) * count) / SLOTS) === i) return `{${tag}}`
+    }
+  })
+
 /**
  * The names of a partition's queues: `{tasks}` alone, or `{tasks.K}` with K the smallest number whose slot lies in the right part.
  * The same numbers in every process, for they follow from the name and the count.
  */
-export const queueNames = (partition: Partition, splits: number): string[] => {
-  if (splits === 1) return [`{${partition}}`]
-  return Array.from({ length: splits }, (_, i) => {
-    for (let k = 0; ; k++) {
-      const tag = `${partition}.${k}`
-      if (Math.floor((slotOf(tag) * splits) / SLOTS) === i) return `{${tag}}`
-    }
-  })
-}
+export const queueNames = (partition: Partition, splits: number): string[] =>
+  splits === 1 ? [`{${partition}}`] : spreadTags(partition, splits)
 
 /** Which of the queues a job belongs to. */
 export const splitOf = (id: string, splits: number): number => (splits === 1 ? 0 : crc32(id) % splits)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeTestBuses, settle } from '../../../test/support/test-buses.ts'
-import { makeLentPlaces } from './lent-places.ts'
+import { type LentPlaces, makeLentPlaces } from './lent-places.ts'
 
 interface Work {
   readonly id: string
@@ -9,24 +9,24 @@ interface Work {
   readonly text?: string
 }
 
-/** Process `a` makes work; `b` has places for it. */
+/** Processes `a` and `c` make work; `b` has places for it. */
 const makeProcesses = async (placesOfB: number, concurrencyOfB = 9) => {
-  const { buses, clock, wires } = await makeTestBuses(['a', 'b'])
+  const { buses, clock, wires } = await makeTestBuses(['a', 'b', 'c'])
   const stored = new Map<string, Work>()
   const running: { work: Work; free: () => void; from: string }[] = []
   const errors: string[] = []
   const orphans: string[] = []
   const doubts: string[] = []
-  const [a, b] = buses.map((bus, i) =>
+  const [a, b, c] = buses.map((bus, i) =>
     makeLentPlaces<Work>({
-      ...{ bus, clock, workerId: 'ab'[i] as string, topic: 'test' },
+      ...{ bus, clock, workerId: 'abc'[i] as string, topic: 'test' },
       read: async (id) => stored.get(id),
       run: (work, free, from) => void running.push({ work, free, from }),
       orphaned: ({ id }) => orphans.push(id),
-      onDoubt: () => doubts.push('ab'[i] as string),
+      onDoubt: () => doubts.push('abc'[i] as string),
       onError: (_, id) => errors.push(id),
     }),
-  ) as [ReturnType<typeof makeLentPlaces<Work>>, ReturnType<typeof makeLentPlaces<Work>>]
+  ) as [LentPlaces<Work>, LentPlaces<Work>, LentPlaces<Work>]
   for (const bus of buses) await bus.start()
   await settle()
   let freeOfB = placesOfB
@@ -35,7 +35,7 @@ const makeProcesses = async (placesOfB: number, concurrencyOfB = 9) => {
     freeOfB--
     return () => void freeOfB++
   })
-  return { a, b, buses, clock, wires, stored, running, errors, orphans, doubts, freeOfB: () => freeOfB }
+  return { a, b, c, buses, clock, wires, stored, running, errors, orphans, doubts, freeOfB: () => freeOfB }
 }
 
 const workFor = (workerId: string, id = 'work-1'): Work => ({ id, workerId })
@@ -268,12 +268,34 @@ test('work whose lender was gone when it was committed is for its maker to save'
   assert.deepEqual([orphans, running.length], [['work-1'], 0])
 })
 
-test('after a gap of one side both doubt what was sent', async () => {
+test('after a gap of one side all doubt what was sent', async () => {
   const { buses, doubts } = await makeProcesses(1)
   doubts.splice(0)
   // Heard of again by `a` alone, for which that is a gap.
   await buses[0]?.declareGone(['b'])
   await buses[1]?.start()
   await settle()
-  assert.deepEqual([...new Set(doubts)].sort(), ['a', 'b'])
+  assert.deepEqual([...new Set(doubts)].sort(), ['a', 'b', 'c'])
+})
+
+test('a borrower that uses none of its places loses them to one that wants some', async () => {
+  const { a, c, clock, running, freeOfB } = await makeProcesses(2)
+  a.take('tasks', 'tenant')
+  a.take('tasks', 'tenant')
+  await settle()
+  clock.advance(1000)
+  await settle()
+  assert.equal(freeOfB(), 0)
+  a.take('tasks', 'tenant')?.start(workFor('b'))
+  await settle()
+  // `a` is at work.
+  c.take('tasks', 'other')
+  await settle()
+  assert.equal(c.take('tasks', 'other'), undefined)
+  running[0]?.free()
+  await settle()
+  clock.advance(1000)
+  await settle()
+  assert.equal(c.take('tasks', 'other')?.workerId, 'b')
+  assert.equal(a.take('tasks', 'tenant'), undefined)
 })

@@ -66,6 +66,9 @@ const ASK_EVERY_MS = 20
 const ASK_AT_LEAST_MS = 1000
 /** Places for one question. */
 const LEND_MAX = 50
+/** A borrower that has used no place for so long loses them to one that wants some. */
+const IDLE_MS = 250
+const BORROWERS_MAX = 1000
 /** Of so many places there is one more to spare. */
 const PLACES_PER_SPARE = 10
 /** Spare places that one lender lends to one borrower. */
@@ -202,6 +205,17 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     for (const borrower of [...(lent.get(key)?.keys() ?? [])]) revoke(key, borrower)
   }
 
+  /** When a borrower last used a place. */
+  const usedMs = new LRUCache<string, number>({ max: BORROWERS_MAX })
+
+  /** Who has used none for a moment makes room for who wants some. */
+  const revokeFromIdle = (key: string, asker: string): void => {
+    for (const borrower of [...(lent.get(key)?.keys() ?? [])]) {
+      const idleMs = clock.now() - (usedMs.get(borrower) ?? Number.NEGATIVE_INFINITY)
+      if (borrower !== asker && idleMs >= IDLE_MS) revoke(key, borrower)
+    }
+  }
+
   const reserveUpTo = (partition: Partition, kind: Kind, count: number): (() => void)[] => {
     const places: (() => void)[] = []
     while (places.length < count && mayLend(partition, kind)) {
@@ -216,13 +230,20 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     const [partition, count] = message as [Partition, number]
     // Its last words: nobody would give back what it is lent.
     if (!bus.knows(from)) return
-    lendTo(from, partition, 'places', reserveUpTo(partition, 'places', Math.min(count, LEND_MAX)))
+    const wanted = Math.min(count, LEND_MAX)
+    const places = reserveUpTo(partition, 'places', wanted)
+    if (places.length < wanted && mayLend(partition, 'places')) {
+      revokeFromIdle(keyOf(partition, 'places'), from)
+      places.push(...reserveUpTo(partition, 'places', wanted - places.length))
+    }
+    lendTo(from, partition, 'places', places)
     const spares = lent.get(keyOf(partition, 'spares'))?.get(from)?.length ?? 0
     lendTo(from, partition, 'spares', reserveUpTo(partition, 'spares', SPARES_EACH - spares))
   })
 
   bus.on(START, (message, from) => {
     const [partition, kind, id, text] = message as [Partition, Kind, string, string?]
+    usedMs.set(from, clock.now())
     const known = seen.get(id)
     if (known === 'arrived') return
     seen.set(id, 'arrived')
