@@ -1,4 +1,5 @@
 /** For tests of the queue in Redis: a queue with what it reports, and waiting for it. */
+import type { Clock } from '../../src/platform/clock.ts'
 import { makeBullmqQueue } from '../../src/platform/queue/bullmq-queue.ts'
 import type { Job, Queue } from '../../src/platform/queue/queue.ts'
 import { makeRedis, type RedisConnection, type RedisTarget } from '../../src/platform/redis/connection.ts'
@@ -16,6 +17,8 @@ export interface TestQueue {
 export interface TestQueueOptions {
   readonly splits?: number
   readonly lockMs?: number
+  /** Of the queue; its connections go by the real one. */
+  readonly clock?: Clock
   /** The same for several queues that are to share their jobs. */
   readonly prefix?: string
 }
@@ -35,11 +38,12 @@ export const openBullmqQueue = async (
   target: RedisTarget,
   options: TestQueueOptions = {},
 ): Promise<TestQueue> => {
-  const { splits = 1, lockMs = 15_000, prefix = randomPrefix() } = options
+  const { splits = 1, lockMs = 15_000, clock, prefix = randomPrefix() } = options
   const errors: unknown[] = []
   const log = { warn: () => {}, info: () => {} }
   const redis = makeRedis({ ...target, log })
-  const queue = makeBullmqQueue({ redis, prefix, splits, lockMs, onError: (error) => errors.push(error), log })
+  const onError = (error: unknown): void => void errors.push(error)
+  const queue = makeBullmqQueue({ redis, prefix, splits, lockMs, onError, log, ...(clock && { clock }) })
   t.after(async () => {
     await queue.stop()
     await redis.stop()

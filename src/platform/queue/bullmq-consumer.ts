@@ -22,6 +22,8 @@ export interface BullmqConsumerOptions {
 
 /** How long the end waits for Redis, once the last job has been handled. */
 const STOP_MS = 3000
+/** A look at the workers that comes later than this. */
+const STILL_MS = 1000
 
 const jobFrom = ({ partition }: ConsumeOptions, { id, t, p, rank, replyTo }: JobData): Job => ({
   id,
@@ -32,9 +34,18 @@ const jobFrom = ({ partition }: ConsumeOptions, { id, t, p, rank, replyTo }: Job
   ...(replyTo === undefined ? {} : { replyTo }),
 })
 
+/** One queue of the partition. */
+interface Split {
+  readonly name: string
+  readonly worker: PlacedWorker
+  /** The connection that the worker waits on. */
+  readonly waiting: RedisClient
+  /** Jobs that it does at this moment. */
+  active: number
+}
+
 export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => {
   const { redis, shared, prefix, splits, lockMs, clock, consume, onError, onTrouble } = options
-  const blocking: RedisClient[] = []
   let active = 0
   let reserved = 0
   let paused = false
@@ -48,9 +59,10 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     whenIdle = []
   }
 
-  const handle = async (data: JobData): Promise<void> => {
+  const handle = async (split: Split, data: JobData): Promise<void> => {
     const job = jobFrom(consume, data)
     active++
+    split.active++
     if (active + reserved >= consume.concurrency) consume.onFull?.()
     try {
       await consume.handle(job)
@@ -59,40 +71,67 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
       // The name and text of some errors mean something to BullMQ, and a long one would fill Redis: only that it failed is kept.
       throw new Error('the handler rejected; its error is in the log')
     } finally {
+      split.active--
       leave()
     }
   }
 
   const shares = shareOut(consume.concurrency, splits)
-  const workers = queueNames(consume.partition, splits).map((name, i) => {
+  const open = (name: string, places: number): Split => {
     const waiting = redis.duplicate('blocking', `${prefix}:${name}`)
-    blocking.push(waiting)
-    const worker = new PlacedWorker({
-      ...{ name, prefix, shared, blocking: waiting, clock, places: shares[i]!, lockMs, handle },
+    const worker: PlacedWorker = new PlacedWorker({
+      ...{ name, prefix, shared, blocking: waiting, clock, places, lockMs },
+      handle: (data) => handle(split, data),
     })
-    // A connection that was ended for good takes the worker with it, also when jobs of it never end.
-    waiting.once('end', () => worker.abandon())
+    const split: Split = { name, worker, waiting, active: 0 }
+    // Redis was let go of: that takes the worker with it, also when jobs of it never end. BullMQ ends and opens it again at times.
+    waiting.on('end', () => {
+      if (redis.isStopped()) worker.abandon()
+    })
     worker.on('error', onTrouble)
     worker.run().catch(onTrouble)
-    return worker
-  })
+    return split
+  }
+  const workers = queueNames(consume.partition, splits).map((name, i) => open(name, shares[i]!))
+
+  /** Jobs that the old one does go on; only nothing is fetched by it any more. */
+  const replace = (i: number): void => {
+    const { name, worker, waiting } = workers[i]!
+    onTrouble(new Error(`the worker of ${name} had stopped asking for jobs; another takes its place`))
+    workers[i] = open(name, worker.concurrency)
+    if (paused) void workers[i]!.worker.pause(true)
+    waiting.disconnect()
+    worker.close(true).catch(onTrouble)
+  }
+
+  const intervalMs = stalledIntervalMs(lockMs)
+  let lastLookMs = clock.now()
+  const replaceStuck = (): void => {
+    // This process or Redis stood still: so did the workers.
+    const stoodStill = clock.now() - lastLookMs > intervalMs + STILL_MS
+    lastLookMs = clock.now()
+    for (const [i, { worker, active: busy }] of workers.entries()) {
+      if (worker.isStuck(stoodStill || paused || !isConnected() || busy >= worker.concurrency)) replace(i)
+    }
+  }
 
   const share = (): void => {
     const now = shareOut(consume.concurrency - reserved, splits)
-    for (const [i, worker] of workers.entries()) worker.places = now[i]!
+    for (const [i, { worker }] of workers.entries()) worker.places = now[i]!
   }
 
   let cancelCheck = (): void => {}
   const checkStalled = async (): Promise<void> => {
     // While Redis is away the command waits, and the next look follows when it is back.
-    await Promise.all(workers.map((worker) => worker.checkStalled())).catch(onTrouble)
-    if (!stopping) cancelCheck = clock.after(stalledIntervalMs(lockMs), () => void checkStalled())
+    await Promise.all(workers.map(({ worker }) => worker.checkStalled())).catch(onTrouble)
+    if (!stopping) replaceStuck()
+    if (!stopping) cancelCheck = clock.after(intervalMs, () => void checkStalled())
   }
-  cancelCheck = clock.after(stalledIntervalMs(lockMs), () => void checkStalled())
+  cancelCheck = clock.after(intervalMs, () => void checkStalled())
 
   const stop = async (): Promise<void> => {
     cancelCheck()
-    const closed = Promise.allSettled(workers.map((worker) => worker.close()))
+    const closed = Promise.allSettled(workers.map(({ worker }) => worker.close()))
     if (active > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
     let cancel = (): void => {}
     const patience = new Promise<void>((resolve) => {
@@ -101,14 +140,17 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     await Promise.race([closed, patience])
     cancel()
     // What still waits for an answer of Redis gets none; jobs that it holds as running are given again when their lock runs out.
-    for (const worker of workers) worker.abandon()
-    for (const client of blocking) client.disconnect()
+    for (const { worker, waiting } of workers) {
+      worker.abandon()
+      waiting.disconnect()
+    }
   }
 
-  const isConnected = (): boolean => shared.status === 'ready' && blocking.every((client) => client.status === 'ready')
+  const isConnected = (): boolean =>
+    shared.status === 'ready' && workers.every(({ waiting }) => waiting.status === 'ready')
 
   return {
-    isReady: () => !paused && !stopping && isConnected() && workers.every((worker) => worker.isFetching),
+    isReady: () => !paused && !stopping && isConnected() && workers.every(({ worker }) => worker.isFetching),
     reserve() {
       const most = Math.floor(consume.concurrency / 2)
       if (paused || stopping || reserved >= most || active + reserved >= consume.concurrency) return undefined
@@ -124,11 +166,11 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     },
     pause() {
       paused = true
-      for (const worker of workers) void worker.pause(true)
+      for (const { worker } of workers) void worker.pause(true)
     },
     resume() {
       paused = false
-      for (const worker of workers) void worker.resume()
+      for (const { worker } of workers) worker.resume()
     },
     stop() {
       stopping ??= stop()

@@ -1,8 +1,10 @@
 /** What a worker does when Redis fails it between the wake-up and the job. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Worker } from 'bullmq'
 import { openBullmqQueue, taskOf } from '../../../test/support/bullmq.ts'
 import { eventually, testRedisTarget } from '../../../test/support/redis.ts'
+import { makeFakeClock } from '../clock.ts'
 import { PlacedWorker } from './bullmq-worker.ts'
 
 test('a worker whose fetch failed takes the job that woke it, without another wake-up', async (t) => {
@@ -29,4 +31,33 @@ test('a worker whose fetch failed takes the job that woke it, without another wa
   await eventually('the second job to be done', () => done.length === 2, 5000)
   assert.ok(refusals > 1)
   await eventually('the worker to be ready again', () => consumer.isReady())
+})
+
+test('a worker that waits for ever is replaced, and its queue goes on', async (t) => {
+  const clock = makeFakeClock()
+  const waitForJob = Object.getOwnPropertyDescriptor(Worker.prototype, 'waitForJob')!
+  t.after(() => void Object.defineProperty(Worker.prototype, 'waitForJob', waitForJob))
+  let waits = 0
+  Object.defineProperty(Worker.prototype, 'waitForJob', {
+    ...waitForJob,
+    value(this: unknown, ...args: unknown[]) {
+      return waits++ === 0 ? new Promise(() => {}) : waitForJob.value.apply(this, args)
+    },
+  })
+  const { queue } = await openBullmqQueue(t, testRedisTarget(), { clock })
+  const done: string[] = []
+  const consumer = queue.consume({ partition: 'tasks', concurrency: 2, handle: async ({ id }) => void done.push(id) })
+  t.after(() => consumer.stop())
+  await queue.add([taskOf('first')])
+  await eventually('the first job to be done', () => done.length === 1)
+  await eventually('the worker to wait', () => waits === 1)
+  await queue.add([taskOf('second')])
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.equal(done.length, 1)
+  for (let seconds = 0; seconds < 24; seconds += 2) {
+    clock.advance(2000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await eventually('the second job to be done', () => done.length === 2, 5000)
+  await eventually('the consumer to be ready', () => consumer.isReady())
 })

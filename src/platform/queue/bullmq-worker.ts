@@ -36,6 +36,8 @@ const KEEP_FAILED = { count: 5000, age: 7 * 24 * 3600 }
 
 /** How long an idle worker waits at Redis for a job before it asks again: longer costs less, and finds a dead connection later. */
 const BLOCK_S = 10
+/** BullMQ itself gives up a wait after a second more than it should last, and opens the connection again. */
+const STUCK_MS = 2 * BLOCK_S * 1000
 /** Between two tries while Redis is away or refuses. */
 const RETRY_MS = 500
 /** A fetch that takes longer means that Redis does not answer. */
@@ -79,6 +81,7 @@ export class PlacedWorker extends Worker<JobData, void, string> {
   private readonly clock: Clock
   private readonly redis: RedisClient
   private fetchingSinceMs: number | undefined
+  private lastFetchMs: number
   private lastFetchFailed = false
 
   constructor({ name, prefix, shared, blocking, clock, places, lockMs, handle }: PlacedWorkerOptions) {
@@ -106,6 +109,16 @@ export class PlacedWorker extends Worker<JobData, void, string> {
     )
     this.clock = clock
     this.redis = shared
+    this.lastFetchMs = clock.now()
+  }
+
+  /**
+   * Its loop has not asked for a job for longer than it ever waits, so it never will: a command on the connection to wait on was lost
+   * in a failover. `mayWait`: there is a reason not to ask, and the time counts from now on.
+   */
+  isStuck(mayWait: boolean): boolean {
+    if (mayWait) this.lastFetchMs = this.clock.now()
+    return this.clock.now() - this.lastFetchMs > STUCK_MS
   }
 
   /** Whether Redis has answered the last fetch, or does so in time. */
@@ -134,6 +147,7 @@ export class PlacedWorker extends Worker<JobData, void, string> {
   }
 
   protected override async moveToActive(token: string, name?: string) {
+    this.lastFetchMs = this.clock.now()
     if (this.isPaused()) {
       // The wake-up that brought us here was taken from the queue: it is for the others.
       await this.redis.zadd(this.toKey('marker'), 0, '0')

@@ -28,6 +28,8 @@ export interface RedisConnection {
    */
   ready(timeoutMs?: number, signal?: AbortSignal): Promise<void>
   isReady(): boolean
+  /** `stop()` was called. */
+  isStopped(): boolean
   /** Rejects within about two seconds when Redis is away. */
   ping(): Promise<void>
   /** Warns in the log of settings under which Redis may lose work, saying what to set; answers with the warnings. */
@@ -105,6 +107,7 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
     client,
     duplicate: open,
     isReady: () => client.status === 'ready',
+    isStopped: () => stopped,
     async ready(timeoutMs = 10_000, signal) {
       if (client.status === 'ready') return
       const { promise, resolve, reject } = Promise.withResolvers<void>()
