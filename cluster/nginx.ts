@@ -29,7 +29,7 @@ type Places = Pick<NginxOptions, 'folder' | 'logs' | 'port' | 'gatewayPorts'>
 
 /** The edge's configuration as this machine needs it. Throws when it is not of the form that is known here. */
 export const localConfig = (source: string, { folder, logs, port, gatewayPorts }: Places): string => {
-  const servers = gatewayPorts.map((gateway) => `    server 127.0.0.1:${gateway} max_fails=1 fail_timeout=3s;`)
+  const servers = gatewayPorts.map((gateway) => `    server 127.0.0.1:${gateway} max_fails=1 fail_timeout=1s;`)
   const withoutRedirect = source.replace(/^ {2}server \{\n(?:(?! {2}\}).*\n)*?.*return 308.*\n {2}\}\n/m, '')
   const lines = withoutRedirect.split('\n').filter((line) => {
     const word = line.trim().split(/\s/)[0] ?? ''

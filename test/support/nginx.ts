@@ -44,7 +44,7 @@ export const startNginx = async (t: Cleanup, { gateways, changes = [] }: NginxOp
     ...['-keyout', key, '-out', certificate],
   ])
   let config = await readFile(CONFIG, 'utf8')
-  const servers = gateways.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=3s;`).join('\n')
+  const servers = gateways.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join('\n')
   config = replace(config, /server gateway-1[\s\S]*gateway-3:.*;/, servers)
   config = replace(config, /listen 443 ssl http2;\n.*;/, `listen 127.0.0.1:${tlsPort} ssl http2;`)
   config = replace(config, /listen 80;\n.*;/, `listen 127.0.0.1:${plainPort};`)
