@@ -51,6 +51,8 @@ const OLD_MS = 15_000
 const PLACES_EVERY_MS = 10_000
 /** Jobs that travel together. */
 const BATCH = 500
+/** Jobs of one step of a refill: a window takes them in one script, during which nobody else is answered. */
+const REFILL_BATCH = 100
 /** After a failure the backlog is read again so much later. */
 const AFTER_FAILURE_MS = 1000
 /** Readings in a row in which nothing could go on: the rest is left to the next sweep. */
@@ -149,7 +151,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
     let room = await window.room(partition)
     for (let barren = 0; barren < BARREN_MAX; ) {
       if (room <= 0) return false
-      const limit = Math.min(room, BATCH)
+      const limit = Math.min(room, REFILL_BATCH)
       const { jobs, isAll, isTurnDone } = await backlog.read(limit, await window.inside(partition))
       const { count, isFull } = await enter(jobs, true)
       if (isFull && count === 0) return false
