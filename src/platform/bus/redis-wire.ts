@@ -1,7 +1,7 @@
 /** The bus's wire over Redis publish/subscribe. On a Cluster the nodes pass messages on among themselves. */
 import { Cluster } from 'ioredis'
-import { spreadTags } from '../queue/bullmq-splits.ts'
 import type { RedisConnection } from '../redis/connection.ts'
+import { spreadTags } from '../redis/hash-tags.ts'
 import type { Wire } from './wire-bus.ts'
 
 /** On a Cluster signs of life lie on several nodes: one that is frozen must not silence a process that lives. */

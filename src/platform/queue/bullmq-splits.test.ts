@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { connectRedis, testRedisClusterTarget } from '../../../test/support/redis.ts'
-import { queueNames, shareOut, slotOf, splitOf } from './bullmq-splits.ts'
+import { slotOf } from '../redis/hash-tags.ts'
+import { queueNames, shareOut, splitOf } from './bullmq-splits.ts'
 import { PARTITIONS } from './queue.ts'
-
-test('slotOf() gives the slot that Redis gives', async (t) => {
-  const redis = await connectRedis(testRedisClusterTarget(), t)
-  for (const tag of ['tasks', 'tasks.0', 'ä', '123456789', '']) {
-    assert.equal(slotOf(tag), await redis.client.cluster('KEYSLOT', tag), tag)
-  }
-})
 
 test('queueNames() spreads every partition evenly over the slots, however many the splits', () => {
   for (const partition of PARTITIONS) {
