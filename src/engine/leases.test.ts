@@ -115,9 +115,9 @@ test('a take-over that failed is tried again at the next look, not when the leas
   await keeper.takeOver.start()
   state.gone.push('other')
   state.failures = 1
-  await pass(1200)
+  await pass(700)
   assert.deepEqual(state.taken, [])
-  await pass(1000)
+  await pass(500)
   assert.deepEqual(state.taken, ['other'])
 })
 

@@ -31,7 +31,7 @@ const LOOKS_PER_LEASE = 3
 /** The same after a failure. */
 const TRIES_PER_LEASE = 15
 /** How often those who ended without a word are looked for: much sooner than a lease runs out. */
-const GONE_EVERY_MS = 1000
+const GONE_EVERY_MS = 500
 const LEFT = 'workers:left'
 
 export const makeLeaseKeeper = (options: LeaseKeeperOptions): LeaseKeeper => {

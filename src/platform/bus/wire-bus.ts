@@ -47,6 +47,8 @@ const GONE = 'gone'
 const HELLOS_MISSED = 3
 /** A sign of life is found until the next one is this late, in units of their distance. */
 const LIFE_LASTS = 2
+/** Between the two looks for who has gone, in the same units: who lives has left a sign meanwhile. */
+const LIFE_AWAITED = 1.5
 const QUIET_AFTER_GAP_MS = 5000
 
 export const makeWireBus = (options: WireBusOptions): Bus => {
@@ -191,7 +193,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       const missed = await missing([...peers.keys()])
       if (missed.length === 0) return []
       // Twice: a subscription may just be on its way to another connection, a sign of life have been swept away with all of Redis.
-      await new Promise<void>((resolve) => clock.after(LIFE_LASTS * lifeEveryMs, resolve))
+      await new Promise<void>((resolve) => clock.after(LIFE_AWAITED * lifeEveryMs, resolve))
       return missing(missed)
     },
     async declareGone(ids) {
