@@ -14,6 +14,7 @@ import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
 import { checkMayChange, type Owner } from '../platform/scope.ts'
+import { makeStrayWatch } from '../platform/stray-watch.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import type { ProgramSource } from './program.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
@@ -80,7 +81,6 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const consumers = new Map<RunKind, Consumer>()
   const ends: (() => void)[] = []
   let isStopping = false
-  let isCarrying = false
 
   const jobOf = (run: Run): Job => ({
     id: run.id,
@@ -140,8 +140,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
           if (!isStaleWrite(error)) report('a run whose process has ended was not queued', error, { runId: run.id })
         })
     },
-    onDoubt: () => lookSoon(),
-    // The look at strays finds it again.
+    onDoubt: () => strays.soon(),
+    // The watch for strays finds it again.
     onError: (error, runId) => report('a run could not be read', error, { runId }),
   })
 
@@ -240,31 +240,14 @@ export const makeEngine = (options: EngineOptions): Engine => {
 
   // ---- time and life ------------------------------------------------------------------------------------------------------------------
 
-  /** Runs that this process holds by their rows, but not in memory: what brought them here went wrong in between. */
-  let strays = new Set<string>()
-  let disarmStrays = (): void => {}
-  const wakeStrays = async (): Promise<void> => {
-    const missing = (await runs.workingOf(workerId)).filter((runId) => !keeper.get(runId))
-    // A run on its way into memory is missing for a moment: only one that is missing twice is a stray.
-    for (const runId of missing) if (strays.has(runId)) keeper.wake(runId)
-    strays = new Set(missing)
-  }
-  let strayLooksSoon = 0
-  const watchStrays = (): void => {
-    if (!isCarrying || isStopping) return
-    disarmStrays()
-    disarmStrays = clock.after(strayLooksSoon > 0 ? STRAY_SOON_MS : STRAY_EVERY_MS, () => {
-      strayLooksSoon = Math.max(strayLooksSoon - 1, 0)
-      wakeStrays()
-        .catch((error: unknown) => report('the look at runs held here failed', error))
-        .finally(watchStrays)
-    })
-  }
-  const lookSoon = (): void => {
-    const isArmed = strayLooksSoon > 0
-    strayLooksSoon = STRAY_LOOKS
-    if (!isArmed) watchStrays()
-  }
+  const strays = makeStrayWatch<string>({
+    clock,
+    everyMs: STRAYS_EVERY_MS,
+    missing: async () => (await runs.workingOf(workerId)).filter((runId) => !keeper.get(runId)),
+    keyOf: (runId) => runId,
+    giveUp: (runId) => keeper.wake(runId),
+    onError: (error) => report('the look at runs held here failed', error),
+  })
 
   const sweeper = makeSweeper({
     name: 'runs',
@@ -349,14 +332,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
         places.lend(PARTITION_OF[kind], options.liveMax, consumer.reserve)
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
-      isCarrying = true
-      watchStrays()
+      strays.start()
     },
     sweeper,
     async stop(graceMs) {
       isStopping = true
       places.stop()
-      disarmStrays()
+      strays.stop()
       for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()
       let cancelTimer = (): void => {}
@@ -382,9 +364,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
 const SWEEP_LIMIT = 500
 /** Whoever holds a run that is late by this has not heard, or is gone. */
 const HELD_GRACE_MS = 2000
-const STRAY_EVERY_MS = 10_000
-/** When messages may have been lost. */
-const STRAY_SOON_MS = 1000
-const STRAY_LOOKS = 2
+/** How often runs are looked for that this process holds by their rows, but not in memory. */
+const STRAYS_EVERY_MS = 10_000
 /** A wake-up that was lost is found so late at most, besides the grace. */
 const SLOW_MS = 5000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeFakeClock } from '../platform/clock.ts'
-import { makeStrayWatch } from './strays.ts'
+import { makeFakeClock } from './clock.ts'
+import { makeStrayWatch } from './stray-watch.ts'
 
 const setUp = () => {
   const clock = makeFakeClock()
@@ -11,11 +11,12 @@ const setUp = () => {
   const state = { isAway: false }
   const watch = makeStrayWatch({
     clock,
-    async held() {
+    everyMs: 5000,
+    async missing() {
       if (state.isAway) throw new Error('the database is away')
-      return [...held.values()]
+      return [...held.values()].filter(({ id }) => !known.has(id))
     },
-    isKnown: (id) => known.has(id),
+    keyOf: ({ id, fence }) => `${id}:${fence}`,
     async giveUp({ id, fence }) {
       givenUp.push(`${id}:${fence}`)
       held.delete(id)
@@ -32,7 +33,7 @@ const setUp = () => {
   return { clock, held, known, givenUp, looks, watch, state }
 }
 
-test('a task that is held and not done at two looks is given up, once', async () => {
+test('what is held and not known at two looks is given up, once', async () => {
   const { held, givenUp, looks } = setUp()
   held.set('a', { id: 'a', fence: 1 })
   await looks(1)
@@ -41,7 +42,7 @@ test('a task that is held and not done at two looks is given up, once', async ()
   assert.deepEqual(givenUp, ['a:1'])
 })
 
-test('a task under way is left alone, and so is one that was taken anew between two looks', async () => {
+test('what is known is left alone, and so is what was taken anew between two looks', async () => {
   const { held, known, givenUp, looks } = setUp()
   held.set('a', { id: 'a', fence: 1 })
   known.add('a')

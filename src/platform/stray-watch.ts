@@ -1,16 +1,17 @@
 /**
- * Finds tasks that this process holds by their rows and does not do: the commit that took them was carried out, and its answer was lost
- * with the connection. Their process lives, so nobody else would ever take them over.
+ * Finds strays: work that this process holds by its row and does not know of, because the answer to the commit that took it, or the message
+ * that brought it, was lost. The process lives, so nobody else would ever take the work over.
  */
-import type { Clock } from '../platform/clock.ts'
+import type { Clock } from './clock.ts'
 
-export interface StrayWatchOptions<T extends { readonly id: string; readonly fence: number }> {
+export interface StrayWatchOptions<T> {
   readonly clock: Clock
-  /** What this process holds by the rows. */
-  held(): Promise<readonly T[]>
-  /** It is under way here, or its end is on its way into the database. */
-  isKnown(taskId: string): boolean
-  giveUp(task: T): Promise<void>
+  readonly everyMs: number
+  /** What this process holds by the rows, and not in memory. */
+  missing(): Promise<readonly T[]>
+  /** Names one holding of a thing: taken anew, it has another. */
+  keyOf(stray: T): string
+  giveUp(stray: T): Promise<void> | void
   readonly onError: (error: unknown) => void
 }
 
@@ -21,35 +22,30 @@ export interface StrayWatch {
   stop(): void
 }
 
-const EVERY_MS = 5000
 /** When it has reason to look. */
 const SOON_MS = 1000
 const SOON_LOOKS = 2
 
-export const makeStrayWatch = <T extends { readonly id: string; readonly fence: number }>(
-  options: StrayWatchOptions<T>,
-): StrayWatch => {
-  const { clock, held, isKnown, giveUp, onError } = options
+export const makeStrayWatch = <T>(options: StrayWatchOptions<T>): StrayWatch => {
+  const { clock, everyMs, keyOf, giveUp, onError } = options
   let missed: ReadonlySet<string> = new Set()
   let disarm = (): void => {}
   let isStopped = true
   let isLooking = false
   let soonLeft = 0
 
-  const keyOf = ({ id, fence }: T): string => `${id}:${fence}`
-
-  /** One that was just taken is missing for a moment: only what is missing twice, under the same fence, is a stray. */
+  /** What was just taken is missing for a moment: only what is missing twice is a stray. */
   const look = async (): Promise<void> => {
-    const missing = (await held()).filter(({ id }) => !isKnown(id))
-    const strays = missing.filter((task) => missed.has(keyOf(task)))
+    const missing = await options.missing()
+    const strays = missing.filter((each) => missed.has(keyOf(each)))
     missed = new Set(missing.map(keyOf))
-    for (const task of strays) await giveUp(task)
+    for (const stray of strays) await giveUp(stray)
   }
 
   const arm = (): void => {
     disarm()
     const isSoon = soonLeft > 0
-    disarm = clock.after(isSoon ? SOON_MS : EVERY_MS, () => {
+    disarm = clock.after(isSoon ? SOON_MS : everyMs, () => {
       if (isSoon) soonLeft--
       isLooking = true
       look()

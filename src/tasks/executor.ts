@@ -12,6 +12,7 @@ import type { Admission } from '../platform/queue/admission.ts'
 import { makeLentPlaces, type Place } from '../platform/queue/lent-places.ts'
 import type { Consumer, Job, Partition, Queue } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
+import { makeStrayWatch } from '../platform/stray-watch.ts'
 import { type Attempt, startAttempt } from './attempt.ts'
 import { makeClaims } from './claims.ts'
 import { makeEndHandover } from './end-handover.ts'
@@ -19,7 +20,6 @@ import { taskErrors } from './errors.ts'
 import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
 import { guardTask, setProgress } from './rows.ts'
-import { makeStrayWatch } from './strays.ts'
 import type { DeadLetter, HandlerSource, Task } from './types.ts'
 
 /** The partitions whose jobs are tasks. */
@@ -73,6 +73,8 @@ export interface Executor {
 
 const PROGRESS_EVERY_MS = 1000
 const RETRY_COMMIT_MS = 500
+/** How often tasks are looked for that this process holds by their rows, and does not do. */
+const STRAYS_EVERY_MS = 5000
 /** A larger result does not travel. */
 const TRAVELS_BYTES = 16_384
 /** Tasks that were given up a moment ago, and may still arrive. */
@@ -307,8 +309,10 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
 
   const strays = makeStrayWatch<Task>({
     clock,
-    held: () => options.tasks.heldBy([options.workerId]),
-    isKnown: (id) => active.has(id) || ending.has(id),
+    everyMs: STRAYS_EVERY_MS,
+    missing: async () =>
+      (await options.tasks.heldBy([options.workerId])).filter(({ id }) => !active.has(id) && !ending.has(id)),
+    keyOf: ({ id, fence }) => `${id}:${fence}`,
     async giveUp(task) {
       log.warn({ taskId: task.id }, 'a task was taken by a commit that nobody answered; it is made again')
       await giveUp(
