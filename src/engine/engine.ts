@@ -341,12 +341,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       strays.stop()
       for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()
-      let cancelTimer = (): void => {}
-      const grace = new Promise<void>((resolve) => {
-        cancelTimer = clock.after(graceMs, resolve)
-      })
-      await keeper.stop(grace)
-      cancelTimer()
+      await keeper.stop(graceMs)
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))
       await keeper.letGo()
     },

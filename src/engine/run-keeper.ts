@@ -1,6 +1,6 @@
 /** The runs that live in this process: brought to life from their rows, woken, told, let go to bound memory, and lost. */
 import type { Bus } from '../platform/bus/bus.ts'
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, waitAtMost } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { isStaleWrite } from '../platform/db/errors.ts'
 import type { NewEvent } from '../platform/events/event.ts'
@@ -8,12 +8,13 @@ import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import { type Hint, makeHearing } from './hearing.ts'
+import { makeLettingGo } from './letting-go.ts'
 import { type LiveRun, makeLiveRun } from './live-run.ts'
 import type { LiveRunEnv } from './live-run-env.ts'
 import type { ProgramSource } from './program.ts'
 import type { RunHistory } from './replay.ts'
 import type { RunRepository } from './repository.ts'
-import { claimRun, finishRun, releaseRun, requeueRun, setRunWake, stoppedBy } from './rows.ts'
+import { claimRun, finishRun, requeueRun, setRunWake, stoppedBy } from './rows.ts'
 import type { TaskPort } from './task-port.ts'
 import { fenceOf } from './turn.ts'
 import { isFinal, type Run, type WorkflowFunction } from './types.ts'
@@ -58,15 +59,12 @@ export interface RunKeeper {
   requeue(run: Run): Promise<void>
   /** A run was ended from outside. */
   ended(run: Run): void
-  /** Takes no more runs, lets steps under way finish until `grace` resolves, and ends what is in memory. */
-  stop(grace: Promise<void>): Promise<void>
+  /** Takes no more runs, lets steps under way finish for at most `graceMs`, and ends what is in memory. */
+  stop(graceMs: number): Promise<void>
   /** After the stop, once their jobs are over: others may go on with the runs at once. Whoever is alone does so after his next start. */
   letGo(): Promise<void>
   readonly stats: { readonly live: number; readonly idle: number }
 }
-
-/** A run that is let go. */
-type Held = Pick<LiveRun, 'run' | 'isIdle' | 'wakeAtMs'>
 
 const LOST_RETRY_MS = 200
 /** Should the database be away at a stop, runs are taken over later. */
@@ -95,10 +93,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const places = new Map<string, () => void>()
   /** Looks at rows under way: a stop waits for them. */
   const waking = new Set<Promise<void>>()
-  /** At the stop: what was carried here. */
-  const held: Held[] = []
   let isStopping = false
-  let mayLetGo = false
 
   const report = (what: string, error: unknown, runId: string): void => log.error({ err: error, runId }, what)
 
@@ -121,13 +116,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (!run) continue
       run.drop()
       forget(runId)
-      const guards = [fenceOf(run.run)]
-      db.commit({ guards, writes: [releaseRun(runId)] })
-        .then(() => options.onReleased(run.wakeAtMs))
-        .catch((error: unknown) => {
-          // Woken meanwhile, and somebody else's by now.
-          if (!isStaleWrite(error)) report('a run could not be released', error, runId)
-        })
+      void letting.letGo({ run: run.run, isIdle: true, wakeAtMs: run.wakeAtMs })
     }
   }
 
@@ -166,8 +155,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   const begin = (run: Run, program: WorkflowFunction, history?: RunHistory): void => {
     if (isStopping) {
       givePlaceBack(run.id)
-      held.push({ run, isIdle: false, wakeAtMs: null })
-      if (mayLetGo) letGoHeld()
+      letting.keep({ run, isIdle: false, wakeAtMs: null })
       return
     }
     const made = makeLiveRun(run, program, history, env)
@@ -349,24 +337,14 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       writes: [requeueRun(run.id), setRunWake(run.id, run.news, null)],
     })
 
-  const letGoOf = async ({ run, isIdle, wakeAtMs }: Held): Promise<void> => {
-    try {
-      if (isIdle) {
-        await db.commit({ guards: [fenceOf(run)], writes: [releaseRun(run.id)] })
-        options.onReleased(wakeAtMs)
-      } else {
-        await requeue(run)
-        options.offer(run)
-      }
-    } catch (error) {
-      // It is taken over once this process has left.
-      if (!isStaleWrite(error)) report('a run could not be let go', error, run.id)
-    }
-  }
-
-  const letGoHeld = (): void => {
-    for (const one of held.splice(0)) if (bus.isShared) track(letGoOf(one))
-  }
+  const letting = makeLettingGo({
+    db,
+    requeue,
+    offer: options.offer,
+    onReleased: options.onReleased,
+    // It is taken over once this process has left.
+    onError: (error, runId) => report('a run could not be let go', error, runId),
+  })
 
   return {
     get: (runId) => live.get(runId),
@@ -379,13 +357,13 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       live.get(run.id)?.drop()
       env.ended(run)
     },
-    async stop(grace) {
+    async stop(graceMs) {
       isStopping = true
-      const quiet = Promise.all([hearing.settled(), ...waking, ...[...live.values()].map((run) => run.quiesce())])
-      await Promise.race([quiet, grace])
+      const runsAtRest = [...live.values()].map((run) => run.quiesce())
+      await waitAtMost(clock, graceMs, Promise.all([hearing.settled(), ...waking, ...runsAtRest]))
       for (const { run, isIdle, wakeAtMs, drop } of live.values()) {
         drop()
-        held.push({ run, isIdle, wakeAtMs })
+        letting.keep({ run, isIdle, wakeAtMs })
       }
       live.clear()
       idle.clear()
@@ -393,14 +371,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       places.clear()
     },
     async letGo() {
-      mayLetGo = true
-      letGoHeld()
-      let cancel = (): void => {}
-      const patience = new Promise<void>((resolve) => {
-        cancel = clock.after(LET_GO_MS, resolve)
-      })
-      await Promise.race([Promise.all(waking), patience])
-      cancel()
+      const left = bus.isShared ? letting.letGoOfKept() : undefined
+      await waitAtMost(clock, LET_GO_MS, Promise.all([...waking, left]))
     },
     get stats() {
       return { live: live.size, idle: idle.size }

@@ -24,6 +24,16 @@ export const systemClock: Clock = {
   },
 }
 
+/** Waits for the end of `work`, however it ends, but no longer than `limitMs`. */
+export const waitAtMost = async (clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> => {
+  let cancel = (): void => {}
+  const limit = new Promise<void>((resolve) => {
+    cancel = clock.after(limitMs, resolve)
+  })
+  await Promise.race([Promise.allSettled([work]), limit])
+  cancel()
+}
+
 export interface FakeClock extends Clock {
   /** Moves time forward and runs what falls due, in order of its time. */
   advance(byMs: number): void

@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engine/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, waitAtMost } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
@@ -355,14 +355,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       const done = (async () => {
         while (underWay.size > 0) await Promise.allSettled(underWay)
       })()
-      let disarm = (): void => {}
-      await Promise.race([
-        done,
-        new Promise<void>((resolve) => {
-          disarm = clock.after(graceMs, resolve)
-        }),
-      ])
-      disarm()
+      await waitAtMost(clock, graceMs, done)
       cutOff = interrupted()
       for (const attempt of active.values()) attempt.abort(cutOff)
       await Promise.all([...consumers.values()].map((consumer) => consumer.stop()))

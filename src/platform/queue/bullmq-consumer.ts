@@ -1,6 +1,6 @@
 /** A consumer over BullMQ: one worker per queue of the partition, which share its places. */
 
-import type { Clock } from '../clock.ts'
+import { type Clock, waitAtMost } from '../clock.ts'
 import type { RedisClient, RedisConnection } from '../redis/connection.ts'
 import { queueNames, shareOut } from './bullmq-splits.ts'
 import { type JobData, PlacedWorker, stalledIntervalMs } from './bullmq-worker.ts'
@@ -133,12 +133,7 @@ export const makeBullmqConsumer = (options: BullmqConsumerOptions): Consumer => 
     cancelCheck()
     const closed = Promise.allSettled(workers.map(({ worker }) => worker.close()))
     if (active > 0) await new Promise<void>((resolve) => whenIdle.push(resolve))
-    let cancel = (): void => {}
-    const patience = new Promise<void>((resolve) => {
-      cancel = clock.after(STOP_MS, resolve)
-    })
-    await Promise.race([closed, patience])
-    cancel()
+    await waitAtMost(clock, STOP_MS, closed)
     // What still waits for an answer of Redis gets none; jobs that it holds as running are given again when their lock runs out.
     for (const { worker, waiting } of workers) {
       worker.abandon()

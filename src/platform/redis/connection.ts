@@ -3,7 +3,7 @@
  * tells once when one begins and once when it is over.
  */
 import { Cluster } from 'ioredis'
-import { type Clock, systemClock } from '../clock.ts'
+import { type Clock, systemClock, waitAtMost } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { makeClient, type RedisClient, type RedisTarget, type RedisUse } from './client-options.ts'
 import { isHopeless, reasonOf, redisErrors } from './errors.ts'
@@ -148,9 +148,7 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
       cancelTelling?.()
       const made = [...clients]
       const quit = Promise.all(made.map((each) => (each.status === 'ready' ? each.quit().catch(() => {}) : undefined)))
-      let cancel = (): void => {}
-      await Promise.race([quit, new Promise<void>((resolve) => (cancel = clock.after(QUIT_MS, resolve)))])
-      cancel()
+      await waitAtMost(clock, QUIT_MS, quit)
       for (const each of made) each.disconnect()
     },
   }
