@@ -38,7 +38,7 @@ for (const database of BACKENDS) {
     await wait(100)
     await first.crash()
     const second = await startTestEngine({ db, workflows, tenantId: first.tenantId, liveMax: 2000, windowSize: 5000 })
-    assert.equal((await second.wait(sleeper.id, 8000)).status, 'completed')
+    assert.equal((await second.wait(sleeper.id)).status, 'completed')
     await second.stop()
   })
 
@@ -60,7 +60,7 @@ for (const database of BACKENDS) {
     isAway = true
     await wait(500)
     isAway = false
-    assert.equal((await engine.wait(run.id, 5000)).status, 'completed')
+    assert.equal((await engine.wait(run.id)).status, 'completed')
     await engine.stop()
   })
 
@@ -76,7 +76,7 @@ for (const database of BACKENDS) {
     assert.equal(run.status, 'queued')
     await engine.engine.signal(engine.tenantId, run.id, 'go', 'hello')
     open()
-    assert.equal((await engine.wait(run.id, 4000)).output, 'hello')
+    assert.equal((await engine.wait(run.id)).output, 'hello')
     await engine.stop()
   })
 
@@ -93,7 +93,7 @@ for (const database of BACKENDS) {
         const run = await engine.run('w')
         await wait(20 + i)
         await engine.engine.signal(engine.tenantId, run.id, 'go', 'hello')
-        return (await engine.wait(run.id, 5000)).status
+        return (await engine.wait(run.id)).status
       }),
     )
     assert.deepEqual([...new Set(ends)], ['completed'])
@@ -106,7 +106,7 @@ for (const database of BACKENDS) {
     const run = await engine.run('w')
     await wait(30)
     await db.commit({ writes: [requeueRun(run.id)] })
-    assert.equal((await engine.wait(run.id, 12_000)).output, 'done')
+    assert.equal((await engine.wait(run.id)).output, 'done')
     await engine.stop()
   })
 
@@ -128,7 +128,7 @@ for (const database of BACKENDS) {
     const runs = await Promise.all([0, 1, 2, 3, 4].map((n) => engine.run('w', n)))
     const log = makeEventLog(db)
     for (const run of runs) {
-      await engine.wait(run.id, 5000)
+      await engine.wait(run.id)
       const events = await log.read({ tenantId: engine.tenantId, runId: run.id, afterId: 0, limit: 100 })
       const ends = events
         .filter(({ type }) => type === 'task.completed' || type === 'task.cancelled')
@@ -186,7 +186,7 @@ for (const database of BACKENDS) {
     const engine = await startTestEngine({ db, workflows, liveMax: 1 })
     const run = await engine.run('w', 0)
     await Promise.all([1, 2, 3, 4, 5].map((n) => engine.run('w', n)))
-    await engine.wait(run.id, 8000)
+    await engine.wait(run.id)
     await engine.stop()
     assert.equal(most, 1)
   })

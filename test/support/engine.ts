@@ -62,6 +62,9 @@ export interface TestEngineOptions {
   readonly leaseMs?: number
 }
 
+/** Not a measure of anything: a busy machine is to fail no test. */
+const PATIENCE_MS = 30_000
+
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
   const { workflows = {}, handlers = {}, tenantId = randomUUID(), does = ['runs', 'tasks'] } = options
   const makeId = makeIdGenerator()
@@ -135,7 +138,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
     })
     return created.run
   }
-  const wait: TestEngine['wait'] = (runId, timeoutMs = 10_000) => engine.wait(tenantId, runId, timeoutMs)
+  const wait: TestEngine['wait'] = (runId, timeoutMs = PATIENCE_MS) => engine.wait(tenantId, runId, timeoutMs)
   const stop = async (graceMs = 1000): Promise<void> => {
     for (const sweeper of sweepers) sweeper.stop()
     await engine.stop(graceMs)
