@@ -3,15 +3,8 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import { NonRetryableError, type WorkflowFunction } from './index.ts'
-
-const until = async (condition: () => boolean | Promise<boolean>, what: string): Promise<void> => {
-  const deadline = Date.now() + 8000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`)
-    await wait(5)
-  }
-}
 
 for (const database of BACKENDS) {
   const name = (title: string): string => `engine on ${database.name}: ${title}`
@@ -217,7 +210,7 @@ for (const database of BACKENDS) {
       aborted = false
       const run = await engine.result('racing')
       assert.equal(run.output, 'time')
-      await until(() => aborted, 'the abort')
+      await until('the abort', () => aborted)
       const [task] = await engine.tasks.tasks.ofRun(run.id)
       assert.equal(task?.status, 'cancelled')
     },
@@ -260,7 +253,7 @@ for (const database of BACKENDS) {
     },
     async (engine) => {
       const run = await engine.run('careful')
-      await until(async () => (await engine.engine.runs.byId(run.id))?.status === 'waiting', 'waiting')
+      await until('waiting', async () => (await engine.engine.runs.byId(run.id))?.status === 'waiting')
       await engine.engine.cancel(engine.tenantId, run.id)
       const ended = await engine.wait(run.id)
       assert.equal(ended.status, 'cancelled')
@@ -307,7 +300,7 @@ for (const database of BACKENDS) {
     const handlers = { work: async (input: unknown) => done.push(String(input)) }
     const first = await startTestEngine({ db, workflows: { long: program }, handlers })
     const run = await first.run('long')
-    await until(async () => (await first.engine.runs.byId(run.id))?.status === 'waiting', 'the signal wait')
+    await until('the signal wait', async () => (await first.engine.runs.byId(run.id))?.status === 'waiting')
     await first.crash()
     const second = await startTestEngine({ db, workflows: { long: program }, handlers, tenantId: first.tenantId })
     await second.engine.signal(second.tenantId, run.id, 'go', true)
@@ -333,7 +326,7 @@ for (const database of BACKENDS) {
       },
     })
     const run = await stuck.run('long')
-    await until(() => calls === 1, 'the first attempt')
+    await until('the first attempt', () => calls === 1)
     await stuck.crash()
     const { tenantId } = stuck
     const second = await startTestEngine({ db, workflows, handlers: { work: async () => ++calls }, tenantId })
@@ -351,7 +344,7 @@ for (const database of BACKENDS) {
     }
     const first = await startTestEngine({ db, workflows })
     const run = await first.run('sleepy')
-    await until(async () => (await first.engine.runs.byId(run.id))?.status === 'waiting', 'the sleep')
+    await until('the sleep', async () => (await first.engine.runs.byId(run.id))?.status === 'waiting')
     await first.crash()
     const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
     const ended = await second.wait(run.id)
@@ -372,7 +365,7 @@ for (const database of BACKENDS) {
       }
     const first = await startTestEngine({ db, workflows: { w: withSteps('a', 'b') } })
     const run = await first.run('w')
-    await until(async () => (await first.engine.runs.byId(run.id))?.status === 'waiting', 'the wait')
+    await until('the wait', async () => (await first.engine.runs.byId(run.id))?.status === 'waiting')
     await first.crash()
     const { tenantId } = first
     const changed = await startTestEngine({ db, workflows: { w: withSteps('a', 'x') }, tenantId })
@@ -403,7 +396,7 @@ for (const database of BACKENDS) {
       }
       const first = await startTestEngine({ db, workflows })
       const run = await first.run('two')
-      await until(() => begun.length === 1, 'the first step')
+      await until('the first step', () => begun.length === 1)
       await first.stop()
       assert.deepEqual(begun, ['first'])
       const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
@@ -430,7 +423,7 @@ for (const database of BACKENDS) {
     }
     const first = await startTestEngine({ db, workflows })
     const run = await first.run('flaky')
-    await until(async () => (await first.engine.runs.journal(run.id)).length === 1, 'the first failure in the journal')
+    await until('the first failure in the journal', async () => (await first.engine.runs.journal(run.id)).length === 1)
     await first.crash()
     const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
     assert.equal((await second.wait(run.id)).output, 'done')
@@ -472,7 +465,7 @@ for (const database of BACKENDS) {
     }
     const engine = await startTestEngine({ db, workflows, liveMax: 5, windowSize: 10 })
     const runs = await Promise.all(Array.from({ length: 40 }, (_, i) => engine.run('w', i)))
-    await until(async () => (await engine.engine.runs.countByStatus()).waiting === 40, 'all waiting')
+    await until('all waiting', async () => (await engine.engine.runs.countByStatus()).waiting === 40)
     assert.ok(engine.engine.stats.live <= 6, `${engine.engine.stats.live} runs in memory`)
     await Promise.all(runs.map((run) => engine.engine.signal(engine.tenantId, run.id, 'go', null)))
     const ended = await Promise.all(runs.map((run) => engine.wait(run.id)))

@@ -4,7 +4,8 @@ import path from 'node:path'
 import test from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { DATABASES } from '../../test/support/databases.ts'
-import { makeTestNotifications, until } from '../../test/support/notifications.ts'
+import { makeTestNotifications } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import type { WorkflowFunction } from '../engine/index.ts'
 import type { Event } from '../platform/events/event.ts'
 import { CATALOGUE, compilePattern, covered, isPattern, sampleOf, schemaOf, severityOf } from './catalogue.ts'
@@ -113,10 +114,10 @@ test('the events that runs, tasks, channels and the inbox write fit their schema
   await tasks.create({ ...base, kind: 'ok' })
   await tasks.create({ ...base, kind: 'bad' })
   const started = await run('walk')
-  await until(() => events.some(({ type }) => type === 'signal.waiting') || undefined, 'the signal')
+  await until('the signal', () => events.some(({ type }) => type === 'signal.waiting'))
   await engine.signal(tenantId, started.id, 'approved', null)
   assert.equal((await wait(started.id)).status, 'failed')
-  await until(() => events.some(({ type }) => type === 'inbox.added') || undefined, 'the inbox')
+  await until('the inbox', () => events.some(({ type }) => type === 'inbox.added'))
   await inbox.setAllRead(tenantId)
   const ajv = new Ajv2020({ allowUnionTypes: true })
   const wrong = events.flatMap(({ type, data }) =>

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import test, { before, describe, type TestContext } from 'node:test'
 import { type MailServerScript, startMailServer } from '../../test/notifications/mail-server.ts'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
-import { makeTestNotifications, startReceiver, type TestOptions, until } from '../../test/support/notifications.ts'
+import { makeTestNotifications, startReceiver, type TestOptions } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import type { Delivery, NewChannel } from './types.ts'
 
 for (const database of DATABASES) {
@@ -23,10 +24,10 @@ for (const database of DATABASES) {
         return channel
       }
       const ended = () =>
-        until(async () => {
+        until('the end', async () => {
           const found = await notifications.deliveries(tenantId, { limit: 100 })
           return found.length > 0 && found.every(({ status }) => status !== 'pending') ? found : undefined
-        }, 'the end')
+        })
       const codes = async ({ id }: Delivery) =>
         (await notifications.attempts(tenantId, id)).map(({ statusCode }) => statusCode)
       return { ...made, tenantId, make, ended, codes }
@@ -67,10 +68,10 @@ for (const database of DATABASES) {
       assert.equal(first.status, 'delivered')
       assert.deepEqual(await s.codes(first), [451, 250])
       await s.tell('run.timed_out')
-      const [second] = (await until(async () => {
+      const [second] = (await until('the second', async () => {
         const found = await s.ended()
         return found.length === 2 ? found : undefined
-      }, 'the second')) as [Delivery]
+      })) as [Delivery]
       assert.equal(second.status, 'failed')
       assert.match(second.error as string, /^mail_refused: the mail server answered 554/)
       assert.deepEqual(await s.codes(second), [554])
@@ -148,7 +149,7 @@ for (const database of DATABASES) {
       await s.make({ kind: 'email', name: 'mail', to: ['ann@example.org'], server: s.server, settings })
       await s.notifications.start()
       await s.tell('run.failed', { data: { error: { code: 'a', message: 'it <broke>' } } })
-      await until(async () => ((await s.ended()).length === 3 ? true : undefined), 'all three')
+      await until('all three', async () => (await s.ended()).length === 3)
       assert.equal(JSON.parse(slack.received[0]!.body).text, 'it &lt;broke&gt; <!here>')
       assert.match(s.mails.received[0]!.source, /^Subject: About run.failed\r$/m)
       assert.match(s.mails.received[0]!.source, /\r\n\r\nit <broke> <!here>/)
@@ -156,7 +157,7 @@ for (const database of DATABASES) {
       assert.equal(item!.title, 'About run.failed')
       await templates.update(s.tenantId, templateId, { subject: 'News' })
       await s.tell('run.failed')
-      await until(() => s.mails.received[1], 'the second mail')
+      await until('the second mail', () => s.mails.received[1])
       assert.match(s.mails.received[1]!.source, /^Subject: News\r$/m)
       const hook = { kind: 'webhook', name: 'hook', url: slack.url, settings } as const
       await assert.rejects(channels.create(s.tenantId, null, hook), { code: 'channel_kind_wrong' })
@@ -171,10 +172,10 @@ for (const database of DATABASES) {
       await s.make({ kind: 'webhook', name: 'hook', url: receiver.url })
       await s.notifications.start()
       for (let i = 0; i < 4; i++) await s.tell('run.failed')
-      const found = await until(async () => {
+      const found = await until('all four', async () => {
         const all = await s.ended()
         return all.length === 4 ? all : undefined
-      }, 'all four')
+      })
       assert.deepEqual(
         found.map(({ status, tries }) => [status, tries]),
         Array(4).fill(['delivered', 0]),

@@ -9,9 +9,9 @@ import {
   startReceiver,
   type TestNotifications,
   type TestOptions,
-  until,
   verify,
 } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import { backoffMs, compileRetry } from '../engine/retry.ts'
 import { DELIVERY_RETRY } from './service.ts'
 import type { Channel, Delivery } from './types.ts'
@@ -48,11 +48,11 @@ for (const database of DATABASES) {
       await notifications.channels.subscribe(tenantId, what)
       await notifications.start()
       const ended = () =>
-        until(async () => {
+        until('the end of the delivery', async () => {
           const [delivery, ...more] = await notifications.deliveries(tenantId, { channelId: channel.id, limit: 10 })
           assert.deepEqual(more, [])
           return delivery && delivery.status !== 'pending' ? delivery : undefined
-        }, 'the end of the delivery')
+        })
       return { ...made, receiver, channel, secret: secret as string, ended }
     }
     const attemptsOf = async ({ notifications, engine }: TestNotifications, delivery: Delivery) =>
@@ -108,7 +108,7 @@ for (const database of DATABASES) {
         [[delivery.taskId, 'attempts_used_up']],
       )
       await tasks.redrive(tenantId, letters[0]!.id)
-      await until(async () => (await s.notifications.find(tenantId, delivery.id)).status === 'delivered', 'delivered')
+      await until('delivered', async () => (await s.notifications.find(tenantId, delivery.id)).status === 'delivered')
       assert.equal(s.receiver.received.length, 4)
     })
 
@@ -133,7 +133,7 @@ for (const database of DATABASES) {
       await assert.rejects(s.notifications.replay(tenantId, delivery.id), { code: 'channel_disabled' })
       await s.notifications.channels.enable(tenantId, s.channel.id)
       await s.notifications.test(tenantId, s.channel.id)
-      await until(() => s.receiver.received.length === 2, 'the test')
+      await until('the test', () => s.receiver.received.length === 2)
       assert.equal(verify(s.secret, s.receiver.received[1]!).type, 'notification.test')
     })
 
@@ -144,7 +144,7 @@ for (const database of DATABASES) {
       const s = await scene(t, [OK], later)
       const { tenantId } = s.engine
       await s.tell('run.failed')
-      await until(async () => (await s.notifications.deliveries(tenantId, { limit: 1 })).length === 1, 'the delivery')
+      await until('the delivery', async () => (await s.notifications.deliveries(tenantId, { limit: 1 })).length === 1)
       await s.notifications.channels.disable(tenantId, s.channel.id, 'enough')
       const delivery = await s.ended()
       assert.deepEqual([delivery.status, delivery.error], ['skipped', 'the channel is disabled'])
@@ -201,7 +201,7 @@ for (const database of DATABASES) {
       for (const secret of [s.secret, rotated.secret as string]) verify(secret, s.receiver.received[0]!)
       const last = await s.notifications.channels.rotate(tenantId, s.channel.id, 0)
       await s.notifications.test(tenantId, s.channel.id)
-      const call = await until(() => s.receiver.received[1], 'the test')
+      const call = await until('the test', () => s.receiver.received[1])
       verify(last.secret as string, call)
       for (const secret of [s.secret, rotated.secret as string]) assert.throws(() => verify(secret, call))
     })
@@ -245,12 +245,12 @@ for (const database of DATABASES) {
       const first = await s.ended()
       const again = await s.notifications.replay(tenantId, first.id)
       assert.notEqual(again.id, first.id)
-      await until(() => s.receiver.received.length === 2, 'the replay')
-      await until(async () => (await s.notifications.find(tenantId, again.id)).status === 'delivered', 'its end')
+      await until('the replay', () => s.receiver.received.length === 2)
+      await until('its end', async () => (await s.notifications.find(tenantId, again.id)).status === 'delivered')
       const range = { channelId: s.channel.id, status: 'delivered' } as const
       assert.equal(await s.notifications.replayMany(tenantId, { ...range, toMs: first.createdAtMs }), 0)
       assert.equal(await s.notifications.replayMany(tenantId, range), 2)
-      await until(() => s.receiver.received.length === 4, 'the range')
+      await until('the range', () => s.receiver.received.length === 4)
       const ids = new Set(s.receiver.received.map(({ headers }) => headers['webhook-id']))
       assert.deepEqual([...ids], [first.messageId])
       for (const call of s.receiver.received) verify(s.secret, call)
@@ -266,7 +266,7 @@ for (const database of DATABASES) {
       const what = { channelId: channel.id, projectId: null, types: ['run.failed'], severity: 'debug' } as const
       await s.notifications.channels.subscribe(tenantId, what)
       await s.tell('run.failed', { runId: 'r1', data: { error: { code: 'a', message: '<!channel> & co' } } })
-      const { body, headers } = await until(() => slack.received[0], 'the message')
+      const { body, headers } = await until('the message', () => slack.received[0])
       assert.deepEqual(JSON.parse(body), {
         text: 'run.failed: A run failed. a: &lt;!channel&gt; &amp; co\nrun r1',
       })

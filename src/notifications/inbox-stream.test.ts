@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import test, { after, before, describe } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
 import { DATABASES } from '../../test/support/databases.ts'
-import { makeTestNotifications, type TestNotifications, until } from '../../test/support/notifications.ts'
+import { makeTestNotifications, type TestNotifications } from '../../test/support/notifications.ts'
 import { makeRoutesServer } from '../../test/support/routes-server.ts'
+import { until } from '../../test/support/until.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { makeNotificationRoutes } from './routes.ts'
 
@@ -68,7 +69,7 @@ for (const database of DATABASES) {
       return {
         frames,
         leave,
-        got: (count: number) => until(() => frames.length >= count || undefined, `${count} frames`),
+        got: (count: number) => until(`${count} frames`, () => frames.length >= count),
       }
     }
 
@@ -105,7 +106,7 @@ for (const database of DATABASES) {
       const seen = first.frames[0]!.id as string
       for (const type of ['run.timed_out', 'run.stopped']) await made.tell(type)
       const items = () => made.notifications.inbox.items(made.engine.tenantId, { limit: 10 })
-      await until(async () => (await items()).some(({ type }) => type === 'run.stopped') || undefined, 'both')
+      await until('both', async () => (await items()).some(({ type }) => type === 'run.stopped'))
       const second = await open('', { 'last-event-id': seen })
       await second.got(2)
       await made.tell('run.cancelled')
@@ -133,7 +134,7 @@ for (const database of DATABASES) {
       const stream = await open()
       assert.equal(server.openStreams.size, 1)
       for (const close of server.openStreams) close()
-      await until(() => server.openStreams.size === 0 || undefined, 'the end')
+      await until('the end', () => server.openStreams.size === 0)
       await stream.leave()
     })
   })

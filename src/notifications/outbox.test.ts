@@ -7,8 +7,8 @@ import {
   startReceiver,
   type TestNotifications,
   type TestOptions,
-  until,
 } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { NewSubscription } from './types.ts'
@@ -41,10 +41,10 @@ for (const database of DATABASES) {
       return { ...made, tenantId, channelId: channel.id, titles }
     }
     const got = (s: Scene, count: number) =>
-      until(async () => {
+      until(`${count} inbox items`, async () => {
         const types = await s.titles()
         return types.length >= count ? types : undefined
-      }, `${count} inbox items`)
+      })
 
     test('types, project and severity decide who is told', async (t) => {
       const s = await scene(t)
@@ -77,10 +77,10 @@ for (const database of DATABASES) {
       await s.notifications.start()
       await s.notifications.stop()
       await s.notifications.start()
-      const unread = await until(async () => {
+      const unread = await until('all', async () => {
         const found = await s.notifications.inbox.unreadCount(s.tenantId)
         return found >= count ? found : undefined
-      }, 'all')
+      })
       assert.equal(unread, count)
       assert.equal(await s.notifications.inbox.setAllRead(s.tenantId), count)
       assert.equal(await s.notifications.inbox.unreadCount(s.tenantId), 0)
@@ -136,22 +136,22 @@ for (const database of DATABASES) {
         await notifications.start()
         await first.tell('run.failed')
         const look = async () => (await notifications.deliveries(tenantId, { channelId: channel.id, limit: 5 }))[0]
-        const lost = await until(look, 'the delivery')
-        if (isMade) await until(() => made.length > 0, 'the task')
+        const lost = await until('the delivery', look)
+        if (isMade) await until('the task', () => made.length > 0)
         await notifications.stop()
         assert.equal((await look())!.taskId, null)
 
         const second = await makeTestNotifications(t, opened, { engine: first.engine })
         await second.notifications.start()
-        const delivery = await until(async () => {
+        const delivery = await until('the task', async () => {
           const found = await look()
           return found?.taskId ? found : undefined
-        }, 'the task')
+        })
         assert.equal(delivery.id, lost.id)
         if (isMade) assert.deepEqual(made, [delivery.taskId])
         await second.notifications.stop()
         const ended = () => first.engine.tasks.find(tenantId, delivery.taskId as string)
-        await until(async () => ['completed', 'dead'].includes((await ended()).status), 'the end of the task')
+        await until('the end of the task', async () => ['completed', 'dead'].includes((await ended()).status))
         assert.equal(receiver.received.length - before, 1)
         assert.equal((await look())!.status, 'delivered')
       }
@@ -167,12 +167,12 @@ for (const database of DATABASES) {
       await new Promise((resolve) => setTimeout(resolve, 5))
       await subscribeTo(s, { channelId: channel.id })
       await s.notifications.start()
-      await until(() => receiver.received.length > 0, 'the event of the subscription itself')
+      await until('the event of the subscription itself', () => receiver.received.length > 0)
       const { task } = await s.engine.tasks.create({
         ...{ tenantId: s.tenantId, projectId: null, kind: 'ok', input: null, priority: 3 },
       })
       const types = () => receiver.received.map(({ body }) => (JSON.parse(body) as { type: string }).type).sort()
-      await until(() => types().includes('task.completed'), 'the end of the task')
+      await until('the end of the task', () => types().includes('task.completed'))
       await new Promise((resolve) => setTimeout(resolve, 200))
       assert.deepEqual(types(), ['subscription.created', 'task.completed', 'task.started'])
       const bodies = receiver.received.map(({ body }) => JSON.parse(body) as { taskId: string | null })

@@ -7,9 +7,9 @@ import {
   type Reply,
   startReceiver,
   type TestOptions,
-  until,
   verify,
 } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { retryAfter } from './dispatch.ts'
 import { DELIVERY_RETRY } from './service.ts'
@@ -44,10 +44,10 @@ for (const database of DATABASES) {
       const tell = (type: string, target = 'x') => made.tell(type, { atMs: clock.now(), data: { target } })
       /** Lets the outbox gather meanwhile, and no more: 5 ms for each look. */
       const soon = <T>(look: () => T | undefined | Promise<T | undefined>, what: string) =>
-        until(() => {
+        until(what, () => {
           clock.advance(5)
           return look()
-        }, what)
+        })
       /** The reference library looks at the time: ours. */
       const verified = (secret: string, call: Received) => {
         t.mock.timers.enable({ apis: ['Date'], now: clock.now() })

@@ -8,10 +8,10 @@ import {
   type Receiver,
   startReceiver,
   type TestNotifications,
-  until,
   verify,
 } from '../../test/support/notifications.ts'
 import { makeRoutesServer } from '../../test/support/routes-server.ts'
+import { until } from '../../test/support/until.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { CATALOGUE } from './catalogue.ts'
 import { makeNotificationRoutes } from './routes.ts'
@@ -73,10 +73,10 @@ describe('routes of notifications', () => {
     const { id, secret } = await makeHook('tested')
     const sent = await send('POST', `/channels/${id}/test`)
     assert.deepEqual([sent.status, sent.body.cause, sent.body.type], [202, 'test', 'notification.test'])
-    const delivery = await until(async () => {
+    const delivery = await until('the delivery', async () => {
       const { body } = await send('GET', `/deliveries/${sent.body.id}`)
       return body.status === 'delivered' ? body : undefined
-    }, 'the delivery')
+    })
     const [{ at, durationMs, request, ...attempt }] = delivery.attempts
     assert.deepEqual(attempt, { attempt: 1, statusCode: 200, response: 'ok', error: null })
     assert.ok(durationMs >= 0 && at)
@@ -104,7 +104,7 @@ describe('routes of notifications', () => {
     assert.equal(subscribed.status, 201)
     assert.deepEqual((await send('GET', `/subscriptions?channelId=${channelId}`)).body.items, [subscribed.body])
     for (let i = 0; i < 3; i++) await made.tell('run.failed')
-    await until(async () => (await send('GET', '/inbox')).body.unread === 3, 'three items')
+    await until('three items', async () => (await send('GET', '/inbox')).body.unread === 3)
     const first = (await send('GET', '/inbox?limit=2')).body
     const rest = (await send('GET', `/inbox?limit=2&cursor=${first.nextCursor}`)).body
     assert.deepEqual([first.items.length, rest.items.length, rest.nextCursor], [2, 1, null])

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { connectRedis, randomPrefix, testRedisTarget } from '../../test/support/redis.ts'
+import { until } from '../../test/support/until.ts'
 import { makeLocalBus } from '../platform/bus/bus.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
@@ -14,14 +15,6 @@ import { type DeadLetterCopy, makeDeadCopies } from './dead-copies.ts'
 import { makeRedrives } from './redrives.ts'
 import { makeTaskRepository } from './repository.ts'
 import type { DeadLetter } from './types.ts'
-
-const until = async (condition: () => boolean | Promise<boolean>, what: string): Promise<void> => {
-  for (let i = 0; i < 1000; i++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  throw new Error(`waited in vain for ${what}`)
-}
 
 const memory = () => {
   const letters = new Map<string, DeadLetterCopy>()
@@ -76,7 +69,7 @@ for (const kind of DATABASES) {
           retry: { attempts: 1 },
         } as const
         await Promise.all(Array.from({ length: count }, () => engine.tasks.create(request)))
-        await until(async () => (await dead()).length === before + count, 'all to be dead')
+        await until('all to be dead', async () => (await dead()).length === before + count)
         return dead()
       }
       try {
@@ -95,11 +88,11 @@ for (const kind of DATABASES) {
     assert.equal(count, 0)
     const { redrives } = b.engine.tasks
     await redrives.sweeper.start()
-    await until(async () => (await redrives.find(b.tenantId, id)).status === 'completed', 'its end')
+    await until('its end', async () => (await redrives.find(b.tenantId, id)).status === 'completed')
     redrives.sweeper.stop()
     const redrive = await redrives.find(b.tenantId, id)
     assert.deepEqual([redrive.done, redrive.skipped], [5, 0])
-    await until(() => b.state.done === 5, 'their end')
+    await until('their end', () => b.state.done === 5)
     assert.deepEqual(
       (await b.dead()).map((letter) => letter.kind),
       ['other', 'other', 'other'],
@@ -112,8 +105,8 @@ for (const kind of DATABASES) {
     const { redrives } = b.engine.tasks
     const { id } = await redrives.start({ tenantId: b.tenantId })
     await redrives.sweeper.start()
-    await until(async () => (await redrives.find(b.tenantId, id)).status === 'completed', 'its end')
-    await until(async () => (await b.dead()).length === 4, 'all to be dead again')
+    await until('its end', async () => (await redrives.find(b.tenantId, id)).status === 'completed')
+    await until('all to be dead again', async () => (await b.dead()).length === 4)
     redrives.sweeper.stop()
     assert.equal((await redrives.find(b.tenantId, id)).done, 4)
   })
@@ -141,7 +134,7 @@ for (const kind of DATABASES) {
     const first = make()
     const { id } = await first.start({ tenantId: b.tenantId, ratePerSecond: 4 })
     await first.sweeper.start()
-    await until(() => taken.length === 1, 'the first')
+    await until('the first', () => taken.length === 1)
     await turn(2)
     const before = taken.length
     assert.ok(before >= 7 && before <= 10, `${before} in two seconds at four a second`)
@@ -161,7 +154,7 @@ for (const kind of DATABASES) {
     assert.equal(taken.length, after)
     await assert.rejects(second.cancel(b.tenantId, id), { code: 'redrive_over' })
     second.sweeper.stop()
-    await until(async () => (await second.find(b.tenantId, id)).done === after, 'all to be counted')
+    await until('all to be counted', async () => (await second.find(b.tenantId, id)).done === after)
     assert.equal((await b.dead()).length, 30 - after)
   })
 
@@ -180,12 +173,12 @@ for (const kind of DATABASES) {
     })
     const { id } = await redrives.start({ tenantId: b.tenantId, ratePerSecond: 0.3 })
     await redrives.sweeper.start()
-    await until(async () => (await redrives.find(b.tenantId, id)).done === 1, 'the first')
+    await until('the first', async () => (await redrives.find(b.tenantId, id)).done === 1)
     clock.advance(3300)
     await new Promise((resolve) => setTimeout(resolve, 20))
     assert.equal(taken, 1)
     clock.advance(40)
-    await until(async () => (await redrives.find(b.tenantId, id)).done === 2, 'the second')
+    await until('the second', async () => (await redrives.find(b.tenantId, id)).done === 2)
     assert.equal((await redrives.find(b.tenantId, id)).ratePerSecond, 0.3)
     redrives.sweeper.stop()
   })
@@ -228,7 +221,7 @@ for (const kind of DATABASES) {
   withBench('a copy stands beside the queue until the letter is redriven, retried or discarded', async (b) => {
     const [one, two, three, four] = (await b.die(4)) as [DeadLetter, DeadLetter, DeadLetter, DeadLetter]
     const ids = () => [...b.copies.letters.keys()].toSorted()
-    await until(() => b.copies.letters.size === 4, 'the copies')
+    await until('the copies', () => b.copies.letters.size === 4)
     assert.equal(b.copies.letters.get(one.id)?.reason, 'attempts_used_up: the service is away')
     b.state.isBroken = false
     await b.engine.tasks.redrive(b.tenantId, one.id)
@@ -254,7 +247,7 @@ for (const kind of DATABASES) {
     await redis.client.del(...keys)
     assert.equal(await queue.count(), 0)
     clock.advance(30_000)
-    await until(async () => (await queue.count()) === wanted, 'the copies')
+    await until('the copies', async () => (await queue.count()) === wanted)
     sweeper.stop()
     await queue.stop()
   })

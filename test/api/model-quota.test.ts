@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeModelStandIn } from '../../src/agents/stand-in/stand-in.ts'
-import { until } from '../support/notifications.ts'
+import { until } from '../support/until.ts'
 import { WHOLE_APPS } from '../support/whole-apps.ts'
 
 for (const database of WHOLE_APPS) {
@@ -21,10 +21,10 @@ for (const database of WHOLE_APPS) {
     const ended = async (name: string) => {
       const started = await call('POST', '/v1/runs', { agent: name, input: 'now' })
       assert.equal(started.status, 201, JSON.stringify(started.body))
-      return until(async () => {
+      return until('the end of the run', async () => {
         const { body } = await call('GET', `/v1/runs/${started.body.id}`)
         return ['completed', 'failed'].includes(body.status) ? body : undefined
-      }, 'the end of the run')
+      })
     }
     for (const [name, model] of [
       ['cheap', { name: 'plain' }],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { DATABASES } from '../support/databases.ts'
-import { until } from '../support/notifications.ts'
+import { until } from '../support/until.ts'
 import { startFleet } from './dead-receiver.ts'
 
 const PLACES = 10
@@ -17,10 +17,10 @@ for (const database of DATABASES) {
     for (let i = 0; i < EVENTS; i++) await fleet.tell('run.log', { data: { message: String(i) } })
     const [dead, ...alive] = fleet.names as [string, ...string[]]
     for (const name of alive) {
-      const { calls } = await until(async () => {
+      const { calls } = await until(`all calls of ${name}`, async () => {
         const found = await fleet.receiver.calls(name)
         return found.calls.length === EVENTS ? found : undefined
-      }, `all calls of ${name}`)
+      })
       assert.ok(calls.every(({ isVerified }) => isVerified))
     }
     const { calls, mostOpen } = await fleet.receiver.calls(dead)

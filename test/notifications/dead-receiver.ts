@@ -7,7 +7,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Cleanup } from '../support/cleanup.ts'
 import type { TestDatabase } from '../support/databases.ts'
-import { makeTestNotifications, type TestNotifications, type TestOptions, until } from '../support/notifications.ts'
+import { makeTestNotifications, type TestNotifications, type TestOptions } from '../support/notifications.ts'
+import { until } from '../support/until.ts'
 import { type ReceiverProcess, startReceiverProcess } from './receiver.ts'
 
 export interface Fleet extends TestNotifications {
@@ -82,10 +83,10 @@ const main = async (): Promise<void> => {
   const told = await tellByTurns(fleet)
   const waits = { alive: [] as number[], dead: [] as number[] }
   for (const name of fleet.names.slice(1)) {
-    const calls = await until(async () => {
+    const calls = await until(`all calls of ${name}`, async () => {
       const found = (await fleet.receiver.calls(name)).calls
       return found.length === told.length ? found : undefined
-    }, `all calls of ${name}`)
+    })
     for (const { message, atMs } of calls) {
       const event = told[Number(message)] as (typeof told)[0]
       waits[event.isDead ? 'dead' : 'alive'].push(atMs - event.atMs)

@@ -4,7 +4,8 @@ import test, { before, describe, type TestContext } from 'node:test'
 import type { Delivery } from '../../src/notifications/types.ts'
 import { wholeFile } from '../support/cleanup.ts'
 import { DATABASES, type TestDatabase } from '../support/databases.ts'
-import { makeTestNotifications, type TestOptions, until } from '../support/notifications.ts'
+import { makeTestNotifications, type TestOptions } from '../support/notifications.ts'
+import { until } from '../support/until.ts'
 import { type ReceiverProcess, startReceiverProcess } from './receiver.ts'
 import type { Reply, Script } from './receiver-process.ts'
 
@@ -34,10 +35,10 @@ for (const database of DATABASES) {
       await notifications.start()
       await made.tell('run.failed')
       const ended = () =>
-        until(async () => {
+        until('the end of the delivery', async () => {
           const [delivery] = await notifications.deliveries(tenantId, { limit: 1 })
           return delivery && delivery.status !== 'pending' ? delivery : undefined
-        }, 'the end of the delivery')
+        })
       const codes = async ({ id }: Delivery) =>
         (await notifications.attempts(tenantId, id)).map(({ statusCode }) => statusCode)
       const calls = async (of = name) => (await receiver.calls(of)).calls
@@ -126,16 +127,16 @@ for (const database of DATABASES) {
         await receiver.script(s.name, { secret, replies: [OK] })
         const before = (await s.calls()).length
         await s.notifications.test(s.tenantId, s.channel.id)
-        const calls = await until(async () => {
+        const calls = await until('the test', async () => {
           const found = await s.calls()
           return found.length > before ? found : undefined
-        }, 'the test')
+        })
         assert.equal(calls.at(-1)!.isVerified, true)
       }
       const last = await s.notifications.channels.rotate(s.tenantId, s.channel.id, 0)
       assert.notEqual(last.secret, rotated.secret)
       await s.notifications.test(s.tenantId, s.channel.id)
-      const refused = await until(async () => (await s.calls()).find(({ isVerified }) => !isVerified), 'the refusal')
+      const refused = await until('the refusal', async () => (await s.calls()).find(({ isVerified }) => !isVerified))
       assert.equal(refused.type, 'notification.test')
     })
 
@@ -157,10 +158,10 @@ for (const database of DATABASES) {
         const [delivery] = await notifications.deliveries(tenantId, { limit: 1 })
         return delivery ? notifications.attempts(tenantId, delivery.id) : []
       }
-      await until(async () => (await attempts()).length >= 2 || undefined, 'two tries in vain')
+      await until('two tries in vain', async () => (await attempts()).length >= 2)
       const again = await startReceiverProcess(t, own.port)
       await again.script('back', { secret: secret as string, replies: [OK] })
-      const call = await until(async () => (await again.calls('back')).calls[0], 'the call')
+      const call = await until('the call', async () => (await again.calls('back')).calls[0])
       assert.equal(call.isVerified, true)
     })
   })

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'node:test'
 import { startTestApp } from '../support/app.ts'
-import { until } from '../support/notifications.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 import { makeCertificate, startMailServer } from './mail-server.ts'
 import { startReceiverProcess } from './receiver.ts'
 
@@ -44,18 +44,18 @@ test('an event reaches a webhook in another process, a mail server and the inbox
 
   const template = await call('POST', '/v1/templates', { name: 'any', body: 'x' })
   assert.equal(template.status, 201)
-  const { type, isVerified } = await until(async () => (await receiver.calls('hook')).calls[0], 'the webhook')
+  const { type, isVerified } = await until('the webhook', async () => (await receiver.calls('hook')).calls[0])
   assert.deepEqual([type, isVerified], ['template.created', true])
-  const mail = await until(() => mails.received[0], 'the mail')
+  const mail = await until('the mail', () => mails.received[0])
   assert.deepEqual(
     [mail.from, mail.to, mail.isEncrypted, mail.user],
     ['aidos@example.org', ['ann@example.org'], true, 'aidos'],
   )
   assert.match(mail.source, /^Subject: template.created: A template of messages was made. any\r$/m)
-  const inbox = await until(async () => {
+  const inbox = await until('the inbox', async () => {
     const { body } = await call('GET', '/v1/inbox')
     return body.unread === 1 ? body : undefined
-  }, 'the inbox')
+  })
   assert.equal(inbox.items[0].type, 'template.created')
   const channels = await call('GET', '/v1/channels')
   for (const text of [user.password, 'localhost', String(mails.port)])

@@ -65,17 +65,6 @@ export const startReceiver = async (...replies: Reply[]): Promise<Receiver> => {
 export const verify = (secret: string, { body, headers }: Received): Record<string, unknown> =>
   new Webhook(secret).verify(body, headers as Record<string, string>) as Record<string, unknown>
 
-export const until = async <T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> => {
-  // Longer than the slow sweep of tasks, which makes up for a wake-up that was missed.
-  const deadline = Date.now() + 30_000
-  for (;;) {
-    const found = await look()
-    if (found !== undefined && found !== false) return found
-    if (Date.now() > deadline) throw new Error(`waited in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 export interface TestNotifications {
   readonly notifications: NotificationService
   readonly engine: TestEngine

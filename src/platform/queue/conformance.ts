@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { until } from '../../../test/support/until.ts'
 import { type Job, type Partition, PRIORITIES, type Priority, type Queue } from './queue.ts'
 
 const PARTITION = 'tasks'
@@ -14,14 +15,6 @@ const jobOf = (id: string, priority: Priority = PRIORITIES.normal, more: Partial
   ...more,
 })
 
-const until = async (condition: () => boolean | Promise<boolean>, what: string): Promise<void> => {
-  const deadline = Date.now() + 5000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited 5 s in vain for: ${what}`)
-    await wait(2)
-  }
-}
-
 /** A consumer that writes down what it is given. */
 const collect = (queue: Queue, concurrency = 1) => {
   const jobs: Job[] = []
@@ -30,7 +23,7 @@ const collect = (queue: Queue, concurrency = 1) => {
     ...{ jobs, consumer },
     ids: () => jobs.map(({ id }) => id),
     /** Until so many have come. */
-    hasCome: (count: number) => until(() => jobs.length === count, `job number ${count}`),
+    hasCome: (count: number) => until(`job number ${count}`, () => jobs.length === count),
   }
 }
 
@@ -41,7 +34,7 @@ const hold = (queue: Queue, concurrency: number, partition: Partition = PARTITIO
   const consumer = queue.consume({ partition, concurrency, handle })
   return {
     consumer,
-    hasBegun: (count: number) => until(() => ends.length === count, `start number ${count}`),
+    hasBegun: (count: number) => until(`start number ${count}`, () => ends.length === count),
     begun: () => ends.length,
     finish: () => {
       for (const end of ends) end()
@@ -119,7 +112,7 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     const { consumer, hasCome } = collect(queue)
     await queue.add([jobOf('a')])
     await hasCome(1)
-    await until(async () => (await queue.counts(PARTITION)).active === 0, 'its end')
+    await until('its end', async () => (await queue.counts(PARTITION)).active === 0)
     await queue.add([jobOf('a')])
     await hasCome(2)
     await consumer.stop()
@@ -163,7 +156,7 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
       },
     })
     await queue.add(Array.from({ length: 12 }, (_, i) => jobOf(`job-${i}`)))
-    await until(() => done === 12, 'all')
+    await until('all', () => done === 12)
     await consumer.stop()
     assert.equal(most, 3)
   })
@@ -208,11 +201,11 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
 
   withQueue('a consumer is ready until it is paused or stopped', async (queue) => {
     const consumer = queue.consume({ partition: PARTITION, concurrency: 1, handle: async () => {} })
-    await until(() => consumer.isReady(), 'the consumer')
+    await until('the consumer', () => consumer.isReady())
     consumer.pause()
     assert.equal(consumer.isReady(), false)
     consumer.resume()
-    await until(() => consumer.isReady(), 'the consumer after the pause')
+    await until('the consumer after the pause', () => consumer.isReady())
     await consumer.stop()
     assert.equal(consumer.isReady(), false)
   })
@@ -240,7 +233,7 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
       },
     })
     await queue.add([jobOf('bad'), jobOf('good')])
-    await until(() => seen.length === 2, 'both')
+    await until('both', () => seen.length === 2)
     await consumer.stop()
     assert.equal(errors.length, 1)
   })
@@ -250,7 +243,7 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
     const { consumer, hasCome } = collect(queue)
     await queue.add([jobOf('a', PRIORITIES.normal, { partition: 'agents' }), jobOf('b')])
     await hasCome(1)
-    await until(async () => (await queue.counts('agents')).active === 1, 'the blocked one')
+    await until('the blocked one', async () => (await queue.counts('agents')).active === 1)
     finish()
     await Promise.all([blocked.stop(), consumer.stop()])
   })
@@ -279,7 +272,7 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
       },
     })
     await queue.add([jobOf('a')])
-    await until(() => started, 'the start')
+    await until('the start', () => started)
     await consumer.stop()
     assert.equal(finished, true)
   })

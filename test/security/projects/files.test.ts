@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Json, JsonObject } from '../../../src/platform/json.ts'
+import { until } from '../../support/until.ts'
 import { WHOLE_APPS } from '../../support/whole-apps.ts'
-import { until } from './world.ts'
 
 const mapOf = (path: string, out: string): JsonObject => ({
   StartAt: 'Each',
@@ -37,19 +37,19 @@ for (const database of WHOLE_APPS) {
     const use = async (key: string, tool: string, input: JsonObject): Promise<Json> => {
       const made = await call('POST', '/v1/tasks', { kind: `skill:files/${tool}`, input, retry: { attempts: 1 } }, key)
       assert.equal(made.status, 201, JSON.stringify(made.body))
-      return until(async () => {
+      return until(`the end of ${tool}`, async () => {
         const { body } = await call('GET', `/v1/tasks/${made.body.id}`, undefined, key)
         if (body.status === 'completed') return body.output
         return body.status === 'dead' || body.status === 'failed' ? body.error.code : undefined
-      }, `the end of ${tool}`)
+      })
     }
     const run = async (key: string, name: string, definition: JsonObject) => {
       assert.equal((await call('POST', '/v1/workflows', { name, definition }, key)).status, 201)
       const { id } = (await call('POST', '/v1/runs', { workflow: name, input: null }, key)).body
-      return until(async () => {
+      return until(`the end of ${name}`, async () => {
         const { body } = await call('GET', `/v1/runs/${id}`, undefined, key)
         return ['completed', 'failed'].includes(body.status) ? body : undefined
-      }, `the end of ${name}`)
+      })
     }
 
     await use(theirs.key, 'write', { path: 'a.json', content: '[1,2]' })
@@ -90,10 +90,10 @@ for (const database of WHOLE_APPS) {
     const { content } = (await use(whole, 'read', { path: `projects/${ours.id}/more.json` })) as { content: string }
     assert.equal(content, '[4]')
     const started = (await call('POST', '/v1/runs', { workflow: 'own', input: null }, whole)).body
-    await until(async () => {
+    await until('the run of the whole tenant', async () => {
       const { body } = await call('GET', `/v1/runs/${started.id}`, undefined, whole)
-      return body.status === 'completed' || undefined
-    }, 'the run of the whole tenant')
+      return body.status === 'completed'
+    })
     assert.ok(readFileSync(join(ours.folder, 'out', started.id, 'manifest.json'), 'utf8'))
   })
 }

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import type { Json } from '../../../src/platform/json.ts'
 import type { Answer, TestApp } from '../../support/app.ts'
+import { until } from '../../support/until.ts'
 import { WHOLE_APPS } from '../../support/whole-apps.ts'
 import { bodyOf, OF_NO_PROJECT, pathTo, type Route, routesOf, thingOf } from './routes.ts'
-import { FLOW, functionSkill, populate, type Things, until } from './world.ts'
+import { FLOW, functionSkill, populate, type Things } from './world.ts'
 
 const NOBODY = '01a20000-0000-7000-8000-000000000000'
 const NO_RATES = { RATE_LIMIT_TENANT_PER_MINUTE: '0', RATE_LIMIT_KEY_PER_MINUTE: '0' }
@@ -231,10 +232,10 @@ for (const database of WHOLE_APPS) {
     assert.deepEqual([run.status, run.body.projectId], [201, projects[MINE]])
     const task = await ask('POST', '/v1/tasks', { kind: `skill:${shared.skill}/main`, input: {} })
     assert.deepEqual([task.status, task.body.projectId], [201, projects[MINE]])
-    const done = await until(async () => {
+    const done = await until('the task', async () => {
       const { body } = await ask('GET', `/v1/tasks/${task.body.id}`)
       return body.finishedAt === null ? undefined : body
-    }, 'the task')
+    })
     assert.equal(done.status, 'completed')
     const tested = await ask('POST', `/v1/channels/${shared.channel}/test`, {})
     assert.equal(tested.body.projectId, projects[MINE])
@@ -254,10 +255,10 @@ for (const database of WHOLE_APPS) {
     await ask('POST', '/v1/workflows', { name: 'parent', definition })
     const parent = (await ask('POST', '/v1/runs', { workflow: 'parent' })).body.id
     const child = await until(
-      async () => (await ask('GET', `/v1/runs?parentRunId=${parent}`)).body.items[0],
       'the child',
+      async () => (await ask('GET', `/v1/runs?parentRunId=${parent}`)).body.items[0],
     )
-    const task = await until(async () => (await ask('GET', `/v1/tasks?runId=${child.id}`)).body.items[0], 'its task')
+    const task = await until('its task', async () => (await ask('GET', `/v1/tasks?runId=${child.id}`)).body.items[0])
     assert.deepEqual([child.projectId, task.projectId], [projects[MINE], projects[MINE]])
   })
 
@@ -298,10 +299,10 @@ for (const database of WHOLE_APPS) {
     assert.equal(taken.status, 200)
     const { body: task } = await ask('GET', `/v1/tasks/${taken.body.taskId}`)
     assert.equal(task.projectId, projects[MINE])
-    const foreign = await until(async () => {
+    const foreign = await until('the other one', async () => {
       const answer = await ask('POST', '/v1/activities/pack/poll?wait=0', {}, other)
       return answer.status === 200 ? answer.body : undefined
-    }, 'the other one')
+    })
     assert.equal(foreign.taskId, theirs.inTask)
     for (const verb of ['success', 'failure', 'heartbeat']) {
       const found = await ask('POST', `/v1/task-tokens/${foreign.token}/${verb}`, {})
@@ -318,10 +319,10 @@ for (const database of WHOLE_APPS) {
     assert.equal((await ask('POST', '/v1/dead-letters/discard', {})).body.count, 1)
     assert.ok((await ask('POST', '/v1/inbox/read', {})).status === 200)
     const started = await ask('POST', '/v1/dead-letters/redrive', {})
-    await until(async () => {
+    await until('the redrive', async () => {
       const { body } = await ask('GET', `/v1/dead-letters/redrives/${started.body.id}`)
       return body.status === 'completed' ? body : undefined
-    }, 'the redrive')
+    })
     for (const [key, { letter, inbox }] of [
       [other, theirs],
       [app.app.key as string, shared],

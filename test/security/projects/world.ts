@@ -1,7 +1,7 @@
 /** One of everything that can belong to a project: of a project, and of none; marked, so that it is known in any answer. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Json } from '../../../src/platform/json.ts'
 import type { TestApp } from '../../support/app.ts'
+import { until } from '../../support/until.ts'
 
 /** Ids and names by the kind of thing, as paths take them. */
 export type Things = Readonly<Record<string, string>>
@@ -17,15 +17,6 @@ export const functionSkill = (note: string) => ({
   },
 })
 
-export const until = async <T>(look: () => Promise<T | undefined>, what: string): Promise<T> => {
-  for (let i = 0; i < 6000; i++) {
-    const found = await look()
-    if (found !== undefined) return found
-    await sleep(10)
-  }
-  throw new Error(`waited in vain for ${what}`)
-}
-
 /** `mark` is a part of every name and content, and of no id. */
 export const populate = async ({ call }: TestApp, key: string, mark: string): Promise<Things> => {
   const make = async (path: string, body: Json, method = 'POST') => {
@@ -34,7 +25,7 @@ export const populate = async ({ call }: TestApp, key: string, mark: string): Pr
     return answer.body
   }
   const first = (path: string, what = path) =>
-    until(async () => (await call('GET', path, undefined, key)).body.items[0], what)
+    until(what, async () => (await call('GET', path, undefined, key)).body.items[0])
 
   const channel = (await make('/v1/channels', { kind: 'inbox', name: `${mark}-channel` })).id
   const subscription = (await make('/v1/subscriptions', { channelId: channel, types: ['*'] })).id
@@ -62,16 +53,16 @@ export const populate = async ({ call }: TestApp, key: string, mark: string): Pr
   const redrive = (await make('/v1/dead-letters/redrive', { kind: `${mark}-nothing` })).id
   const isMine = (item: { taskId?: string; projectId?: string | null }) => item.taskId === task
   const letter = await until(
-    async () => (await call('GET', '/v1/dead-letters', undefined, key)).body.items.find(isMine)?.id,
     'a dead letter',
+    async () => (await call('GET', '/v1/dead-letters', undefined, key)).body.items.find(isMine)?.id,
   )
   await until(
-    async () => (await call('GET', `/v1/runs/${run}`, undefined, key)).body.waitingFor ?? undefined,
     'a waiting run',
+    async () => (await call('GET', `/v1/runs/${run}`, undefined, key)).body.waitingFor ?? undefined,
   )
   const inTask = await until(
-    async () => (await call('GET', `/v1/tasks?runId=${asks}`, undefined, key)).body.items[0]?.id,
     'the task of an activity',
+    async () => (await call('GET', `/v1/tasks?runId=${asks}`, undefined, key)).body.items[0]?.id,
   )
   const delivery = (await first(`/v1/deliveries?channelId=${channel}`)).id
   const inbox = (await first('/v1/inbox')).id
