@@ -42,7 +42,8 @@ export const makeSignIn = ({ oidc, cookies, claims, members, newMemberRole, oper
     const tenantId = operator()
     if (newMemberRole === undefined || tenantId === undefined) return undefined
     const person = await claims.person(given, tenantId, true)
-    return person && { ...person, role: person.role ?? newMemberRole }
+    // Who is a member there already merely asked for another tenant: their role is theirs.
+    return person && !person.member ? { ...person, role: person.role ?? newMemberRole } : person
   }
 
   return {
