@@ -5,7 +5,7 @@ import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
-import { mayNot, type Permission, type Principal } from '../platform/http/principal.ts'
+import { authErrors, mayNot, type Permission, type Principal } from '../platform/http/principal.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { tenantErrors } from './errors.ts'
 import { hashSecret } from './keys.ts'
@@ -57,10 +57,16 @@ export const makeMemberService = (options: MemberServiceOptions) => {
     if (tooMuch) throw mayNot(tooMuch)
   }
 
-  const find = async (tenantId: string, id: string): Promise<Member> => {
-    const member = await members.member(tenantId, id)
+  const find = async (tenantId: string, id: string, at = members): Promise<Member> => {
+    const member = await at.member(tenantId, id)
     if (!member) throw tenantErrors.member_not_found(`there is no member ${id}`)
     return member
+  }
+  /** As it is now, and stays until the end of the transaction: whoever changes it too waits. */
+  const hold = async (tx: Handle, tenantId: string, id: string): Promise<Member> => {
+    const held = makeMemberRepository(tx)
+    await held.lockMember(tenantId, id)
+    return find(tenantId, id, held)
   }
 
   const checkNotLastOwner = async (tx: Handle, before: Member, after?: Member): Promise<void> => {
@@ -73,7 +79,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
   }
 
   return {
-    find,
+    find: (tenantId: string, id: string): Promise<Member> => find(tenantId, id),
     isMember: async (tenantId: string, id: string): Promise<boolean> =>
       (await members.member(tenantId, id)) !== undefined,
     list: (tenantId: string, filter: { after?: CreatedCursor | undefined; limit: number }) =>
@@ -104,16 +110,17 @@ export const makeMemberService = (options: MemberServiceOptions) => {
 
     /** Throws `member_not_found`, `forbidden`, `last_owner`. */
     async update(tenantId: string, id: string, change: MemberChange, maker?: Maker): Promise<Member> {
-      const before = await find(tenantId, id)
-      checkMaker(tenantId, before.role, maker)
       const wanted = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
-      const after: Member = { ...before, ...wanted, updatedAtMs: clock.now() }
-      checkMaker(tenantId, after.role, maker)
-      await db.transaction(async (tx) => {
+      const after = await db.transaction(async (tx) => {
+        const before = await hold(tx, tenantId, id)
+        checkMaker(tenantId, before.role, maker)
+        const after: Member = { ...before, ...wanted, updatedAtMs: clock.now() }
+        checkMaker(tenantId, after.role, maker)
         await checkNotLastOwner(tx, before, after)
         await makeMemberRepository(tx).changeMember(after)
         if (after.status === 'disabled') await makeMemberRepository(tx).endSessionsOf(tenantId, id)
         await tell(tx, 'member.changed', after)
+        return after
       })
       changed()
       return after
@@ -121,9 +128,9 @@ export const makeMemberService = (options: MemberServiceOptions) => {
 
     /** With their sessions, and all that is for them alone. Throws like `update`. */
     async remove(tenantId: string, id: string, maker?: Maker): Promise<void> {
-      const member = await find(tenantId, id)
-      checkMaker(tenantId, member.role, maker)
       await db.transaction(async (tx) => {
+        const member = await hold(tx, tenantId, id)
+        checkMaker(tenantId, member.role, maker)
         await checkNotLastOwner(tx, member)
         await makeMemberRepository(tx).removeMember(tenantId, id)
         await tell(tx, 'member.removed', member)
@@ -132,9 +139,12 @@ export const makeMemberService = (options: MemberServiceOptions) => {
       changed()
     },
 
-    /** A session for the member, who was identified as `subject` just now. The token is for the cookie alone. */
+    /**
+     * A session for the member, who was identified as `subject` just now. The token is for the cookie alone. Throws `forbidden` when the
+     * member was put out, or taken by another subject, since it was found.
+     */
     async signIn(
-      member: Member,
+      { tenantId, id: memberId }: Pick<Member, 'tenantId' | 'id'>,
       {
         subject,
         name,
@@ -144,20 +154,24 @@ export const makeMemberService = (options: MemberServiceOptions) => {
     ): Promise<{ token: string; session: Session; member: Member }> {
       const nowMs = clock.now()
       const token = randomBytes(32).toString('base64url')
-      const known = { subject, lastSeenAtMs: nowMs, name: name ?? member.name, role: role ?? member.role }
-      const after: Member = { ...member, ...known }
-      const [tenantId, memberId] = [member.tenantId, member.id]
       const times = { createdAtMs: nowMs, expiresAtMs: nowMs + sessionMs }
       const session: Session = { id: hashSecret(token), tenantId, memberId, ...times, ...from }
-      await db.transaction(async (tx) => {
+      const member = await db.transaction(async (tx) => {
         const writes = makeMemberRepository(tx)
+        await writes.lockMember(tenantId, memberId)
+        const before = await writes.member(tenantId, memberId)
+        if (before?.status !== 'active' || ![null, subject].includes(before.subject))
+          throw authErrors.forbidden('you are not a member here any more; ask to be invited')
+        const known = { subject, lastSeenAtMs: nowMs, name: name ?? before.name, role: role ?? before.role }
+        const after: Member = { ...before, ...known }
         await writes.removeExpiredSessions(nowMs)
         await writes.changeMember(after)
         await writes.addSession(session)
         await tell(tx, 'member.signed_in', after)
+        return after
       })
       changed()
-      return { token, session, member: after }
+      return { token, session, member }
     },
 
     async signOut(token: string): Promise<void> {

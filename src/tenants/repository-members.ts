@@ -77,6 +77,15 @@ export const makeMemberRepository = (handle: Handle) => {
       const row = { id, tenant_id: tenantId, email, name, role, status, subject, ...times }
       await db.insertInto('members').values(row).execute()
     },
+    /** Until the end of the transaction nobody else has it. */
+    async lockMember(tenantId: string, id: string): Promise<void> {
+      await db
+        .updateTable('members')
+        .set((eb) => ({ status: eb.ref('status') }))
+        .where('tenant_id', '=', tenantId)
+        .where('id', '=', id)
+        .execute()
+    },
     async changeMember({
       tenantId,
       id,
