@@ -37,6 +37,10 @@ const place = {
   key: keyName.optional(),
 }
 
+const pausedTenant = idSchema
+  .optional()
+  .describe('Only the work of this tenant; left out: the whole queue, of all tenants, for the operator.')
+
 const ruleBody = z.strictObject({
   ...place,
   paused: z.boolean().optional(),
@@ -153,7 +157,7 @@ export const makeQueueRoutes =
             tags,
             summary: `${summary} (operator; with the tenantId of the caller anybody, for its own work)`,
             params: z.object({ partition: partitionName }),
-            body: z.strictObject({ tenantId: place.tenantId }).nullish(),
+            body: z.strictObject({ tenantId: pausedTenant }).nullish(),
           },
         },
         async ({ principal, params, body }) => {

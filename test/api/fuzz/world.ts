@@ -1,9 +1,11 @@
 /** Two tenants with one of everything each. What the first keeps inside its things is marked, so that it is known anywhere. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { PERMISSIONS } from '../../../src/platform/http/principal.ts'
-import type { Json, JsonObject } from '../../../src/platform/json.ts'
+import type { Json } from '../../../src/platform/json.ts'
+import { PARTITIONS } from '../../../src/platform/queue/queue.ts'
 import { grantsOf, ROLES } from '../../../src/tenants/roles.ts'
 import type { TestApp } from '../../support/app.ts'
+import { until } from '../../support/until.ts'
+import { DEAD_LETTERS, ORDER, samplesFor, TOKENS } from './samples.ts'
 
 export interface Key {
   readonly tenant: 'first' | 'second'
@@ -31,106 +33,6 @@ export const NO_RATES = { RATE_LIMIT_TENANT_PER_MINUTE: '0', RATE_LIMIT_KEY_PER_
 
 /** Kept in the contents of the first tenant's things and never sent by a request of the fuzz. */
 export const MARKER = 'mark-of-the-first-tenant-7f3a'
-
-const WAITS = {
-  StartAt: 'A',
-  States: { A: { Type: 'Task', Resource: 'signal:go', Next: 'B' }, B: { Type: 'Wait', Seconds: 1, End: true } },
-}
-
-const samplesFor = (who: string, note: string, ids: JsonObject): Record<string, Json[]> => ({
-  'POST /v1/projects': [{ name: `${who}-project` }],
-  'POST /v1/workflows': [{ name: `${who}-workflow`, definition: { Comment: note, ...WAITS } }],
-  'POST /v1/workflows/validate': [{ definition: { Comment: note, ...WAITS } }],
-  'POST /v1/skills': [
-    {
-      name: `${who}-function`,
-      kind: 'function',
-      description: note,
-      definition: {
-        source: 'export const main = (input) => input',
-        tools: [{ name: 'main', description: note, inputSchema: { type: 'object' }, entry: 'main' }],
-      },
-    },
-    {
-      name: `${who}-http`,
-      kind: 'http',
-      description: note,
-      definition: {
-        baseUrl: 'https://hooks.invalid',
-        tools: [{ name: 'get', description: note, inputSchema: { type: 'object' }, method: 'GET', url: '/x' }],
-      },
-    },
-  ],
-  'POST /v1/agents': [
-    {
-      name: `${who}-agent`,
-      type: 'helper',
-      config: { model: { baseUrl: 'https://model.invalid/v1', name: 'm' }, instructions: note, skills: ['core/echo'] },
-    },
-  ],
-  'POST /v1/runs': [
-    { workflow: `${who}-workflow`, input: { note } },
-    { workflow: `${who}-workflow`, input: note, idempotencyKey: `${who}-run`, timeout: '1h', priority: 'high' },
-  ],
-  'POST /v1/tasks': [
-    { kind: 'skill:core/echo', input: { note }, idempotencyKey: `${who}-task` },
-    { kind: 'skill:core/fail', input: { message: note }, retry: { attempts: 1 } },
-    {
-      kind: 'skill:core/noop',
-      delay: '1h',
-      deadline: '2100-01-01T00:00:00Z',
-      retry: { attempts: 2, delay: 5, jitter: 0.5 },
-    },
-  ],
-  'POST /v1/schedules': [
-    {
-      name: `${who}-schedule`,
-      timing: { cron: '0 9 * * *', timeZone: 'Europe/Berlin' },
-      target: { workflow: `${who}-workflow` },
-      input: { note },
-    },
-    { name: `${who}-interval`, timing: { every: '1 day' }, target: { task: 'skill:core/echo' }, input: { note } },
-  ],
-  'POST /v1/channels': [
-    { kind: 'inbox', name: `${who}-inbox` },
-    { kind: 'webhook', name: `${who}-webhook`, url: `https://hooks.invalid/${note}` },
-  ],
-  'POST /v1/subscriptions': [{ channelId: ids.channel ?? 'none', types: ['*'] }],
-  'PUT /v1/agents/{name}': [{ config: { model: { name: 'm' }, instructions: note } }],
-  'PUT /v1/skills/{name}': [
-    {
-      description: note,
-      definition: {
-        source: 'export const main = () => 1',
-        tools: [{ name: 'main', description: note, inputSchema: { type: 'object' }, entry: 'main' }],
-      },
-    },
-  ],
-  'PUT /v1/schedules/{name}': [{ timing: { every: '1 day' }, target: { task: 'skill:core/echo' } }],
-  'POST /v1/schedules/{name}/backfill': [
-    { from: '2026-01-01T00:00:00Z', until: '2026-01-03T00:00:00Z', overlap: 'skip' },
-  ],
-  'POST /v1/schedules/{name}/trigger': [{ input: { note } }, {}],
-  'PUT /v1/channels/{id}': [{ name: `${who}-inbox` }, { url: 'https://hooks.invalid/y' }],
-  'POST /v1/channels/{id}/rotate': [{ keepOldHours: 1 }],
-  'POST /v1/deliveries/replay': [{ channelId: ids.channel ?? 'none', status: 'delivered' }],
-  'POST /v1/activities/{name}/poll': [{ worker: 'w' }],
-  'PATCH /v1/tenants/{id}/limits': [{ requestsPerMinute: 10, runsPerDay: null }],
-  'POST /v1/keys': [{ name: `${who}-spare`, scopes: ['runs:read'], expiresAt: '2100-01-01T00:00:00Z' }],
-})
-
-const ORDER = [
-  'projects',
-  'workflows',
-  'skills',
-  'agents',
-  'channels',
-  'subscriptions',
-  'runs',
-  'tasks',
-  'schedules',
-  'keys',
-]
 
 type Send = (method: string, path: string, body?: Json) => ReturnType<TestApp['call']>
 
@@ -160,11 +62,31 @@ const populate = async (send: Send, who: string, note: string): Promise<Populate
   }
   await send('POST', `/v1/channels/${channel}/test`)
   await send('POST', `/v1/schedules/${who}-interval/trigger`, {})
-  for (let i = 0; i < 200 && (await send('GET', '/v1/dead-letters')).body.items.length === 0; i++) await sleep(10)
+  const tokens: string[] = []
+  await until('a token of each run that asks for one', async () => {
+    const { status, body } = await send('POST', '/v1/activities/work/poll', { worker: 'w' })
+    if (status === 200) tokens.push(body.token)
+    return tokens.length === TOKENS
+  })
+  const deadLetters = async () => (await send('GET', '/v1/dead-letters')).body.items
+  await until('the dead letters', async () => (await deadLetters()).length === DEAD_LETTERS)
+  const slowly = { kind: 'skill:core/fail', ratePerSecond: 0.01 }
+  keep('dead-letters', (await send('POST', '/v1/dead-letters/redrive', slowly)).body.id)
+  await send('PUT', `/v1/secrets/${who}-secret`, { value: note })
   for (const list of ['dead-letters', 'deliveries', 'inbox', 'tasks', 'runs']) {
     for (const item of (await send('GET', `/v1/${list}`)).body.items) keep(list, item.id)
   }
-  const usual = { ...byParameter, channelId: byParameter['channels/id'] ?? [] }
+  const members = byParameter['members/id'] ?? []
+  for (const id of members) await send('PUT', `/v1/notification-preferences/${id}`, { timeZone: 'Europe/Berlin' })
+  const usual = {
+    ...byParameter,
+    channelId: byParameter['channels/id'] ?? [],
+    'notification-preferences/memberId': members,
+    'task-tokens/token': tokens,
+    'secrets/name': [`${who}-secret`],
+    'queues/partition': PARTITIONS,
+    partition: ['tasks', 'workflow'],
+  }
   return { ids: [...new Set(ids)], channel, usual }
 }
 
@@ -175,12 +97,14 @@ const ownPermissions = (all: readonly string[]): Set<string> =>
 /** Given a former world, whose second tenant has lost much by now, its first tenant stays and the second is a new one. */
 export const makeWorld = async (app: TestApp, former?: World): Promise<World> => {
   const generation = (former?.generation ?? 0) + 1
-  const second = (await app.call('POST', '/v1/tenants', { name: `second-${generation}` })).body.key as string
+  const { id: tenant, key: second } = (await app.call('POST', '/v1/tenants', { name: `second-${generation}` })).body
   const sendAs =
     (key: string): Send =>
     (method, path, body) =>
       app.call(method, path, body, key)
   const first = app.app.key as string
+  // The operator's own key may have paused them, for everybody.
+  for (const partition of PARTITIONS) await app.call('POST', `/v1/queues/${partition}/resume`)
   const firstIds = former?.firstIds ?? (await populate(sendAs(first), 'first', MARKER)).ids
   const { ids: secondIds, channel, usual } = await populate(sendAs(second), 'second', 'note of the second')
   const keys: Key[] = [
@@ -218,9 +142,12 @@ export const makeWorld = async (app: TestApp, former?: World): Promise<World> =>
     'webhook',
     'run',
     'task',
+    'activity',
+    'template',
+    'secret',
   ]
   const names = ['first', 'second'].flatMap((who) => things.map((thing) => `${who}-${thing}`))
-  const samples = samplesFor('second', 'note of the second', { channel })
+  const samples = samplesFor('second', 'note of the second', { channel, tenant })
   // One that nobody uses, for its limits to be set.
   const third = (await app.call('POST', '/v1/tenants', { name: `third-${generation}` })).body.id as string
   return {
