@@ -3,7 +3,6 @@
  * are committed in one unit (a turn); only then is anything carried out. After a crash the same function is told the journal again.
  */
 import { isRefusedData } from '../platform/db/errors.ts'
-import type { Unit } from '../platform/db/group-commit.ts'
 import { messageOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
@@ -16,9 +15,8 @@ import { finishRun, insertJournal, stoppedBy } from './rows.ts'
 import { makeRunFunction } from './run-function.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
-import type { FinishedTask } from './task-port.ts'
 import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
-import { commitThroughOutages, isStaleTask, stepsOnly, withoutSettled } from './turn-commit.ts'
+import { commitTurn, isStaleTask, stepsOnly } from './turn-commit.ts'
 import type { Run, WorkflowFunction } from './types.ts'
 
 export interface LiveRun extends RunEar {
@@ -180,7 +178,7 @@ export const makeLiveRun = (
     memory.events = []
     announceDue = false
     try {
-      await commitTurn({ guards: [fenceOf(run), ...guards], writes, events }, turnOf.toldTasks)
+      await commitTurn({ guards: [fenceOf(run), ...guards], writes, events }, turnOf.toldTasks, committing)
       for (const task of turnOf.toldTasks) task.committed?.()
       return true
     } catch (error) {
@@ -199,23 +197,15 @@ export const makeLiveRun = (
     }
   }
 
-  /** The end of a task may have been committed meanwhile by the process that did it: then it need not be in the turn. */
-  const commitTurn = async (unit: Unit, toldTasks: readonly FinishedTask[]): Promise<void> => {
-    try {
-      await commitThroughOutages(unit, committing)
-    } catch (error) {
-      const rest = isStaleTask(error) && (await withoutSettled(unit, toldTasks, env.tasks.ended))
-      if (!rest) throw error
-      await commitTurn(rest, toldTasks)
-    }
+  const committing = {
+    ...{ clock: env.clock, commit: env.commit, ended: env.tasks.ended },
+    isOver: () => memory.over,
   }
-
-  const committing = { clock: env.clock, commit: env.commit, isOver: () => memory.over }
 
   /** What steps have done in a turn that was refused is not done again when the run is rebuilt. */
   const keepSteps = async ({ told }: Turn): Promise<void> => {
     const unit = stepsOnly(run, told, memory.position - told.length)
-    if (unit) await commitThroughOutages(unit, committing)
+    if (unit) await commitTurn(unit, [], committing)
   }
 
   const takeTurn = async (): Promise<void> => {

@@ -37,7 +37,7 @@ export interface RunKeeperOptions {
   readonly childAbandoned: LiveRunEnv['childAbandoned']
   /** A run wants an owner: it goes to the queue. */
   offer(run: Run): void
-  /** A run ended or stopped here. */
+  /** A run ended or stopped here, or was found so by its row. */
   onEnded(run: Run): void
   /** A run that this process holds by its row, and does not carry, is given to others: should it still arrive, it comes too late. */
   onTakenBack(runId: string): void
@@ -304,7 +304,9 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (loading.has(runId)) missed.add(runId)
       if (loading.has(runId) || (isStopping && !bus.isShared)) return
       const run = await runs.byId(runId)
-      if (!run || isFinal(run.status) || run.status === 'stopped') return
+      if (!run) return
+      // Also when it ended here by a commit whose answer was lost.
+      if (isFinal(run.status) || run.status === 'stopped') return options.onEnded(run)
       if (loading.has(runId)) {
         missed.add(runId)
         return

@@ -16,23 +16,49 @@ import type { Run } from './types.ts'
 export interface TurnCommitEnv {
   readonly clock: Clock
   commit(unit: Unit): Promise<void>
+  readonly ended: TaskPort['ended']
   /** Nobody waits for the turn any more. */
   isOver(): boolean
 }
 
 const RETRY_MS = 250
 
-/** Resolves when the unit is durable; rejects when it was refused, or the database fails in a way that will not pass. */
-export const commitThroughOutages = async (unit: Unit, { clock, commit, isOver }: TurnCommitEnv): Promise<void> => {
-  for (let tries = 0; ; tries++) {
+/** Rejects when the database refuses, or fails in a way that will not pass. */
+const throughOutages = async <T>(work: () => Promise<T>, { clock, isOver }: TurnCommitEnv): Promise<T> => {
+  for (;;) {
     try {
-      return await commit(unit)
+      return await work()
     } catch (error) {
-      // The connection broke after the commit and before its answer: what stands in the way are the unit's own rows.
-      if (tries > 0 && isUniqueViolation(error)) return
       if (!isOutage(error) || isOver()) throw error
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
       if (isOver()) throw error
+    }
+  }
+}
+
+/**
+ * Resolves when the turn is durable. The end of a task in it may have been committed meanwhile by the process that did it: then it need
+ * not be in the turn. It may also be the turn itself that has written it, where the answer to its commit was lost.
+ */
+export const commitTurn = async (turn: Unit, told: readonly FinishedTask[], env: TurnCommitEnv): Promise<void> => {
+  let isUnanswered = false
+  const commit = async (unit: Unit): Promise<void> => {
+    try {
+      await env.commit(unit)
+    } catch (error) {
+      // The connection broke after the commit and before its answer: what stands in the way are the turn's own rows.
+      if (isUnanswered && isUniqueViolation(error)) return
+      isUnanswered ||= isOutage(error)
+      throw error
+    }
+  }
+  for (let unit = turn; ; ) {
+    try {
+      return await throughOutages(() => commit(unit), env)
+    } catch (error) {
+      const rest = isStaleTask(error) && (await throughOutages(() => withoutSettled(unit, told, env.ended), env))
+      if (!rest) throw error
+      unit = rest
     }
   }
 }
@@ -45,7 +71,7 @@ export const isStaleTask = (error: unknown): boolean =>
  * What is left of a refused turn when somebody else has committed the very ends of tasks that are in it: the same without those.
  * Undefined when there are none, so that the refusal stands.
  */
-export const withoutSettled = async (
+const withoutSettled = async (
   unit: Unit,
   told: readonly FinishedTask[],
   ended: TaskPort['ended'],
