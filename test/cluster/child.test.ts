@@ -1,10 +1,10 @@
 /** Supervision of one child process. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { type Child, type ChildOptions, makeChild } from '../../cluster/child.ts'
-import { eventually } from '../../cluster/eventually.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const WAITS = "console.log('here'); setInterval(() => {}, 1000)"
 
@@ -24,11 +24,11 @@ const start = async (
   return child
 }
 
-const printed = (child: Child, times: number): Promise<void> =>
-  eventually(async () => readFileSync(child.logFile, 'utf8').split('here').length - 1 >= times, {
-    what: `the child to print ${times} times`,
-    withinMs: 20_000,
-  })
+const printed = (child: Child, times: number): Promise<true> =>
+  until(
+    `the child to print ${times} times`,
+    () => existsSync(child.logFile) && readFileSync(child.logFile, 'utf8').split('here').length - 1 >= times,
+  )
 
 test('a child that was killed is started again, as another process, and its log goes on', async (t) => {
   const child = await start(t, WAITS, { restartAfterMs: 10 })

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startCluster } from '../../cluster/cluster.ts'
-import { eventually } from '../../cluster/eventually.ts'
 import { clusterTable } from '../../cluster/table.ts'
 import { makeClient } from '../../src/sdk/index.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -24,18 +24,15 @@ test('a cluster does work that crosses its processes, brings back one that was k
 
   const done = async (text: string): Promise<void> => {
     const { id } = await client.tasks.create({ kind: 'skill:core/echo', input: { text }, idempotencyKey: text })
-    const isCompleted = async (): Promise<boolean> => (await client.tasks.find(id)).status === 'completed'
-    await eventually(isCompleted, { what: `the task ${text} to be completed`, withinMs: 30_000 })
+    const find = () => client.tasks.find(id).catch(() => undefined)
+    await until(`the task ${text} to be completed`, async () => (await find())?.status === 'completed')
   }
   await done('before')
 
   const executor = services.find(({ role }) => role === 'executor')!
   const first = executor.child.pid
   executor.child.signal('SIGKILL')
-  await eventually(async () => executor.child.lives.length === 2, {
-    what: 'the executor to come back',
-    withinMs: 10_000,
-  })
+  await until('the executor to come back', () => executor.child.lives.length === 2)
   await executor.ready()
   assert.notEqual(executor.child.pid, first)
   await done('after')

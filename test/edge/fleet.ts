@@ -9,7 +9,6 @@ import { type StartedProcess, startProcess } from '../support/start-process.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 
 const BIN = path.resolve(import.meta.dirname, '../../bin/aidos.js')
-const START_MS = 30_000
 
 export interface Member {
   readonly port: number
@@ -35,7 +34,7 @@ const startMember = async (t: Cleanup, env: Record<string, string>): Promise<Mem
   let process: StartedProcess | undefined
   const start = async (): Promise<void> => {
     process = await startProcess(t, { args: [BIN, 'start'], env: { ...env, PORT: String(port) } })
-    await process.waitFor('AIDOS runs', START_MS)
+    await process.waitFor('AIDOS runs')
   }
   await start()
   return {

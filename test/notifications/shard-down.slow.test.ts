@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { chmod } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { eventually } from '../../cluster/eventually.ts'
 import { makeLeash } from '../../cluster/leash.ts'
 import { makePorts } from '../../cluster/ports.ts'
 import { startPostgres } from '../../cluster/postgres.ts'
@@ -18,6 +17,7 @@ import { makeEventLog } from '../../src/platform/events/log.ts'
 import { startTestApp } from '../support/app.ts'
 import { wholeFile } from '../support/cleanup.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const TENANT = 'operator'
 
@@ -128,5 +128,6 @@ test('a whole AIDOS watches its database by itself, and tells in the log of the 
   // It asks every five seconds.
   await pause(6000)
   await postgres.primary.start()
-  await eventually(async () => (await away()).length === 1, { what: 'the event', withinMs: 20_000 })
+  const isTold = async () => (await away()).length === 1
+  await until('the event', () => isTold().catch(() => false), { everyMs: 50 })
 })

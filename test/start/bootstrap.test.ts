@@ -16,7 +16,7 @@ const bootstrap = (t: TestContext, settings: Settings) => run(t, ['bootstrap'], 
 
 const mayReadKeys = async (t: TestContext, settings: Settings, key: string): Promise<void> => {
   const aidos = await startAidos(t, ['start'], settings)
-  await aidos.waitFor('AIDOS runs', 30_000)
+  await aidos.waitFor('AIDOS runs')
   assert.doesNotMatch(aidos.output(), /aidos_[0-9a-f]/)
   const answer = await fetch(`${aidos.url}/v1/keys`, { headers: { authorization: `Bearer ${key}` } })
   assert.equal(answer.status, 200)

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { test } from 'node:test'
 import { type AidosProcess, databaseSettings, redisSettings, startAidos } from '../support/aidos-process.ts'
-import { eventually, startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 const CODE = path.join(import.meta.dirname, 'code/stubborn')
 
-const ready = (aidos: AidosProcess): Promise<void> =>
-  eventually('it to be ready', async () => (await aidos.ask('/readyz'))?.status === 200)
+const ready = (aidos: AidosProcess): Promise<true> =>
+  until('it to be ready', async () => (await aidos.ask('/readyz'))?.status === 200)
 
 test('a process whose lease was lost calls off its work, commits nothing and ends with status 1 at once', async (t) => {
   const redis = await startRedis()
@@ -19,7 +20,7 @@ test('a process whose lease was lost calls off its work, commits nothing and end
   }
   const start = () => startAidos(t, ['start', '--load', CODE], settings)
   const sleeper = await start()
-  const [, key] = await sleeper.waitFor(/^key {2}(aidos_\S+)/m, 30_000)
+  const [, key] = await sleeper.waitFor(/^key {2}(aidos_\S+)/m)
   await ready(sleeper)
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   const body = JSON.stringify({ kind: 'stubborn' })
@@ -31,7 +32,7 @@ test('a process whose lease was lost calls off its work, commits nothing and end
   await ready(other)
 
   sleeper.kill('SIGSTOP')
-  await other.waitFor('the stubborn task begins', 30_000)
+  await other.waitFor('the stubborn task begins')
   sleeper.kill('SIGCONT')
   await sleeper.waitFor('others took over its work')
   const began = Date.now()

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AidosProcess, databaseSettings, redisSettings, startAidos } from '../support/aidos-process.ts'
-import { eventually, startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
-const runs = (aidos: AidosProcess): Promise<unknown> => aidos.waitFor('AIDOS runs', 30_000)
+const runs = (aidos: AidosProcess): Promise<unknown> => aidos.waitFor('AIDOS runs')
 
 test('only gateways make the first key, and exactly one of those that start together, also after other roles', async (t) => {
   const redis = await startRedis()
@@ -27,5 +28,5 @@ test('only gateways make the first key, and exactly one of those that start toge
     const answer = await fetch(`${gateway.url}/v1/keys`, { headers: { authorization: `Bearer ${keys[0]}` } })
     assert.equal(answer.status, 200)
   }
-  await eventually('the executor to be ready', async () => (await executor.ask('/readyz'))?.status === 200)
+  await until('the executor to be ready', async () => (await executor.ask('/readyz'))?.status === 200)
 })

@@ -4,7 +4,8 @@ import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type AidosProcess, databaseSettings, redisSettings, startAidos } from '../support/aidos-process.ts'
 import { type Gate, makeGate } from '../support/gate.ts'
-import { eventually, startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 
 const SECRET = 'planted-password'
 const SLOW_CODE = path.join(import.meta.dirname, 'code/slow')
@@ -34,14 +35,14 @@ test('a process that starts while PostgreSQL and Redis are away waits for both, 
     REDIS_PASSWORD: SECRET,
   })
   const reasonIs = (reason: RegExp) => async () => reason.test((await aidos.ask('/readyz'))?.text ?? '')
-  await eventually('it to wait for PostgreSQL', reasonIs(/waiting for PostgreSQL.*ECONNREFUSED/))
+  await until('it to wait for PostgreSQL', reasonIs(/waiting for PostgreSQL.*ECONNREFUSED/))
   assert.equal((await aidos.ask('/healthz'))?.status, 200)
   assert.equal((await aidos.ask('/readyz'))?.status, 503)
   assert.equal((await aidos.ask('/v1/runs'))?.status, 503)
   await gate.open()
-  await eventually('it to wait for Redis', reasonIs(/waiting for Redis/))
+  await until('it to wait for Redis', reasonIs(/waiting for Redis/))
   await redisGate.open()
-  await eventually('it to be ready', () => isReady(aidos))
+  await until('it to be ready', () => isReady(aidos))
   assert.equal(linesWith(aidos, `waiting for PostgreSQL at 127.0.0.1:${gate.port}`).length, 1, aidos.output())
   assert.equal(linesWith(aidos, `waiting for Redis at 127.0.0.1:${redisGate.port}`).length, 1, aidos.output())
   for (const secret of [password, SECRET]) assert.equal(aidos.output().includes(secret), false)
@@ -56,10 +57,10 @@ test('a process whose server goes away in the middle of its start starts anew', 
   // The tables are there by then, and the rest is not.
   await aidos.waitFor('the slow code is being read')
   await gate.shut()
-  await aidos.waitFor('starting anew', 20_000)
-  await eventually('it to answer meanwhile', async () => (await aidos.ask('/healthz'))?.status === 200)
+  await aidos.waitFor('starting anew')
+  await until('it to answer meanwhile', async () => (await aidos.ask('/healthz'))?.status === 200)
   await gate.open()
-  await eventually('it to be ready', () => isReady(aidos))
+  await until('it to be ready', () => isReady(aidos))
 })
 
 test('SIGTERM ends the wait at once, with status 0', async (t) => {

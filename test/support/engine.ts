@@ -25,6 +25,7 @@ import {
   taskErrors,
 } from '../../src/tasks/index.ts'
 import { openTestShared } from './backends.ts'
+import { PATIENCE_MS } from './until.ts'
 
 export interface TestEngine {
   readonly engine: Engine
@@ -61,9 +62,6 @@ export interface TestEngineOptions {
   /** On a shared database; without one the test says who is dead: a lease of no length has always run out. */
   readonly leaseMs?: number
 }
-
-/** Not a measure of anything: a busy machine is to fail no test. */
-const PATIENCE_MS = 30_000
 
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
   const { workflows = {}, handlers = {}, tenantId = randomUUID(), does = ['runs', 'tasks'] } = options

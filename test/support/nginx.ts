@@ -7,6 +7,7 @@ import type { Cleanup } from './cleanup.ts'
 import { freePort } from './free-port.ts'
 import { type StartedProcess, startProcess } from './start-process.ts'
 import { makeTempFolder } from './temp-folder.ts'
+import { until } from './until.ts'
 
 const run = promisify(execFile)
 const CONFIG = path.resolve(import.meta.dirname, '../../deploy/nginx/nginx.conf')
@@ -78,12 +79,10 @@ export const startNginx = async (t: Cleanup, { gateways, changes = [] }: NginxOp
     await started.exited
   })
   const url = `https://localhost:${tlsPort}`
-  for (let tries = 0; ; tries++) {
-    const answers = await fetch(`http://127.0.0.1:${plainPort}/`, { redirect: 'manual' }).catch(() => undefined)
-    if (answers) break
-    if (tries === 200) throw new Error(`nginx does not answer:\n${started.output()}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
+  const answer = () => fetch(`http://127.0.0.1:${plainPort}/`, { redirect: 'manual' }).catch(() => undefined)
+  await until('nginx to answer', answer, { everyMs: 25 }).catch((cause: unknown) => {
+    throw new Error(`nginx does not answer:\n${started.output()}`, { cause })
+  })
   return {
     url,
     plainUrl: `http://127.0.0.1:${plainPort}`,

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { Redis, type RedisOptions } from 'ioredis'
 import { freePort } from './free-port.ts'
+import { until } from './until.ts'
 
 const run = promisify(execFile)
 
@@ -211,19 +212,7 @@ export const command = async (
   }
 }
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** Asks again until the answer is yes; rejects after `timeoutMs`, naming what was waited for. */
-export const eventually = async (
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
-): Promise<void> => {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    const yes = await Promise.resolve(condition()).catch(() => false)
-    if (yes) return
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`)
-    await wait(25)
-  }
+/** `until()` for what a server says that is on its way: a refusal is a "not yet". */
+export const eventually = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
+  await until(what, () => condition().catch(() => false), { everyMs: 25 })
 }

@@ -1,6 +1,7 @@
 /** Starts a program for a test, reads what it prints, and makes sure that it is gone when the test ends. */
 import { spawn } from 'node:child_process'
 import type { Cleanup } from './cleanup.ts'
+import { PATIENCE_MS } from './until.ts'
 
 export interface StartOptions {
   /** Arguments for Node 24, or for `command` where one is given. */
@@ -70,7 +71,7 @@ export const startProcess = async (t: Cleanup, options: StartOptions): Promise<S
     exited,
     output: () => text,
     kill,
-    waitFor(pattern, timeoutMs = 10_000) {
+    waitFor(pattern, timeoutMs = PATIENCE_MS) {
       const regex =
         typeof pattern === 'string' ? new RegExp(RegExp.escape(pattern)) : new RegExp(pattern, stripped(pattern))
       return new Promise((resolve, reject) => {

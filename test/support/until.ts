@@ -1,7 +1,7 @@
 /** Waiting in tests for what comes about in its own time. */
 
 /** Not a measure of anything: a busy machine is to fail no test. */
-const PATIENCE_MS = 30_000
+export const PATIENCE_MS = 30_000
 const EVERY_MS = 5
 
 /**

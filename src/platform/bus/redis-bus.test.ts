@@ -8,6 +8,7 @@ import {
   testRedisClusterTarget,
   testRedisTarget,
 } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import { systemClock } from '../clock.ts'
 import type { Json } from '../json.ts'
 import type { RedisTarget } from '../redis/connection.ts'
@@ -45,7 +46,7 @@ for (const [name, target] of TARGETS) {
     })
     buses[0]!.send('b', 'topic', 1)
     buses[0]!.broadcast('topic', 2)
-    await eventually('three deliveries', () => heard.length === 3)
+    await until('three deliveries', () => heard.length === 3)
     assert.deepEqual(
       heard.toSorted((x, y) => JSON.stringify(x).localeCompare(JSON.stringify(y))),
       [
@@ -76,13 +77,13 @@ test('a bus goes on by itself after Redis was away, and says that messages may h
       return bus
     }),
   )
-  await eventually('both to know each other', () => gaps >= 2)
+  await until('both to know each other', () => gaps >= 2)
   const before = gaps
   await server.kill()
   a!.send('b', 'topic', 'lost')
   await server.start()
-  await eventually('both to be told', () => gaps >= before + 2)
-  await eventually('messages to arrive again', () => {
+  await until('both to be told', () => gaps >= before + 2)
+  await until('messages to arrive again', () => {
     a!.send('b', 'topic', 'again')
     return heard.includes('again')
   })

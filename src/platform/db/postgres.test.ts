@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { makeTestDatabaseUrl } from '../../../test/support/postgres.ts'
 import { placeOf } from '../../../test/support/postgres-place.ts'
-import { eventually } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { openPostgresDatabase } from './postgres.ts'
 
@@ -23,13 +23,13 @@ test('openPostgresDatabase() tells of each broken connection once, lent out or n
   const other = new pg.Client({ connectionString: url })
   await other.connect()
   const backends = `FROM pg_stat_activity WHERE application_name = 'aidos' AND datname = current_database()`
-  await eventually('one of the three to be lent out', async () => {
+  await until('one of the three to be lent out', async () => {
     const { rows } = await other.query(`SELECT count(*)::int AS n ${backends} AND state = 'active'`)
     return rows[0].n === 1
   })
   await other.query(`SELECT pg_terminate_backend(pid) ${backends}`)
   await lentOut
-  await eventually('the connections to be gone', async () => {
+  await until('the connections to be gone', async () => {
     const { rows } = await other.query(`SELECT count(*)::int AS n ${backends}`)
     return rows[0].n === 0
   })

@@ -2,13 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inReverse, openBullmqQueue, type TestQueue, taskOf } from '../../../test/support/bullmq.ts'
-import {
-  eventually,
-  type RedisServer,
-  startRedis,
-  testRedisClusterTarget,
-  testRedisTarget,
-} from '../../../test/support/redis.ts'
+import { type RedisServer, startRedis, testRedisClusterTarget, testRedisTarget } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import { PARTITIONS } from './queue.ts'
 
 test('BullMQ queue: a lower rank goes first within its priority, and no rank before a higher priority', async (t) => {
@@ -21,7 +16,7 @@ test('BullMQ queue: a lower rank goes first within its priority, and no rank bef
   ])
   const seen: string[] = []
   queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void seen.push(id) })
-  await eventually('all jobs', () => seen.length === 4)
+  await until('all jobs', () => seen.length === 4)
   assert.deepEqual(seen, ['high', 'first', 'second', 'third'])
 })
 
@@ -36,10 +31,10 @@ test('BullMQ queue: ended jobs are kept, and their ids are free again', async (t
     await redis.client.zcard(`${prefix}:{tasks}:failed`),
   ]
   await queue.add([taskOf('good'), taskOf('bad')])
-  await eventually('both to end', async () => (await ended()).join() === '1,1')
+  await until('both to end', async () => (await ended()).join() === '1,1')
   assert.deepEqual(await redis.client.keys(`${prefix}:{tasks}:de:*`), [])
   await queue.add([taskOf('good'), taskOf('bad')])
-  await eventually('both to end again', async () => (await ended()).join() === '2,2')
+  await until('both to end again', async () => (await ended()).join() === '2,2')
   await queue.add([taskOf('later', { delayMs: 60_000 })])
   assert.equal(await queue.remove('tasks', 'later'), true)
   assert.deepEqual(await redis.client.keys(`${prefix}:{tasks}:de:*`), [])
@@ -70,13 +65,13 @@ test('BullMQ queue: reserve() takes at most half of the places, and the rest is 
     [true, true, false],
   )
   await queue.add(Array.from({ length: 6 }, (_, i) => taskOf(`job-${i}`)))
-  await eventually('the other places to be taken', () => release.length === 2)
+  await until('the other places to be taken', () => release.length === 2)
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.equal(release.length, 2)
   assert.equal(consumer.reserve(), undefined)
   // None of the running jobs ends: the places given back must be filled all the same.
   for (const place of places) place?.()
-  await eventually('the places given back to be taken', () => release.length === 4)
+  await until('the places given back to be taken', () => release.length === 4)
   consumer.pause()
   for (const finish of release) finish()
 })
@@ -88,17 +83,17 @@ test('BullMQ queue: a consumer paused while it waits takes nothing, and leaves t
   const consume = ({ queue }: TestQueue, name: string) =>
     queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void seen.push(`${name} ${id}`) })
   const first = consume(paused, 'first')
-  await eventually('the first consumer', () => first.isReady())
+  await until('the first consumer', () => first.isReady())
   await other.queue.add([taskOf('a')])
-  await eventually('the job', () => seen.length === 1)
+  await until('the job', () => seen.length === 1)
   await new Promise((resolve) => setTimeout(resolve, 100))
   first.pause()
   // Both wait at Redis now, the paused one for longer: it is woken first.
   const second = consume(other, 'second')
-  await eventually('the second consumer', () => second.isReady())
+  await until('the second consumer', () => second.isReady())
   await new Promise((resolve) => setTimeout(resolve, 100))
   await other.queue.add([taskOf('b')])
-  await eventually('the job', () => seen.length === 2, 3000)
+  await until('the job', () => seen.length === 2, { limitMs: 3000 })
   assert.deepEqual(seen, ['first a', 'second b'])
 })
 
@@ -126,10 +121,10 @@ test('BullMQ queue: splits share the jobs out over all masters, and all are hand
     seen.push(id)
   }
   queue.consume({ partition: 'tasks', concurrency: 7, handle })
-  await eventually('all jobs', () => seen.length === 299)
+  await until('all jobs', () => seen.length === 299)
   assert.equal(new Set(seen).size, 299)
   assert.ok(most <= 7, `${most} at a time`)
-  await eventually('nothing to run', async () => (await queue.counts('tasks')).active === 0)
+  await until('nothing to run', async () => (await queue.counts('tasks')).active === 0)
 })
 
 const commandsSince = async (server: RedisServer): Promise<number> => {
@@ -144,7 +139,7 @@ test('BullMQ queue: an idle process with a consumer for each partition costs Red
   const { queue } = await openBullmqQueue(t, { mode: 'single', port: server.port })
   for (const partition of PARTITIONS) {
     const consumer = queue.consume({ partition, concurrency: 50, handle: async () => {} })
-    await eventually('the consumer', () => consumer.isReady())
+    await until('the consumer', () => consumer.isReady())
   }
   await server.command('config', 'resetstat')
   const before = await commandsSince(server)

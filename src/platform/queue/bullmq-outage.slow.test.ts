@@ -16,6 +16,7 @@ import {
   startRedisWithReplica,
   testRedisTarget,
 } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import type { RedisTarget } from '../redis/connection.ts'
 import type { Consumer } from './queue.ts'
 
@@ -40,18 +41,18 @@ const startLoad = async (t: Cleanup, target: RedisTarget, options: TestQueueOpti
   }
   const open = (): string[] => [...wanted].filter((id) => !done.has(id))
   const settle = async (): Promise<void> => {
-    await eventually(
+    await until(
       'all jobs to be done',
       async () => {
         const left = open()
         if (left.length > 0) await first.queue.add(left.map((id) => taskOf(id))).catch(() => {})
         return left.length === 0
       },
-      30_000,
+      { everyMs: 25 },
     )
   }
-  const ready = (): Promise<void> =>
-    eventually('the consumers to be ready', () => consumers.every((consumer: Consumer) => consumer.isReady()), 30_000)
+  const ready = (): Promise<true> =>
+    until('the consumers to be ready', () => consumers.every((consumer: Consumer) => consumer.isReady()))
   await ready()
   return { first, second, consumers, done, add, open, settle, ready }
 }
@@ -88,7 +89,7 @@ test('BullMQ queue: a restart of Redis in the middle of a load stops nothing for
   await during(load.add, async () => {
     await new Promise((resolve) => setTimeout(resolve, 200))
     await server.kill()
-    await eventually('the loss to be seen', () => load.consumers.every((consumer) => !consumer.isReady()))
+    await until('the loss to be seen', () => load.consumers.every((consumer) => !consumer.isReady()))
     await assert.rejects(load.first.queue.add([taskOf('refused')]), { code: 'queue_away', retryable: true })
     await server.start()
   })
@@ -116,7 +117,7 @@ test('BullMQ queue: idle consumers take what is added after a FLUSHALL', async (
   const load = await startLoad(t, { mode: 'single', port: server.port })
   await server.command('flushall')
   await load.add(['a'])
-  await eventually('the job to be done', () => load.open().length === 0, 2000)
+  await until('the job to be done', () => load.open().length === 0, { limitMs: 2000 })
 })
 
 test('BullMQ queue: a Redis that does not answer for a while stops nothing for good', async (context) => {
@@ -127,7 +128,7 @@ test('BullMQ queue: a Redis that does not answer for a while stops nothing for g
   await during(load.add, async () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     server.freeze()
-    await eventually('the silence to be seen', () => load.consumers.some((consumer) => !consumer.isReady()))
+    await until('the silence to be seen', () => load.consumers.some((consumer) => !consumer.isReady()))
     await new Promise((resolve) => setTimeout(resolve, 1000))
     server.thaw()
   })
@@ -186,7 +187,7 @@ test('BullMQ queue: stop() ends within seconds while Redis is away', async (cont
     port: server.port,
   })
   await server.kill()
-  await eventually('the loss to be seen', () => !first.redis.isReady())
+  await until('the loss to be seen', () => !first.redis.isReady())
   const began = Date.now()
   await Promise.all(consumers.map((consumer) => consumer.stop()))
   await first.queue.stop()
@@ -207,13 +208,13 @@ test('BullMQ queue: the job of a dead process is given again within its lock and
   }
   dying.queue.consume({ partition: 'tasks', concurrency: 1, handle: hold })
   await dying.queue.add([taskOf('a')])
-  await eventually('the start', () => seen.length === 1)
+  await until('the start', () => seen.length === 1)
   living.queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void seen.push(`living ${id}`) })
   // As long as it lives, its lock is renewed.
   await new Promise((resolve) => setTimeout(resolve, 2500))
   assert.deepEqual(seen, ['dying a'])
   await dying.redis.stop()
-  await eventually('the second start', () => seen.length === 2, 6000)
+  await until('the second start', () => seen.length === 2, { limitMs: 6000 })
   assert.deepEqual(seen, ['dying a', 'living a'])
   release()
 })

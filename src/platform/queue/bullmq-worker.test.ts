@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Worker } from 'bullmq'
 import { openBullmqQueue, taskOf } from '../../../test/support/bullmq.ts'
-import { eventually, testRedisTarget } from '../../../test/support/redis.ts'
+import { testRedisTarget } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import { makeFakeClock } from '../clock.ts'
 import { PlacedWorker } from './bullmq-worker.ts'
 
@@ -16,8 +17,8 @@ test('a worker whose fetch failed takes the job that woke it, without another wa
   const consumer = queue.consume({ partition: 'tasks', concurrency: 1, handle: async ({ id }) => void done.push(id) })
   t.after(() => consumer.stop())
   await queue.add([taskOf('first')])
-  await eventually('the first job to be done', () => done.length === 1)
-  await eventually('the worker to wait', async () => consumer.isReady())
+  await until('the first job to be done', () => done.length === 1)
+  await until('the worker to wait', async () => consumer.isReady())
   await new Promise((resolve) => setTimeout(resolve, 200))
 
   Object.defineProperty(Object.getPrototypeOf(PlacedWorker.prototype), 'moveToActive', {
@@ -28,9 +29,10 @@ test('a worker whose fetch failed takes the job that woke it, without another wa
     },
   })
   await queue.add([taskOf('second')])
-  await eventually('the second job to be done', () => done.length === 2, 5000)
+  // Another wake-up, or the next look by itself after ten seconds, would come later.
+  await until('the second job to be done', () => done.length === 2, { limitMs: 8000 })
   assert.ok(refusals > 1)
-  await eventually('the worker to be ready again', () => consumer.isReady())
+  await until('the worker to be ready again', () => consumer.isReady())
 })
 
 test('a worker that waits for ever is replaced, and its queue goes on', async (t) => {
@@ -49,8 +51,8 @@ test('a worker that waits for ever is replaced, and its queue goes on', async (t
   const consumer = queue.consume({ partition: 'tasks', concurrency: 2, handle: async ({ id }) => void done.push(id) })
   t.after(() => consumer.stop())
   await queue.add([taskOf('first')])
-  await eventually('the first job to be done', () => done.length === 1)
-  await eventually('the worker to wait', () => waits === 1)
+  await until('the first job to be done', () => done.length === 1)
+  await until('the worker to wait', () => waits === 1)
   await queue.add([taskOf('second')])
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.equal(done.length, 1)
@@ -58,6 +60,6 @@ test('a worker that waits for ever is replaced, and its queue goes on', async (t
     clock.advance(2000)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  await eventually('the second job to be done', () => done.length === 2, 5000)
-  await eventually('the consumer to be ready', () => consumer.isReady())
+  await until('the second job to be done', () => done.length === 2)
+  await until('the consumer to be ready', () => consumer.isReady())
 })

@@ -11,6 +11,7 @@ import {
   testRedisClusterTarget,
   testRedisTarget,
 } from '../../../test/support/redis.ts'
+import { until } from '../../../test/support/until.ts'
 import { makeRedis, type RedisTarget } from './connection.ts'
 
 const open = async (t: TestContext, target: RedisTarget) => {
@@ -52,14 +53,14 @@ test('makeRedis() fails commands at once while Redis is away, tells once, and go
   const worker = redis.duplicate('worker')
   await redis.client.set('a', 1)
   await server.kill()
-  await eventually('the loss to be seen', () => !redis.isReady())
+  await until('the loss to be seen', () => !redis.isReady())
   await rejectsSoon(redis.client.get('a'))
   await rejectsSoon(redis.ping())
   const late = worker.get('a')
   await new Promise((resolve) => setTimeout(resolve, 1500))
   await server.start()
   assert.equal(await late, '1')
-  await eventually('the reconnection to be told', () => reconnects() === 1)
+  await until('the reconnection to be told', () => reconnects() === 1)
   assert.equal(await redis.client.get('a'), '1')
   assert.equal(said.length, 2, said.join('\n'))
   assert.equal(said[1], 'back')
@@ -128,7 +129,7 @@ test('makeRedis() follows the sentinels to the new primary', async (t) => {
   await redis.client.wait(1, 1000)
   await servers.failover()
   await eventually('writes to go on after the change of roles', async () => (await redis.client.set('b', 1)) === 'OK')
-  await eventually('the change to be told', () => reconnects() > 0)
+  await until('the change to be told', () => reconnects() > 0)
   assert.equal(await redis.client.get('a'), '1')
 })
 
@@ -147,7 +148,7 @@ test('makeRedis() follows a cluster through the death of a master', async (t) =>
   }
   await rejectsSoon(all().then((whole) => assert.ok(whole)))
   await eventually('all keys to be there again', all)
-  await eventually('the failover to be told', () => reconnects() > 0)
+  await until('the failover to be told', () => reconnects() > 0)
 })
 
 test('makeRedis() finds the new primary when the one before answers a script itself after a failover', async (t) => {
