@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Ends of the streams under way: a server that closes ends them, and their readers resume elsewhere. */
     openStreams: Set<() => void>
+    /** Whether the caller is known and may do this as before: to be asked now and then by what lasts. */
+    isStillLetIn(request: FastifyRequest): Promise<boolean>
   }
 }
 
@@ -29,13 +31,16 @@ export interface EventConnection {
   broke(error: unknown): void
 }
 
-/** Takes the reply over. */
+/** Takes the reply over. With every sign of life it is asked whether the caller may still read it; else the connection ends. */
 export const openEventConnection = (
   request: FastifyRequest,
   reply: FastifyReply,
   { heldBytes, alive, closed }: EventConnectionOptions,
 ): EventConnection => {
   const { openStreams } = request.server
+  const checkCaller = async (): Promise<void> => {
+    if (isOpen && !(await request.server.isStillLetIn(request))) close()
+  }
   reply.hijack()
   const { raw } = reply
   raw.writeHead(200, {
@@ -59,23 +64,20 @@ export const openEventConnection = (
     raw.write(text)
     if (raw.writableLength > heldBytes) close()
   }
+  const broke = (error: unknown): void => {
+    request.log.error({ err: error }, 'an event stream broke')
+    close()
+  }
   const keepAlive = setInterval(() => {
     write(': still here\n\n')
     if (isOpen) alive?.()
+    checkCaller().catch(broke)
   }, KEEP_ALIVE_MS)
   keepAlive.unref()
   raw.on('close', close)
   openStreams.add(close)
 
-  return {
-    isOpen: () => isOpen,
-    write,
-    close,
-    broke(error) {
-      request.log.error({ err: error }, 'an event stream broke')
-      close()
-    },
-  }
+  return { isOpen: () => isOpen, write, close, broke }
 }
 
 /** The last event that the reader has; undefined when it names none. */

@@ -6,7 +6,7 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
-import { defineErrors } from '../errors.ts'
+import { AppError, defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import type { Quotas } from '../limits/quotas.ts'
 import { addJsonParser, refuseNulInUrl } from './body.ts'
@@ -84,6 +84,15 @@ const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['a
     const { permission } = request.routeOptions.config
     if (permission && !request.principal.permissions.has(permission)) throw mayNot(permission)
   }
+  server.decorate('isStillLetIn', async (request: FastifyRequest): Promise<boolean> => {
+    try {
+      await identify(request)
+      return true
+    } catch (error) {
+      // Where nobody can tell at the moment, what was said before holds.
+      return !(error instanceof AppError && error.status < 500)
+    }
+  })
   server.addHook('onRequest', (request, _reply, done) => {
     const { config, url } = request.routeOptions
     if (config.public || url?.startsWith('/docs')) return done()
