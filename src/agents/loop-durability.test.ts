@@ -1,9 +1,9 @@
 /** What an agent's run outlives: a model that fails, a crash; and how it ends when it is cancelled. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { callWeather, type LoopSetup, makeLoopTests, outputOf, tellResults } from '../../test/support/agent-loop.ts'
 import { DATABASES } from '../../test/support/databases.ts'
+import { until } from '../../test/support/until.ts'
 import type { Database } from '../platform/db/database.ts'
 import { makeSkillTools, tool } from './testing.ts'
 
@@ -110,7 +110,7 @@ for (const database of DATABASES) {
     }
     const first = await loop.begin(setup)
     const { id } = await first.run('clerk', 'x')
-    while (loop.standIn.calls().total !== 1) await wait(5)
+    await until('the call', () => loop.standIn.calls().total === 1)
     await loop.crash(first)
     const second = await loop.beginAgain(setup, first)
     assert.equal(outputOf(await second.wait(id)).text, 'hello')

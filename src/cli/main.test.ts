@@ -5,6 +5,7 @@ import { before, describe, test } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { until } from '../../test/support/until.ts'
 import { runCli, startTestApp, type TestApp } from './testing.ts'
 
 let app: TestApp
@@ -118,8 +119,7 @@ describe('aidos run', () => {
     const dataDir = path.join(code, 'data')
     const first = await startTestApp(dataDir, [code])
     await first.cli(['run', 'fickle'])
-    let waiting = ''
-    while (!waiting.includes('signal:go')) waiting = (await first.cli(['runs'])).stdout
+    await until('the signal to be waited for', async () => (await first.cli(['runs'])).stdout.includes('signal:go'))
     await first.stop()
     writeFileSync(path.join(code, 'fickle.mts'), source('two'))
     rmSync(file)
@@ -154,16 +154,17 @@ describe('aidos tasks, dead-letters', () => {
   test('make, show and redrive a task that used up its attempts', async () => {
     const fail = ['tasks', 'create', 'core/fail', '--input', '{"retryable":false,"message":"as asked"}']
     const { id } = await json<{ id: string }>(fail)
-    let letters: { id: string; taskId: string }[] = []
-    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead-letters', 'list'])).items
-    assert.equal(letters[0]?.taskId, id)
+    const letter = () =>
+      until('the dead letter', async () => {
+        const { items } = await json<{ items: { id: string; taskId: string }[] }>(['dead-letters', 'list'])
+        return items[0]
+      })
+    assert.equal((await letter()).taskId, id)
     assert.match((await app.cli(['dead-letters'])).stdout, /not_retryable.*as asked/)
     assert.match((await app.cli(['tasks', 'show', id])).stdout, /status +dead/)
     const { count } = await json<{ count: number }>(['dead-letters', 'redrive', '--kind', 'skill:core/fail'])
     assert.equal(count, 1)
-    letters = []
-    while (letters.length === 0) letters = (await json<{ items: typeof letters }>(['dead-letters', 'list'])).items
-    await json(['dead-letters', 'discard', letters[0]!.id])
+    await json(['dead-letters', 'discard', (await letter()).id])
     assert.match((await app.cli(['dead-letters'])).stdout, /no dead letters/)
     assert.match((await app.cli(['tasks', '--status', 'dead'])).stdout, new RegExp(id))
   })
@@ -194,8 +195,10 @@ describe('aidos agents, skills, workflows, keys', () => {
     assert.match((await app.cli(['skills', 'show', 'sums'])).stdout, /skill:sums\/twice +Doubles/)
     assert.match((await app.cli(['skills'])).stdout, /files +builtin/)
     const task = await json<{ id: string }>(['tasks', 'create', 'sums/twice', '-i', '{"n":21}'])
-    let shown = ''
-    while (!/status +completed/.test(shown)) shown = (await app.cli(['tasks', 'show', task.id])).stdout
+    const shown = await until('the end of the task', async () => {
+      const { stdout } = await app.cli(['tasks', 'show', task.id])
+      return /status +completed/.test(stdout) && stdout
+    })
     assert.match(shown, /output +42/)
   })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeTestNotifications } from '../../test/support/notifications.ts'
+import { until } from '../../test/support/until.ts'
 import { makePeople } from './people.ts'
 
 const WISHES = {
@@ -59,8 +60,7 @@ for (const database of DATABASES) {
       (await notifications.deliveries(tenantId, { channelId: hook.channel.id, limit: 10 }))
         .filter((delivery) => delivery.memberId === memberId)
         .map(({ status }) => status)
-    while ((await itemsOf()).length < 3 || (await heldBy('bob')).length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+    await until('all to be told', async () => (await itemsOf()).length >= 3 && (await heldBy('bob')).length > 0)
 
     await db.transaction((tx) => forgetMember(tx, tenantId, 'ann', Date.now()))
 
@@ -74,7 +74,7 @@ for (const database of DATABASES) {
     assert.deepEqual([await heldBy('ann'), await heldBy('bob')], [['skipped'], ['pending']])
     // The routes in memory are old by now.
     await tell('run.failed')
-    while ((await itemsOf()).length < 4) await new Promise((resolve) => setTimeout(resolve, 10))
+    await until('the next item', async () => (await itemsOf()).length >= 4)
     assert.ok(!(await itemsOf()).includes('ann'))
   })
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import { type Bus, type BusListener, makeLocalBus } from '../platform/bus/bus.ts'
 import { type FakeClock, makeFakeClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
@@ -185,8 +186,7 @@ for (const kind of DATABASES) {
     await a.set(author, place, { paused: true })
     assert.equal(b.rules.isPaused('tasks', tenantId), false)
     clock.advance(30_000)
-    for (let i = 0; i < 200 && !b.rules.isPaused('tasks', tenantId); i++) await new Promise((r) => setTimeout(r, 5))
-    assert.equal(b.rules.isPaused('tasks', tenantId), true)
+    await until('the rule to be found', () => b.rules.isPaused('tasks', tenantId))
     const { db } = await (opened as Promise<TestDatabase>)
     const next = makeQueueService({ db, bus: makeLocalBus(), clock, onError: () => {} })
     await next.start()
@@ -205,17 +205,14 @@ for (const kind of DATABASES) {
       })
       const make = (of: string, input: string) =>
         engine.tasks.create({ tenantId: of, projectId: null, kind: 'note', input, priority: 3 })
-      const until = async (count: number): Promise<void> => {
-        for (let i = 0; i < 1000 && done.length < count; i++) await new Promise((r) => setTimeout(r, 5))
-      }
       await a.set(author, place, { paused: true })
       const made = await Promise.all([1, 2, 3, 4, 5].map((n) => make(tenantId, `p${n}`)))
       await make(randomUUID(), 'other')
-      await until(1)
+      await until('the other tenant’s task', () => done.length > 0)
       assert.deepEqual(done, ['other'])
       for (const { task } of made) assert.equal((await engine.tasks.find(tenantId, task.id)).status, 'queued')
       await a.set(author, place, { paused: false })
-      await until(6)
+      await until('all to be done', () => done.length >= 6)
       assert.deepEqual(done.slice(1).toSorted(), ['p1', 'p2', 'p3', 'p4', 'p5'])
       await engine.stop()
     },
@@ -243,7 +240,7 @@ for (const kind of DATABASES) {
     const request = { tenantId, projectId: null, kind: 'call', input: null, priority: 3, limitKey: 'crm' } as const
     const made = await Promise.all(Array.from({ length: 30 }, () => engine.tasks.create(request)))
     assert.equal((await engine.tasks.find(tenantId, made[0]?.task.id as string)).limitKey, 'crm')
-    for (let i = 0; i < 1000 && done < 30; i++) await new Promise((r) => setTimeout(r, 5))
+    await until('all to be done', () => done >= 30)
     assert.deepEqual([done, most], [30, 2])
     await engine.stop()
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeEngineTargets } from './targets.ts'
 import { makeTestSchedules } from './testing.ts'
@@ -14,14 +15,6 @@ for (const kind of DATABASES) {
     before(async () => {
       database = await kind.open()
     })
-
-    const until = async (what: () => Promise<boolean>): Promise<void> => {
-      for (let i = 0; i < 400; i++) {
-        if (await what()) return
-        await new Promise((resolve) => setTimeout(resolve, 10))
-      }
-      assert.fail('it did not come to pass')
-    }
 
     test('start runs and tasks, learn of their ends by events, and call them off', async () => {
       const house = await startTestEngine({
@@ -52,26 +45,29 @@ for (const kind of DATABASES) {
 
       clock.advance(HOUR)
       await schedules.sweep()
-      await until(async () => (await statuses('greet'))[0] === 'completed')
-      await until(async () => (await statuses('ring'))[0] === 'completed')
-      await until(async () => (await statuses('fail'))[0] === 'failed')
-      await until(async () => (await statuses('absent'))[0] === 'failed')
+      await until('greet to be completed', async () => (await statuses('greet'))[0] === 'completed')
+      await until('ring to be completed', async () => (await statuses('ring'))[0] === 'completed')
+      await until('fail to be failed', async () => (await statuses('fail'))[0] === 'failed')
+      await until('absent to be failed', async () => (await statuses('absent'))[0] === 'failed')
       const [greeted] = await schedules.fires(tenantId, 'greet', { limit: 1 })
       assert.deepEqual((await engine.runs.find(tenantId, greeted?.ref?.id ?? ''))?.output, { got: { name: 'greet' } })
       const [rung] = await schedules.fires(tenantId, 'ring', { limit: 1 })
       assert.deepEqual((await tasks.find(tenantId, rung?.ref?.id ?? '')).output, { name: 'ring' })
-      await until(async () => (await statuses('wait'))[0] === 'started')
+      await until('wait to be started', async () => (await statuses('wait'))[0] === 'started')
 
       clock.advance(HOUR)
       await schedules.sweep()
-      await until(async () => (await statuses('wait')).join() === 'cancelled,started')
+      await until(
+        'wait to be called off and started anew',
+        async () => (await statuses('wait')).join() === 'cancelled,started',
+      )
       const [second, first] = await schedules.fires(tenantId, 'wait', { limit: 2 })
       assert.equal((await engine.runs.find(tenantId, first?.ref?.id ?? ''))?.status, 'cancelled')
       const ref = second?.ref
       assert.ok(ref)
       assert.equal(await targets.stateOf(tenantId, ref), 'open')
       await targets.cancel(tenantId, ref)
-      await until(async () => (await statuses('wait')).at(-1) === 'cancelled')
+      await until('wait to be cancelled', async () => (await statuses('wait')).at(-1) === 'cancelled')
       // Asked again after its end, it does no harm.
       await targets.cancel(tenantId, ref)
       schedules.stop()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { until } from '../../test/support/until.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeHandTargets, makeTestSchedules } from './testing.ts'
 
@@ -82,14 +83,10 @@ for (const kind of DATABASES) {
     test('is tidied in rounds, by itself', async () => {
       const { service, clock, minutes, done } = await setUp(3, { keepFires: 1 })
       service.history.start()
-      const until = async (count: number) => {
-        for (let i = 0; i < 200 && (await minutes()).length !== count; i++) {
-          clock.advance(60_000 * 30)
-          await new Promise((resolve) => setTimeout(resolve, 2))
-        }
-        assert.equal((await minutes()).length, count)
-      }
-      await until(1)
+      await until('all but one to be removed', async () => {
+        clock.advance(60_000 * 30)
+        return (await minutes()).length === 1
+      })
       service.history.stop()
       await done()
     })

@@ -13,7 +13,7 @@ before(async () => {
 
 test('a worker polls for a task, keeps it alive and ends it', async () => {
   assert.equal(await client.activities.poll('pack', { waitMs: 0 }), undefined)
-  const polling = client.activities.poll('pack', { waitMs: 5000, worker: 'w1' })
+  const polling = client.activities.poll('pack', { waitMs: 30_000, worker: 'w1' })
   const run = await client.runs.start({ workflow: 'packs', input: { box: 1 } })
   const task = await polling
   assert.deepEqual([task?.input, task?.runId], [{ box: 1 }, run.id])
@@ -25,7 +25,7 @@ test('a worker polls for a task, keeps it alive and ends it', async () => {
 
 test('a worker that fails names the error that the definition may catch', async () => {
   const run = await client.runs.start({ workflow: 'packs' })
-  const task = await client.activities.poll('pack', { waitMs: 5000 })
+  const task = await client.activities.poll('pack', { waitMs: 30_000 })
   await client.taskTokens.fail(task?.token ?? '', { error: 'TooHeavy', cause: '41 kg' })
   for await (const event of client.runs.watch(run.id)) assert.notEqual(event.type, 'run.completed')
   const { error } = await client.runs.find(run.id)

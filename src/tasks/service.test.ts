@@ -3,20 +3,18 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import type { Json } from '../platform/json.ts'
 import type { Task, TaskHandler } from './index.ts'
 
 const newTask = (engine: TestEngine, kind: string, more: object = {}) =>
   engine.tasks.create({ tenantId: engine.tenantId, projectId: null, kind, input: null, priority: 3, ...more })
 
-const until = async (engine: TestEngine, id: string, status: Task['status']): Promise<Task> => {
-  for (let i = 0; i < 800; i++) {
+const became = (engine: TestEngine, id: string, status: Task['status']): Promise<Task> =>
+  until(`the task ${id} to be ${status}`, async () => {
     const task = await engine.tasks.find(engine.tenantId, id)
-    if (task.status === status) return task
-    await wait(5)
-  }
-  throw new Error(`${id} did not become ${status}: ${JSON.stringify(await engine.tasks.find(engine.tenantId, id))}`)
-}
+    return task.status === status && task
+  })
 
 for (const database of BACKENDS) {
   const withTasks = (
@@ -38,12 +36,13 @@ for (const database of BACKENDS) {
 
   withTasks('a task is done, with its output kept', { add: async (input) => (input as number) + 1 }, async (engine) => {
     const { task } = await newTask(engine, 'add', { input: 41 })
-    const done = await until(engine, task.id, 'completed')
+    const done = await became(engine, task.id, 'completed')
     assert.equal(done.output, 42)
     assert.equal(done.attempt, 1)
   })
 
   const order: Json[] = []
+  let unblock: (() => void) | undefined
   withTasks(
     'of a backlog beyond the window, higher priorities come first and all are done',
     {
@@ -51,17 +50,22 @@ for (const database of BACKENDS) {
         order.push(input)
         return null
       },
-      block: () => wait(150).then(() => null),
+      block: () =>
+        new Promise((resolve) => {
+          unblock = () => resolve(null)
+        }),
     },
     async (engine) => {
       order.length = 0
       await newTask(engine, 'block')
+      const end = await until('the only place to be taken', () => unblock)
       const low = await Promise.all(
         Array.from({ length: 30 }, (_, i) => newTask(engine, 'note', { input: i, priority: 4 })),
       )
       const { task: critical } = await newTask(engine, 'note', { input: 'critical', priority: 1 })
-      await until(engine, critical.id, 'completed')
-      for (const { task } of low) await until(engine, task.id, 'completed')
+      end()
+      await became(engine, critical.id, 'completed')
+      for (const { task } of low) await became(engine, task.id, 'completed')
       assert.equal(order.length, 31)
       assert.ok(order.indexOf('critical') < 12, `the critical task came as number ${order.indexOf('critical') + 1}`)
     },
@@ -83,7 +87,7 @@ for (const database of BACKENDS) {
       keys.clear()
       tries = 0
       const { task } = await newTask(engine, 'flaky', { retry: { attempts: 3, delay: 5, backoff: 'constant' } })
-      assert.equal((await until(engine, task.id, 'completed')).output, 3)
+      assert.equal((await became(engine, task.id, 'completed')).output, 3)
       assert.equal(keys.size, 1)
     },
   )
@@ -93,9 +97,9 @@ for (const database of BACKENDS) {
     { slow: () => wait(2000).then(() => null) },
     async (engine) => {
       const late = await newTask(engine, 'slow', { timeoutMs: 30, retry: { attempts: 1 } })
-      assert.equal((await until(engine, late.task.id, 'dead')).error?.code, 'task_timeout')
+      assert.equal((await became(engine, late.task.id, 'dead')).error?.code, 'task_timeout')
       const silent = await newTask(engine, 'slow', { heartbeatMs: 30, retry: { attempts: 1 } })
-      assert.equal((await until(engine, silent.task.id, 'dead')).error?.code, 'task_heartbeat_timeout')
+      assert.equal((await became(engine, silent.task.id, 'dead')).error?.code, 'task_heartbeat_timeout')
     },
   )
 
@@ -112,16 +116,18 @@ for (const database of BACKENDS) {
     },
     async (engine) => {
       const { task } = await newTask(engine, 'steady', { heartbeatMs: 120, retry: { attempts: 1 } })
-      const done = await until(engine, task.id, 'completed')
+      const done = await became(engine, task.id, 'completed')
       assert.deepEqual(done.progress, { done: 1 })
     },
   )
 
+  let begun = false
   let aborted = false
   withTasks(
     'a cancelled task aborts its attempt, and what the attempt brings later is not taken',
     {
       stubborn: async (_, call) => {
+        begun = true
         call.signal.addEventListener('abort', () => {
           aborted = true
         })
@@ -130,14 +136,14 @@ for (const database of BACKENDS) {
       },
     },
     async (engine) => {
-      aborted = false
       const { task } = await newTask(engine, 'stubborn')
+      await until('the attempt', () => begun)
       await engine.tasks.cancel(engine.tenantId, task.id)
+      await until('the abort', () => aborted)
       await wait(150)
       const after = await engine.tasks.find(engine.tenantId, task.id)
       assert.equal(after.status, 'cancelled')
       assert.equal(after.output, null)
-      assert.ok(aborted)
     },
   )
 
@@ -163,7 +169,8 @@ for (const database of BACKENDS) {
     const engine = await startTestEngine({ db, workflows: {}, handlers })
     const short = await newTask(engine, 'short')
     const long = await newTask(engine, 'long')
-    await engine.stop(300)
+    await until('both to be under way', () => engine.tasks.active === 2)
+    await engine.stop(1000)
     assert.equal((await engine.tasks.find(engine.tenantId, short.task.id)).status, 'completed')
     const given = await engine.tasks.find(engine.tenantId, long.task.id)
     assert.equal(given.status, 'queued')
@@ -174,7 +181,7 @@ for (const database of BACKENDS) {
       handlers: { ...handlers, long: async () => 'at last' },
       tenantId,
     })
-    assert.equal((await until(again, long.task.id, 'completed')).output, 'at last')
+    assert.equal((await became(again, long.task.id, 'completed')).output, 'at last')
     await again.stop()
   })
 
@@ -186,11 +193,11 @@ for (const database of BACKENDS) {
     const { task } = await newTask(engine, 'poison', { retry: { attempts: 1 } })
     for (let i = 0; i < 5; i++) {
       if ((await engine.tasks.find(tenantId, task.id)).status === 'dead') break
-      await until(engine, task.id, 'running')
+      await became(engine, task.id, 'running')
       await engine.crash()
       engine = await startTestEngine({ db, workflows: {}, handlers: stuck, tenantId })
     }
-    const dead = await until(engine, task.id, 'dead')
+    const dead = await became(engine, task.id, 'dead')
     assert.equal(dead.error?.code, 'worker_lost')
     const [letter] = await engine.tasks.tasks.deadLetters(tenantId, { limit: 10 })
     assert.equal(letter?.reason, 'worker_lost')

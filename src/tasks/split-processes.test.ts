@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import type { WorkflowFunction } from '../engine/index.ts'
 import { AppError } from '../platform/errors.ts'
 import type { TaskHandler } from './index.ts'
@@ -37,14 +38,6 @@ interface Processes {
   kill(engine: TestEngine): Promise<void>
   /** A new process that can do all. */
   add(): Promise<TestEngine>
-}
-
-const until = async (check: () => unknown | Promise<unknown>): Promise<void> => {
-  for (let i = 0; i < 1000; i++) {
-    if (await check()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('waited in vain')
 }
 
 /** One process makes runs, one carries them, one does their tasks: only where processes can reach each other. */
@@ -91,7 +84,7 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
       }
       try {
         // Places are lent from the first wish on.
-        await until(async () => {
+        await until('places to be lent', async () => {
           const before = commits
           const { id, workerId } = await maker.run('steps')
           const run = await maker.wait(id)
@@ -142,7 +135,7 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
     const { maker, executor } = processes
     const other = await processes.add()
     const { id } = await maker.run('slow')
-    await until(() => lives === 1)
+    await until('the first attempt', () => lives === 1)
     const [task] = await maker.tasks.tasks.list(maker.tenantId, { runId: id, limit: 1 })
     const victim = task?.workerId === executor.workerId ? executor : other
     await processes.kill(victim)
@@ -160,11 +153,14 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
   withProcesses('an end whose carrier died is committed by the executor', { slow: gated }, async (processes) => {
     const { maker, carrier, executor, commits } = processes
     const { id } = await maker.run('slow')
-    await until(() => ends === 1)
+    await until('the attempt', () => ends === 1)
     const before = commits()
     await processes.kill(carrier)
     gate.resolve()
-    await until(async () => (await executor.tasks.tasks.list(maker.tenantId, { limit: 1 }))[0]?.status === 'completed')
+    await until(
+      'the end',
+      async () => (await executor.tasks.tasks.list(maker.tenantId, { limit: 1 }))[0]?.status === 'completed',
+    )
     assert.equal(commits(), before + 1)
     const successor = await processes.add()
     await successor.engine.takeOver([carrier.workerId])
@@ -176,7 +172,7 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
     const told = Promise.withResolvers<void>()
     holdCarrier(told.promise)
     const { id: runId } = await maker.run('slow')
-    await until(async () => {
+    await until('the task to be taken', async () => {
       const [task] = await maker.tasks.tasks.list(maker.tenantId, { runId, limit: 1 })
       return task?.workerId === executor.workerId
     })
@@ -195,7 +191,10 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
       await executor.tasks.stop(0)
       tell()
       const [task] = await maker.tasks.tasks.list(maker.tenantId, { runId, limit: 1 })
-      await until(async () => (await maker.tasks.tasks.byId(task?.id as string))?.status === 'queued')
+      await until(
+        'the task to be given back',
+        async () => (await maker.tasks.tasks.byId(task?.id as string))?.status === 'queued',
+      )
       await processes.add()
       assert.deepEqual([(await maker.wait(runId)).output, attempts], [1, 1])
     },
@@ -227,7 +226,10 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
     const { maker, carrier } = processes
     const { id: waiting } = await maker.run('asking')
     const { id: working } = await maker.run('slow')
-    await until(async () => begun === 1 && (await maker.engine.runs.byId(waiting))?.status === 'waiting')
+    await until(
+      'both to be under way',
+      async () => begun === 1 && (await maker.engine.runs.byId(waiting))?.status === 'waiting',
+    )
     await processes.add()
     await carrier.engine.stop(0)
     late.resolve()

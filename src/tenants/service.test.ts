@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
+import { until } from '../../test/support/until.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { NO_HASH, readKey } from './keys.ts'
@@ -176,13 +177,8 @@ for (const database of DATABASES) {
 
   test(name('the last use of a key is noted, once a minute at most'), async () => {
     const { tenants, tenant, clock, key } = await setUp()
-    const noted = async (atMs: number): Promise<void> => {
-      for (let tries = 0; tries < 200; tries++) {
-        if ((await tenants.keys.list(tenant.id))[0]?.lastUsedAtMs === atMs) return
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-      assert.fail(`the use was not noted at ${atMs}`)
-    }
+    const noted = (atMs: number): Promise<true> =>
+      until(`the use at ${atMs}`, async () => (await tenants.keys.list(tenant.id))[0]?.lastUsedAtMs === atMs)
     const firstMs = clock.now()
     await tenants.authenticate(`Bearer ${key}`)
     await noted(firstMs)

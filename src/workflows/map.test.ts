@@ -7,6 +7,7 @@ import { DATABASES } from '../../test/support/databases.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
 import { startProcess } from '../../test/support/start-process.ts'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import { until } from '../../test/support/until.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { openSqliteDatabase } from '../platform/db/sqlite.ts'
@@ -121,12 +122,12 @@ for (const database of DATABASES) {
     const handlers = { 'skill:math/square': slow }
     const first = await start({ handlers, concurrency: 20 })
     const { id } = await first.run('w')
-    while (!crashing) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until('the crash', () => crashing !== undefined)
     await crashing
     const before = (await first.engine.runs.children(id)).filter((child) => child.status === 'completed')
     assert.ok(before.length >= 2 && before.length < 6, `${before.length} groups had ended`)
     const second = await start({ handlers, concurrency: 20 })
-    const run = await second.wait(id, 30_000)
+    const run = await second.wait(id)
     const after = await second.engine.runs.children(id)
     await second.stop()
     assert.equal(run.status, 'completed', JSON.stringify(run.error))
@@ -244,7 +245,7 @@ test('a hundred thousand items outlive a SIGKILL, and no group that had ended is
   }
 
   const first = await startProcess(t, { args })
-  const [, id = ''] = await first.waitFor(/run (\S+)/, 30_000)
+  const [, id = ''] = await first.waitFor(/run (\S+)/)
   await first.waitFor(/groups [1-9]\d/, 60_000)
   first.kill('SIGKILL')
   assert.equal((await first.exited).signal, 'SIGKILL')

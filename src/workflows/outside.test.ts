@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { startTestApp, type TestApp } from '../../test/support/app.ts'
+import { until } from '../../test/support/until.ts'
 import type { JsonObject } from '../platform/json.ts'
 
 let app: TestApp
@@ -17,16 +18,10 @@ const start = async (name: string, definition: JsonObject, input: JsonObject = {
   return body.id
 }
 
-const ended = async (id: string) => (await app.call('GET', `/v1/runs/${id}?wait=10000`)).body
+const ended = async (id: string) => (await app.call('GET', `/v1/runs/${id}?wait=30000`)).body
 
-const waitingTask = async (runId: string) => {
-  for (let i = 0; i < 500; i++) {
-    const { body } = await app.call('GET', `/v1/tasks?runId=${runId}&status=waiting`)
-    if (body.items.length > 0) return body.items[0]
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('no task waits')
-}
+const waitingTask = (runId: string) =>
+  until('a waiting task', async () => (await app.call('GET', `/v1/tasks?runId=${runId}&status=waiting`)).body.items[0])
 
 const callback = (more: JsonObject = {}): JsonObject => ({
   A: {
@@ -116,7 +111,7 @@ test('http:invoke fails by the names of the service, and may be caught by them',
 test('a remote worker polls for an activity and answers', async () => {
   const activity = { Type: 'Task', Resource: 'activity:resize', Parameters: { 'image.$': '$.image' }, End: true }
   assert.equal((await app.call('POST', '/v1/activities/resize/poll?wait=0', {})).status, 204)
-  const polling = app.call('POST', '/v1/activities/resize/poll?wait=5000', { worker: 'w1' })
+  const polling = app.call('POST', '/v1/activities/resize/poll?wait=30000', { worker: 'w1' })
   const id = await start('resizes', machine({ A: activity }), { image: 'a.png' })
   const { body, status } = await polling
   assert.deepEqual([status, body.input, body.attempt], [200, { image: 'a.png' }, 1])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import type { Run, WorkflowFunction } from '../engine/index.ts'
 import { systemClock } from '../platform/clock.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
@@ -219,10 +220,7 @@ for (const database of DATABASES) {
     const tokens = new Set<string>()
     const tell = async (input: Json): Promise<Json> => tokens.add((input as { token: string }).token).size
     const options = { db, programs: workflows, tenantId: 't', handlers: { 'skill:x/tell': tell } }
-    const told = async (count: number): Promise<string> => {
-      for (let i = 0; i < 500 && tokens.size < count; i++) await new Promise((resolve) => setTimeout(resolve, 10))
-      return [...tokens][count - 1] as string
-    }
+    const told = (count: number): Promise<string> => until(`token number ${count}`, () => [...tokens][count - 1])
     const first = await startTestEngine(options)
     const { id } = await first.run('w')
     const token = await told(1)

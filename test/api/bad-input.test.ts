@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { readKey } from '../../src/tenants/index.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 let app: TestApp
 before(async () => {
@@ -353,13 +354,11 @@ for (const [title, source, code] of [
       retry: { attempts: 1 },
     })
     const { body: good } = await app.call('POST', '/v1/tasks', { kind: 'skill:core/echo', input: 1 })
-    const ended = async (id: string) => {
-      for (;;) {
+    const ended = (id: string) =>
+      until('the end of the task', async () => {
         const { body } = await app.call('GET', `/v1/tasks/${id}`)
-        if (body.finishedAt) return body
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
-    }
+        return body.finishedAt ? body : undefined
+      })
     assert.equal((await ended(good.id)).status, 'completed')
     const dead = await ended(bad.id)
     assert.equal(dead.status, 'dead')

@@ -53,7 +53,7 @@ test('runs and what they write are counted, and a schedule is held by the quota,
   const { call } = await makeTenant({ runsPerDay: 1 })
   const definition = { StartAt: 'A', States: { A: { Type: 'Pass', End: true } } }
   await call('POST', '/v1/workflows', { name: 'w', definition })
-  assert.equal((await call('POST', '/v1/runs?wait=5000', { workflow: 'w' })).status, 201)
+  assert.equal((await call('POST', '/v1/runs?wait=30000', { workflow: 'w' })).status, 201)
   assert.equal((await call('POST', '/v1/runs', { workflow: 'w' })).body.code, 'quota_exceeded')
   assert.equal((await call('GET', '/v1/limits')).body.today.runs, 1)
   await call('POST', '/v1/schedules', { name: 's', timing: { every: '1 day' }, target: { workflow: 'w' } })

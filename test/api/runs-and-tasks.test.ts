@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 let app: TestApp
 before(async () => {
@@ -18,14 +19,11 @@ before(async () => {
   assert.equal(made.status, 201, JSON.stringify(made.body))
 })
 
-const ended = async (path: string): Promise<Record<string, unknown>> => {
-  for (let i = 0; i < 500; i++) {
+const ended = (path: string): Promise<Record<string, unknown>> =>
+  until(`the end of ${path}`, async () => {
     const { body } = await app.call('GET', path)
-    if (body.finishedAt) return body
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`${path} did not end`)
-}
+    return body.finishedAt ? body : undefined
+  })
 
 /** Reads a stream of server-sent events until `enough` says so, or its end. */
 const readStream = async (path: string, lastId: number, enough: (types: readonly string[]) => boolean) => {
@@ -68,7 +66,7 @@ test('?wait answers with the ended run, or with the run as it is', async () => {
   const waiting = await app.call('POST', '/v1/runs?wait=100', { workflow: 'approve' })
   assert.equal(waiting.body.finishedAt, null)
   setTimeout(() => void app.call('POST', `/v1/runs/${waiting.body.id}/signals/approved`), 50)
-  const done = await app.call('GET', `/v1/runs/${waiting.body.id}?wait=5000`)
+  const done = await app.call('GET', `/v1/runs/${waiting.body.id}?wait=30000`)
   assert.equal(done.body.status, 'completed')
 })
 
@@ -108,11 +106,10 @@ test('a task that uses up its attempts is dead, and is redriven one by one, by f
   assert.equal((await ended(`/v1/tasks/${letters[0].taskId}`)).status, 'dead')
   const started = await app.call('POST', '/v1/dead-letters/redrive', { kind: 'skill:core/fail' })
   assert.equal(started.status, 202)
-  let redrive = started.body
-  while (redrive.status === 'running') {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    redrive = (await app.call('GET', `/v1/dead-letters/redrives/${started.body.id}`)).body
-  }
+  const redrive = await until('the end of the redrive', async () => {
+    const { body } = await app.call('GET', `/v1/dead-letters/redrives/${started.body.id}`)
+    return body.status === 'running' ? undefined : body
+  })
   assert.deepEqual([redrive.status, redrive.count, redrive.skipped], ['completed', 2, 0])
   assert.equal((await app.call('GET', '/v1/dead-letters/redrives')).body.items[0].id, redrive.id)
   const cancelled = await app.call('POST', `/v1/dead-letters/redrives/${redrive.id}/cancel`)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { type Answer, startTestApp, type TestApp } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 let app: TestApp
 let other: string
@@ -15,18 +16,10 @@ before(async () => {
   await app.call('POST', '/v1/workflows', { name: 'mine', definition })
   mine.run = (await app.call('POST', '/v1/runs', { workflow: 'mine' })).body.id
   mine.task = (await app.call('POST', '/v1/tasks', { kind: 'skill:core/fail', retry: { attempts: 1 } })).body.id
-  await until(async () => (await app.call('GET', '/v1/dead-letters')).body.items.length === 1)
+  await until('the dead letter', async () => (await app.call('GET', '/v1/dead-letters')).body.items.length === 1)
   mine.letter = (await app.call('GET', '/v1/dead-letters')).body.items[0].id
   mine.key = (await app.call('GET', '/v1/keys')).body.items[0].id
 })
-
-const until = async (condition: () => Promise<boolean>): Promise<void> => {
-  for (let i = 0; i < 500; i++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('waited in vain')
-}
 
 const plain = ({ body, status }: Answer, id: string): unknown => {
   const { requestId: _, ...rest } = body
@@ -86,7 +79,7 @@ test('only the operator sees and makes tenants', async () => {
 test('each tenant has a folder of its own', async () => {
   const write = { kind: 'skill:files/write', input: { path: 'a.txt', content: 'secret' } }
   const task = (await app.call('POST', '/v1/tasks', write)).body
-  await until(async () => (await app.call('GET', `/v1/tasks/${task.id}`)).body.status === 'completed')
+  await until('the file', async () => (await app.call('GET', `/v1/tasks/${task.id}`)).body.status === 'completed')
   const read = (
     await app.call(
       'POST',
@@ -95,7 +88,10 @@ test('each tenant has a folder of its own', async () => {
       other,
     )
   ).body
-  await until(async () => (await app.call('GET', `/v1/tasks/${read.id}`, undefined, other)).body.finishedAt !== null)
+  await until(
+    'the reading',
+    async () => (await app.call('GET', `/v1/tasks/${read.id}`, undefined, other)).body.finishedAt !== null,
+  )
   assert.equal((await app.call('GET', `/v1/tasks/${read.id}`, undefined, other)).body.status, 'dead')
 })
 

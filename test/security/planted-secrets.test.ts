@@ -16,6 +16,7 @@ import { readKey } from '../../src/tenants/index.ts'
 import { makeTestDatabaseUrl } from '../support/postgres.ts'
 import { environmentOf, placeOf } from '../support/postgres-place.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { until } from '../support/until.ts'
 
 const secretOf = (key: string): string => readKey(key)?.secret ?? assert.fail('no key')
 const planted = (what: string): string => `planted-${what}-${randomBytes(9).toString('hex')}`
@@ -132,14 +133,11 @@ for (const environment of environments) {
       })
       const definition = { tools: [tool('good', '/a'), tool('whole', '/b'), tool('bad', '/refuse')] }
       assert.equal((await call('POST', '/v1/skills', { name: 'echo', kind: 'http', definition })).status, 201)
-      const ended = async (path: string, id: string) => {
-        for (let i = 0; i < 400; i++) {
+      const ended = (path: string, id: string) =>
+        until(`the end of ${path}/${id}`, async () => {
           const { body } = await call('GET', `${path}/${id}`)
-          if (body.finishedAt) return body
-          await new Promise((resolve) => setTimeout(resolve, 25))
-        }
-        throw new Error(`${path}/${id} did not end`)
-      }
+          return body.finishedAt ? body : undefined
+        })
       for (const name of ['good', 'whole', 'bad']) {
         const made = await call('POST', '/v1/tasks', { kind: `skill:echo/${name}`, input: {}, retry: { attempts: 1 } })
         const task = await ended('/v1/tasks', made.body.id)
@@ -166,10 +164,10 @@ for (const environment of environments) {
         const channel = await call('POST', '/v1/channels', { kind: 'slack', name, url })
         assert.equal(channel.status, 201, JSON.stringify(channel.body))
         const delivery = await call('POST', `/v1/channels/${channel.body.id}/test`)
-        for (let i = 0; i < 400; i++) {
-          if ((await call('GET', `/v1/deliveries/${delivery.body.id}`)).body.status !== 'pending') break
-          await new Promise((resolve) => setTimeout(resolve, 25))
-        }
+        await until('the end of the delivery', async () => {
+          const { body } = await call('GET', `/v1/deliveries/${delivery.body.id}`)
+          return body.status !== 'pending'
+        })
         assert.ok(
           echo.seen.some(({ url }) => url.includes(secret)),
           name,

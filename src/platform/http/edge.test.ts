@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { request as send } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../../../test/support/until.ts'
 import { makeLog } from '../log.ts'
 import { ifMatch, sendTagged } from './etag.ts'
 import { makeLoadWatch } from './load-shedding.ts'
@@ -173,7 +174,7 @@ test('a server with too much to do refuses with 503 and says when to come again;
     for (const fn of probe.timers.splice(0)) fn()
   }
   const slow = get('/v1/slow')
-  await sleep(5)
+  await until('it to be under way', () => load.underWay === 1)
   const refused = await get('/v1/plain')
   assert.equal(refused.statusCode, 503)
   assert.equal(refused.json().code, 'overloaded')
@@ -181,8 +182,7 @@ test('a server with too much to do refuses with 503 and says when to come again;
   assert.equal((await get('/readyz')).statusCode, 200)
   release.resolve()
   await slow
-  await sleep(5)
-  assert.equal(load.underWay, 0)
+  await until('its end', () => load.underWay === 0)
   assert.equal((await get('/v1/plain')).statusCode, 200)
 
   tick(500)
@@ -224,14 +224,13 @@ test('a request that is broken off is not under way any more', async (t) => {
   await entered.promise
   assert.equal(load.underWay, 1)
   client.destroy()
-  for (let i = 0; i < 200 && load.underWay > 0; i++) await sleep(5)
-  assert.equal(load.underWay, 0)
+  await until('its end', () => load.underWay === 0)
 })
 
 test('a server that leaves is not ready, finishes what is under way, and sends our edge elsewhere', async (t) => {
   const release = Promise.withResolvers<void>()
   const entered = Promise.withResolvers<void>()
-  const server = await makeServer(t, { drainMs: 600 }, (made) => {
+  const server = await makeServer(t, { drainMs: 2000 }, (made) => {
     made.get('/v1/slow', { config: CONFIG }, async () => {
       entered.resolve()
       await release.promise
@@ -243,7 +242,7 @@ test('a server that leaves is not ready, finishes what is under way, and sends o
   await entered.promise
   const closed = server.close()
   const get = (path: string, headers: Record<string, string> = {}) => fetch(`${url}${path}`, { headers })
-  while ((await get('/readyz')).status !== 503) await sleep(1)
+  await until('the server to leave', async () => (await get('/readyz')).status === 503, { everyMs: 1 })
   const taken = await get('/v1/plain')
   assert.equal(taken.status, 200)
   assert.equal(taken.headers.get('connection'), 'close')

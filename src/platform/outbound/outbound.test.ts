@@ -6,6 +6,7 @@ import net from 'node:net'
 import test, { after, before, beforeEach, describe } from 'node:test'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
+import { until } from '../../../test/support/until.ts'
 import type { Lookup } from './connect.ts'
 import { makeOutbound, type Outbound } from './outbound.ts'
 
@@ -182,9 +183,7 @@ describe('outbound limits', () => {
     await assert.rejects(outbound.fetch(`${base}/endless-gzip`, patient), { code: 'outbound_too_large' })
     const left = await outbound.stream(`${base}/endless`, patient)
     await left.body.return()
-    const until = Date.now() + 5000
-    while (open.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
-    assert.equal(open.size, 0)
+    await until('all connections to be closed', () => open.size === 0)
   })
 
   test('give way to the caller who aborts', async () => {

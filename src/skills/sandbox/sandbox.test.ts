@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { after, describe } from 'node:test'
+import { until } from '../../../test/support/until.ts'
 import { AppError } from '../../platform/errors.ts'
 import type { Json } from '../../platform/json.ts'
 import { type ConsoleLine, makeSandbox, type SandboxCall } from './sandbox.ts'
@@ -291,9 +292,7 @@ describe('sandbox threads', () => {
     )
     assert.equal(mine.threads(), 2)
     assert.deepEqual(await Promise.all(calls), [0, 1, 2, 3, 4, 5])
-    const until = Date.now() + 5000
-    while (mine.threads() > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
-    assert.equal(mine.threads(), 0)
+    await until('the threads to end', () => mine.threads() === 0)
     await mine.stop()
   })
 

@@ -295,7 +295,7 @@ for (const database of WHOLE_APPS) {
   })
 
   test(on('tasks of an activity are taken by keys of their project, and answered by them'), async () => {
-    const taken = await ask('POST', '/v1/activities/pack/poll?wait=10000', {})
+    const taken = await ask('POST', '/v1/activities/pack/poll?wait=30000', {})
     assert.equal(taken.status, 200)
     const { body: task } = await ask('GET', `/v1/tasks/${taken.body.taskId}`)
     assert.equal(task.projectId, projects[MINE])
