@@ -15,7 +15,7 @@ import { addCors, addSecurityHeaders } from './headers.ts'
 import { addIdempotency } from './idempotency.ts'
 import type { IdempotencyStore } from './idempotency-store.ts'
 import { addLoadShedding, type LoadWatch } from './load-shedding.ts'
-import { type CallerEvidence, mayNot, type Principal } from './principal.ts'
+import { type CallerEvidence, mayNot, type Permission, type Principal } from './principal.ts'
 import { refuseConnection, sendProblem } from './problem.ts'
 import { addQuotaCheck } from './quota-check.ts'
 import { requestIdOf } from './request-id.ts'
@@ -71,7 +71,12 @@ const DESCRIPTION = `Runs AI agents, durable workflows, schedules and notificati
 Every call carries \`Authorization: Bearer KEY\`. Errors are RFC 9457 problem details with a stable \`code\`. Lists are paged: pass
 \`nextCursor\` of one page as \`cursor\` of the next.`
 
-const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['authenticate']): void => {
+const missing = ({ principal, routeOptions }: FastifyRequest): Permission | undefined => {
+  const { permission } = routeOptions.config
+  return permission && !principal.permissions.has(permission) ? permission : undefined
+}
+
+const checkCaller = (server: FastifyInstance, authenticate: HttpServerOptions['authenticate']): void => {
   server.addHook('onRoute', (route) => {
     const { public: isPublic, anyCaller, permission } = route.config ?? {}
     const isClosed = isPublic === true || anyCaller === true || permission !== undefined
@@ -81,13 +86,11 @@ const checkAccess = (server: FastifyInstance, authenticate: HttpServerOptions['a
   server.decorateRequest('principal', null as unknown as Principal)
   const identify = async (request: FastifyRequest): Promise<void> => {
     request.principal = await authenticate(request.headers.authorization, request)
-    const { permission } = request.routeOptions.config
-    if (permission && !request.principal.permissions.has(permission)) throw mayNot(permission)
   }
   server.decorate('isStillLetIn', async (request: FastifyRequest): Promise<boolean> => {
     try {
       await identify(request)
-      return true
+      return missing(request) === undefined
     } catch (error) {
       // Where nobody can tell at the moment, what was said before holds.
       return !(error instanceof AppError && error.status < 500)
@@ -164,8 +167,13 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   addDraining(plain, { drainMs: options.drainMs ?? 0, graceMs: options.graceMs ?? GRACE_MS, openStreams })
   addCors(plain, options.corsOrigins ?? [])
   if (options.load) addLoadShedding(plain, options.load)
-  checkAccess(plain, options.authenticate)
+  checkCaller(plain, options.authenticate)
+  // Before the permission: what is refused for want of it costs an entry of the audit log.
   if (options.limits) addRequestLimits(plain, options.limits)
+  plain.addHook('onRequest', (request, _reply, done) => {
+    const permission = missing(request)
+    done(permission && mayNot(permission))
+  })
   // Before the quotas: a repetition gets its first answer. One that says "not today" is not kept.
   if (options.idempotency) addIdempotency(plain, options.idempotency)
   if (options.quotas) addQuotaCheck(plain, options.quotas)
