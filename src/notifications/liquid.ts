@@ -6,6 +6,7 @@ import { Liquid, type Template as Parsed } from 'liquidjs'
 import { LRUCache } from 'lru-cache'
 import { messageOf } from '../platform/errors.ts'
 import { notificationErrors } from './errors.ts'
+import { timedOperators, timeFilters } from './liquid-time.ts'
 
 /** What is done to a value before it stands in the text, so that an event cannot write markup. */
 export type Escape = (text: string) => string
@@ -21,7 +22,8 @@ export const TEMPLATE_CHARACTERS = 20_000
 const OUTPUT_CHARACTERS = 50_000
 const RENDER_MS = 100
 const MEMORY = 1_000_000
-const PARSED_KEPT = 500
+/** Characters of the templates that are kept parsed: each takes about 200 bytes then. */
+const PARSED_CHARACTERS = 400_000
 /** They would read other templates; there are none. */
 const TAGS_OF_FILES = ['include', 'render', 'layout', 'block', 'partial'] as const
 
@@ -39,7 +41,9 @@ const makeEngine = (escaping: Escape): Liquid => {
     parseLimit: TEMPLATE_CHARACTERS,
     renderLimit: RENDER_MS,
     memoryLimit: MEMORY,
+    operators: timedOperators(),
   })
+  timeFilters(engine)
   for (const name of TAGS_OF_FILES) delete engine.tags[name]
   return engine
 }
@@ -51,7 +55,10 @@ export const makeLiquids = (): Liquids => {
     if (known) return known
     const made = {
       engine: makeEngine(escaping ?? ((text) => text)),
-      parsed: new LRUCache<string, Parsed[]>({ max: PARSED_KEPT }),
+      parsed: new LRUCache<string, Parsed[]>({
+        maxSize: PARSED_CHARACTERS,
+        sizeCalculation: (_, text) => text.length + 1,
+      }),
     }
     engines.set(escaping, made)
     return made
