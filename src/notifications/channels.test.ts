@@ -34,7 +34,7 @@ for (const database of DATABASES) {
     }
     const mailScene = async (t: TestContext, script: MailServerScript = {}, options: TestOptions = {}) => {
       const mails = await startMailServer(t, script)
-      const s = await scene(t, { timeoutMs: 2000, ...options })
+      const s = await scene(t, options)
       const server = { host: '127.0.0.1', port: mails.port, security: 'none', from: 'aidos@example.org' } as const
       const makeMail = () => s.make({ kind: 'email', name: 'mail', to: ['ann@example.org'], server })
       return { ...s, mails, server, makeMail }
@@ -96,7 +96,7 @@ for (const database of DATABASES) {
       const mails = await startMailServer(t)
       const operators = { host: '127.0.0.1', port: mails.port, security: 'none', from: 'house@example.org' } as const
       const mailServer = { ...operators, user: null, password: null, isOperators: true }
-      const s = await scene(t, { allow: [], mailServer, timeoutMs: 2000 })
+      const s = await scene(t, { allow: [], mailServer })
       await s.make({ kind: 'email', name: 'mail', to: ['ann@example.org'] })
       await s.notifications.start()
       await s.tell('run.failed')
@@ -166,7 +166,7 @@ for (const database of DATABASES) {
     })
 
     test('what finds its channel busy is put off without counting as a try, and delivered', async (t) => {
-      const s = await scene(t, { places: 2, timeoutMs: 5000 })
+      const s = await scene(t, { places: 2 })
       const receiver = await startReceiver({ status: 200, delayMs: 50 })
       t.after(() => receiver.stop())
       await s.make({ kind: 'webhook', name: 'hook', url: receiver.url })

@@ -163,12 +163,12 @@ for (const database of DATABASES) {
     })
 
     test('a receiver that is too slow counts as failed, and is tried again', async (t) => {
-      const s = await scene(t, [{ status: 200, delayMs: 1000 }, OK])
+      const s = await scene(t, [{ status: 200, delayMs: 3000 }, OK], { timeoutMs: 1000 })
       await s.tell('run.failed')
       const delivery = await s.ended()
       assert.equal(delivery.status, 'delivered')
       const [first, second] = await attemptsOf(s, delivery)
-      assert.match(String(first![1]), /^outbound_timeout: .* did not answer within 300 ms/)
+      assert.match(String(first![1]), /^outbound_timeout: .* did not answer within 1000 ms/)
       assert.deepEqual([first![0], second], [null, [200, null]])
     })
 

@@ -25,7 +25,7 @@ before(async () => {
     seen.push({ method: request.method, url: request.url, headers: request.headers, body: await readText(request) })
     reply(response)
   })
-  outbound = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 2000, maxResponseBytes: 10_000 })
+  outbound = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 30_000, maxResponseBytes: 10_000 })
 })
 after(async () => {
   await outbound.stop()

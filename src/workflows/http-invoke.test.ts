@@ -21,7 +21,7 @@ const setUp = async (t: TestContext) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => new Promise((resolve) => server.close(resolve).closeAllConnections()))
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const outbound = makeOutbound({ allow: [host], timeoutMs: 5000, maxResponseBytes: 100_000 })
+  const outbound = makeOutbound({ allow: [host], timeoutMs: 30_000, maxResponseBytes: 100_000 })
   t.after(() => outbound.stop())
   const connections = { [CONNECTION]: { headers: { 'X-Api-Key': 'k-secret' }, query: { key: 'q-secret' } } }
   const handler = makeHttpInvoke({ outbound, connections })
@@ -93,7 +93,7 @@ test('errors are those of the service: by status, of the socket, of what cannot 
   await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
   const host = `127.0.0.1:${(gone.address() as AddressInfo).port}`
   await new Promise((resolve) => gone.close(resolve))
-  const outbound = makeOutbound({ allow: [host], timeoutMs: 5000, maxResponseBytes: 1000 })
+  const outbound = makeOutbound({ allow: [host], timeoutMs: 30_000, maxResponseBytes: 1000 })
   t.after(() => outbound.stop())
   const other = makeHttpInvoke({ outbound, connections: {} })
   await assert.rejects(other({ ApiEndpoint: `http://${host}` }, call), { code: 'States.Http.Socket' })

@@ -39,7 +39,7 @@ const mapOver = (
 const setUp = async (t: TestContext) => {
   const store = await startS3StandIn(t)
   const { db } = await (DATABASES[0] as (typeof DATABASES)[number]).open()
-  const outbound = makeOutbound({ allow: [store.host], timeoutMs: 10_000, maxResponseBytes: 10_000_000 })
+  const outbound = makeOutbound({ allow: [store.host], timeoutMs: 30_000, maxResponseBytes: 10_000_000 })
   t.after(() => outbound.stop())
   const spoolDir = await makeTempFolder(t)
   const { endpoint, accessKeyId, secretAccessKey, region } = store

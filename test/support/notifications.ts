@@ -19,6 +19,7 @@ import { makeOutbound } from '../../src/platform/outbound/outbound.ts'
 import type { Cleanup } from './cleanup.ts'
 import type { TestDatabase } from './databases.ts'
 import { startTestEngine, type TestEngine } from './engine.ts'
+import { PATIENCE_MS } from './until.ts'
 
 export interface Received {
   readonly headers: http.IncomingHttpHeaders
@@ -85,7 +86,7 @@ const DELIVER = 'notification:deliver'
 /** Shared, since engines over the same database do each other's tasks. */
 const SECRET_KEY = randomBytes(32)
 
-/** Retries follow within milliseconds, and a receiver has 300 ms. The outbox is started by the test. */
+/** Retries follow within milliseconds. The outbox is started by the test. */
 export const makeTestNotifications = async (
   t: Cleanup,
   { db, hub }: TestDatabase,
@@ -93,7 +94,7 @@ export const makeTestNotifications = async (
 ): Promise<TestNotifications> => {
   const outbound = makeOutbound({
     allow: options.allow ?? ['127.0.0.1'],
-    timeoutMs: 5000,
+    timeoutMs: PATIENCE_MS,
     maxResponseBytes: 100_000,
   })
   const holder: { notifications?: NotificationService } = {}
@@ -123,7 +124,7 @@ export const makeTestNotifications = async (
     revealSecret: async ({ reference }) => `value-of-${reference.$secret}`,
     eventLog: makeEventLog(db),
     createTask: (request) => engine.tasks.create(request),
-    timeoutMs: 300,
+    timeoutMs: PATIENCE_MS,
     retry: { attempts: 3, backoff: 'constant', delay: 60 },
     ...options,
   })

@@ -11,7 +11,7 @@ import { type ModelStandIn, makeModelStandIn } from '../stand-in/stand-in.ts'
 import { makeModelClient } from './client.ts'
 import type { Message, ModelRequest, ModelTurn } from './types.ts'
 
-const outbound = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 5000, maxResponseBytes: 1_000_000 })
+const outbound = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 30_000, maxResponseBytes: 1_000_000 })
 const compileSchema = (schema: JsonSchema) => {
   const validate = new Ajv2020().compile(schema)
   return (value: Json) =>

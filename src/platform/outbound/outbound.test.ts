@@ -76,7 +76,7 @@ before(async () => {
   await promisify((done: () => void) => server.listen(0, '127.0.0.1', done))()
   port = (server.address() as AddressInfo).port
   base = `http://127.0.0.1:${port}`
-  outbound = makeOutbound({ allow: [`127.0.0.1:${port}`], timeoutMs: 2000, maxResponseBytes: 1_000_000 })
+  outbound = makeOutbound({ allow: [`127.0.0.1:${port}`], timeoutMs: 30_000, maxResponseBytes: 1_000_000 })
 })
 after(async () => {
   await outbound.stop()
@@ -139,7 +139,7 @@ describe('outbound fetch()', () => {
     await promisify((done: () => void) => closed.listen(0, '127.0.0.1', done))()
     const closedPort = (closed.address() as AddressInfo).port
     await promisify((done: () => void) => closed.close(done))()
-    const lenient = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 2000, maxResponseBytes: 1000 })
+    const lenient = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 30_000, maxResponseBytes: 1000 })
     await assert.rejects(lenient.fetch(`http://127.0.0.1:${closedPort}/`), {
       code: 'outbound_failed',
       retryable: true,
@@ -197,7 +197,7 @@ describe('outbound limits', () => {
 
 describe('outbound guard', () => {
   const guarded = (allow: string[] = [], lookup?: Lookup): Outbound =>
-    makeOutbound({ allow, timeoutMs: 2000, maxResponseBytes: 1000, ...(lookup && { lookup }) })
+    makeOutbound({ allow, timeoutMs: 30_000, maxResponseBytes: 1000, ...(lookup && { lookup }) })
 
   test('blocks internal addresses in every spelling', async () => {
     const one = guarded()
@@ -334,7 +334,7 @@ describe('outbound asFetch()', () => {
 })
 
 test('outbound stop() ends what is under way and refuses what comes', async () => {
-  const one = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 5000, maxResponseBytes: 1000 })
+  const one = makeOutbound({ allow: ['127.0.0.1'], timeoutMs: 30_000, maxResponseBytes: 1000 })
   const call = assert.rejects(one.fetch(`${base}/silent`), { code: 'outbound_stopped' })
   await new Promise((resolve) => setTimeout(resolve, 50))
   await one.stop()

@@ -16,7 +16,7 @@ let answer: http.RequestListener = () => {}
 
 before(async () => {
   server = await startServer((request, response) => answer(request, response))
-  outbound = makeOutbound({ allow: [new URL(server.url).host], timeoutMs: 2000, maxResponseBytes: 10_000 })
+  outbound = makeOutbound({ allow: [new URL(server.url).host], timeoutMs: 30_000, maxResponseBytes: 10_000 })
 })
 after(async () => {
   await outbound.stop()

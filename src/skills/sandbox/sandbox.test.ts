@@ -9,7 +9,7 @@ const sandbox = makeSandbox({ maxWorkers: 2, idleMs: 60_000 })
 after(() => sandbox.stop())
 
 const MB = 1024 * 1024
-const limits = { timeoutMs: 2000, memoryBytes: 16 * MB, maxOutputBytes: 10_000 }
+const limits = { timeoutMs: 20_000, memoryBytes: 16 * MB, maxOutputBytes: 10_000 }
 const call = (source: string, input: Json = null, more: Partial<SandboxCall> = {}): Promise<Json> =>
   sandbox.call({ source, entry: 'main', input, ...limits, ...more })
 
