@@ -102,7 +102,7 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
       attempt: delivery.tries + 1,
       atMs,
       durationMs: clock.now() - atMs,
-      request: request === null ? null : JSON.stringify(request).replaceAll('\\u0000', ''),
+      request: request === null ? null : JSON.stringify(request),
       statusCode: answer?.statusCode ?? null,
       response: answer?.text ?? null,
       error,
