@@ -59,14 +59,17 @@ export const makeKeyService = (options: KeyServiceOptions) => {
     return key
   }
 
-  const checkMaker = (request: Pick<NewKey, 'tenantId' | 'projectId' | 'role' | 'scopes' | 'maker'>): void => {
-    const { maker, tenantId, projectId } = request
+  type Grants = Wish & Pick<ApiKey, 'tenantId'>
+  const checkNoMore = (key: Grants, maker: NewKey['maker']): void => {
     // Also without a maker: a scope that does not exist is refused.
-    const wanted = limitTo(tenantId, wantedOf(request))
-    if (!maker) return
-    const tooMuch = [...wanted].find((permission) => !maker.permissions.has(permission))
+    const wanted = limitTo(key.tenantId, wantedOf(key))
+    const tooMuch = maker && [...wanted].find((permission) => !maker.permissions.has(permission))
     if (tooMuch) throw mayNot(tooMuch)
-    if (maker.projectId !== null && projectId !== maker.projectId)
+  }
+  const checkMaker = (request: Grants, maker: NewKey['maker']): void => {
+    checkNoMore(request, maker)
+    const { projectId } = request
+    if (maker && maker.projectId !== null && projectId !== maker.projectId)
       throw tenantErrors.project_not_allowed(`this key belongs to the project ${maker.projectId}`)
   }
 
@@ -74,7 +77,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
     /** The secret is in the answer alone. */
     async create(request: NewKey): Promise<{ apiKey: ApiKey; key: string }> {
       const { tenantId, projectId, name, role = null, scopes, expiresAtMs } = request
-      checkMaker(request)
+      checkMaker(request, request.maker)
       if (projectId !== null && !(await tenants.project(tenantId, projectId)))
         throw tenantErrors.project_not_found(`there is no project ${projectId}`)
       const id = makeId()
@@ -101,7 +104,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       const nowMs = clock.now()
       const ended = (): Error => tenantErrors.key_ended(`the key "${before.name}" is revoked or expired; make another`)
       if (before.revokedAtMs !== null || (before.expiresAtMs !== null && before.expiresAtMs <= nowMs)) throw ended()
-      checkMaker({ ...before, role: before.role ?? undefined, ...(maker && { maker }) })
+      checkMaker(before, maker)
       const made = makeKey(id)
       const previousUntilMs = nowMs + keepOldMs
       await db.transaction(async (tx) => {
@@ -113,9 +116,13 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       return { apiKey: { ...before, rotatedAtMs: nowMs, previousUntilMs }, key: made.key }
     },
 
-    /** It counts no more: here at once, in other processes as soon as they look again. Throws `key_not_found`. */
-    async revoke(owner: Owner, id: string): Promise<ApiKey> {
+    /**
+     * It counts no more: here at once, in other processes as soon as they look again. The caller must have what the key grants. Throws
+     * `key_not_found`.
+     */
+    async revoke(owner: Owner, id: string, maker?: NewKey['maker']): Promise<ApiKey> {
       const key = await find(owner, id)
+      checkNoMore(key, maker)
       const nowMs = clock.now()
       await db.transaction(async (tx) => {
         if (await makeTenantRepository(tx).revokeKey(key.tenantId, id, nowMs))

@@ -108,7 +108,7 @@ export const makeTenantRoutes =
         config: { permission: 'keys:write' },
         schema: { tags, summary: 'Revoke a key, at once', params: z.object({ id: idSchema }) },
       },
-      async (request) => keyView(await tenants.keys.revoke(request.principal, request.params.id)),
+      async (request) => keyView(await tenants.keys.revoke(request.principal, request.params.id, request.principal)),
     )
 
     server.get(
