@@ -25,7 +25,7 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 const CLOCK_SKEW_S = 60
 const COOLDOWN_MS = 5000
 const KEYS_KEPT_MS = 600_000
-const UNAVAILABLE = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT']
+const UNAVAILABLE = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
 
 /** Resolves with the claims, or undefined for a token that is wrong in any way. Throws `identity_unavailable`. */
 export type VerifyToken = (token: string) => Promise<JWTPayload | undefined>
