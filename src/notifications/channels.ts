@@ -151,11 +151,13 @@ export const makeChannels = (options: ChannelOptions) => {
       : change(channel, { status: 'active', reason: null }, 'channel.enabled')
   }
 
+  /** Only as it was read: throws `channel_changed` when it is another one by now. */
+  const disableAsRead = (channel: Channel, reason: string): Promise<Channel> =>
+    change(channel, { status: 'disabled', reason }, 'channel.disabled', { reason })
+
   const disable = async (owner: Owner, id: string, reason: string): Promise<Channel> => {
     const channel = await find(owner, id)
-    return channel.status === 'disabled'
-      ? channel
-      : change(channel, { status: 'disabled', reason }, 'channel.disabled', { reason })
+    return channel.status === 'disabled' ? channel : disableAsRead(channel, reason)
   }
 
   const remove = async (owner: Owner, id: string, check?: (current: Channel) => void): Promise<void> => {
@@ -174,6 +176,7 @@ export const makeChannels = (options: ChannelOptions) => {
     rotate,
     enable,
     disable,
+    disableAsRead,
     remove,
   }
 }

@@ -61,13 +61,25 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     )
   }
 
+  /** False when somebody has changed it since it was called, and it is still in use: its new address may be alive. */
+  const disable = async (channel: Channel): Promise<boolean> => {
+    try {
+      await channels.disableAsRead(channel, 'the receiver answered 410: it is gone')
+      return true
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'channel_changed')) throw error
+      return (await notifications.channel(channel.tenantId, channel.id))?.status !== 'active'
+    }
+  }
+
   /** Throws what the task is to make of the answer. */
   const judge = async (channel: Channel, answer: Answer): Promise<void> => {
     if (answer.statusCode >= 200 && answer.statusCode < 300) return
     if (answer.statusCode !== GONE || channel.config.kind === 'email') throw refuse(channel, answer)
-    await channels
-      .disable(channel.tenantId, channel.id, 'the receiver answered 410: it is gone')
-      .catch(unlessGoneOrChanged)
+    if (!(await disable(channel))) {
+      const change = 'the receiver answered 410, and its channel was changed meanwhile: it is tried once more'
+      throw deliveryErrors.delivery_refused(change)
+    }
     throw deliveryErrors.delivery_gone('the receiver answered 410: it is gone; its channel is disabled')
   }
 
@@ -210,9 +222,3 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
 /** Without NUL, which PostgreSQL keeps in no text. */
 const describe = (error: unknown): string =>
   withoutNul(error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error))
-
-/** Somebody changed or deleted the channel at the same moment; if it is still in use, the next 410 will disable it. */
-const unlessGoneOrChanged = (error: unknown): void => {
-  const isTheirs = error instanceof AppError && (error.code === 'channel_changed' || error.code === 'channel_not_found')
-  if (!isTheirs) throw error
-}
