@@ -64,7 +64,7 @@ const ENDS: ReadonlySet<string> = new Set([
   'task.cancelled',
 ])
 
-const between = (ms: number, { least, most }: typeof LOOK_MS): number => Math.min(Math.max(ms, least), most)
+const between = (ms: number, { least, most }: typeof LOOK_MS): number => Math.min(Math.max(Math.round(ms), least), most)
 
 /** Whether another try cannot help. */
 const isRefusal = (error: unknown): boolean => error instanceof AppError && error.status < 500 && !error.retryable
@@ -327,16 +327,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
       soon()
       return added.fires
     },
-    /** Starts a fire that waited for the schedule to be resumed. */
-    async goOn(schedule: Schedule): Promise<void> {
-      const due = await transaction(async (tx) => {
-        const change = makeChange(tx, clock.now())
-        const held = await change.repository.hold(schedule.id)
-        return held ? change.promote(held) : []
-      })
-      await follow(schedule, due)
-    },
-
+    follow,
     /** One look at all that is due. */
     async sweep(nowMs: number): Promise<void> {
       // What has ended makes room for what is due, and the two would only wait for each other.

@@ -7,6 +7,7 @@ import { makeFakeClock } from '../platform/clock.ts'
 import { AppError } from '../platform/errors.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import type { NewSchedule } from './definition.ts'
+import { makeScheduleRepository } from './repository.ts'
 import { makeHandTargets, makeTestSchedules } from './testing.ts'
 
 const MIN = 60_000
@@ -451,6 +452,15 @@ for (const kind of DATABASES) {
       const keys = targets.started.filter((request) => request.tenantId === tenantId).map((r) => r.idempotencyKey)
       assert.deepEqual([keys.length, new Set(keys).size], [20, 20])
       assert.equal(lostStarts, 4)
+      await done()
+    })
+
+    test('what a fire has started is looked at again and again while it goes on, at any millisecond', async () => {
+      const { schedule, pass, done } = await setUp()
+      const fires = makeScheduleRepository(database.db.primary)
+      await pass(HOUR)
+      await pass(20_001)
+      assert.equal((await fires.fire(schedule.id, START + HOUR))?.wakeAtMs, START + HOUR + 20_001 + 10_001)
       await done()
     })
   })

@@ -11,7 +11,7 @@ import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
 import { checkMayChange, type Owner } from '../platform/scope.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
-import { withNext } from './change.ts'
+import { makeChange, withNext } from './change.ts'
 import { type DefinitionInput, type NewSchedule, readDefinition } from './definition.ts'
 import { scheduleErrors } from './errors.ts'
 import { type ScheduleEventType, tell } from './events.ts'
@@ -59,7 +59,6 @@ export interface PlannedTime {
 
 /** Fires that one call may ask for. */
 const BACKFILL_MAX = 1000
-const TRIGGER_TRIES = 10
 const LATENESS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600]
 
 export const makeScheduleService = (options: ScheduleServiceOptions) => {
@@ -104,23 +103,28 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     throw scheduleErrors.schedule_never_fires('the timing holds no time in the future, between its start and its end')
   }
 
-  /** Changes a schedule while nobody else can; `change` may refuse by throwing. */
+  /**
+   * Changes a schedule while nobody else can; `change` may refuse by throwing. What the change lets out of the queue is due from the same
+   * transaction on: nobody else would look for it.
+   */
   const changeHeld = async (
     { id, name }: Schedule,
     type: ScheduleEventType,
     change: (held: Schedule, nowMs: number) => Schedule,
   ): Promise<Schedule> => {
     const nowMs = clock.now()
-    const changed = await db.transaction(async (tx: Handle) => {
-      const repository = makeScheduleRepository(tx)
+    const { changed, due } = await db.transaction(async (tx: Handle) => {
+      const { repository, promote } = makeChange(tx, nowMs)
       const held = await repository.hold(id)
       if (!held) throw scheduleErrors.schedule_not_found(`there is no schedule "${name}"`)
       const next = { ...change(held, nowMs), updatedAtMs: nowMs }
       await repository.update(next)
       await tell(tx, type, next, nowMs)
-      return next
+      if (next.status === 'ended' && held.status !== 'ended') await tell(tx, 'schedule.ended', next, nowMs)
+      return { changed: next, due: await promote(next) }
     })
     sweeper.soon()
+    await firing.follow(changed, due)
     return changed
   }
 
@@ -178,7 +182,8 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     const schedule = await findToChange(owner, name)
     const nowMs = clock.now()
     let plannedAtMs = nowMs
-    for (let tries = 0; tries < TRIGGER_TRIES; tries++, plannedAtMs++) {
+    // Who finds the time taken by another trigger takes the next one.
+    for (; await schedules.byId(schedule.id); plannedAtMs++) {
       // A time that the timing asks for belongs to the fire it plans.
       while (nextPlanned(schedule, plannedAtMs - 1) === plannedAtMs || (await schedules.fire(schedule.id, plannedAtMs)))
         plannedAtMs++
@@ -228,12 +233,10 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     },
     /** The times that passed in between are missed ones. */
     async resume(owner: Owner, name: string): Promise<Schedule> {
-      const resumed = await changeHeld(await findToChange(owner, name), 'schedule.resumed', (held) => {
+      return changeHeld(await findToChange(owner, name), 'schedule.resumed', (held) => {
         if (held.status === 'paused') return withNext({ ...held, status: 'active', failures: 0 }, held.nextPlannedMs)
         throw scheduleErrors.schedule_not_paused(`the schedule "${name}" cannot be resumed: it is ${held.status}`)
       })
-      await firing.goOn(resumed)
-      return resumed
     },
     /** With its history. What it started goes on. */
     async remove(owner: Owner, name: string, check?: (current: Schedule) => void): Promise<void> {
