@@ -14,6 +14,8 @@ import { checkValue } from './values.ts'
 export interface StateRules {
   readonly language: QueryLanguage
   readonly isExpress: boolean
+  /** Of the Maps that were checked so far. */
+  readonly labels: Set<string>
 }
 
 const LONGEST_NAME = 80
@@ -46,7 +48,7 @@ export const checkState = (name: string, state: Json, rules: StateRules, place: 
   if (type === 'Choice') checkChoices(state.Choices, language, place.at('Choices'))
   if (type === 'Wait') checkWait(state, place)
   if (type === 'Task') checkTask(state, rules.isExpress, place)
-  if (type === 'Map') checkMap(state, language, place)
+  if (type === 'Map') checkMap(state, { ...rules, language }, place)
   if (type === 'Parallel' && Array.isArray(state.Branches) && state.Branches.length === 0) {
     place.at('Branches').error('INVALID_VALUE', 'must have at least one branch')
   }

@@ -31,7 +31,12 @@ export const validate = (definition: unknown, options: ValidateOptions = {}): Va
   if (!isObject(definition)) place.error('INVALID_JSON_DESCRIPTION', 'a definition must be an object')
   else if (isTooDeep(definition))
     place.error('NOT_ALLOWED', `a definition must not be nested over ${DEEPEST_VALUE} levels`)
-  else checkDefinition(definition, { findings, isExpress: options.type === 'EXPRESS', names: new Map() }, place)
+  else
+    checkDefinition(
+      definition,
+      { findings, isExpress: options.type === 'EXPRESS', names: new Map(), labels: new Set() },
+      place,
+    )
   if (isObject(definition) && !hasErrors(findings)) checkVariables(definition, findings)
   return { ok: !hasErrors(findings), findings }
 }
@@ -53,6 +58,8 @@ interface Check {
   readonly isExpress: boolean
   /** Where each state's name was seen first. */
   readonly names: Map<string, string>
+  /** `Label` of the Maps so far. */
+  readonly labels: Set<string>
 }
 
 const TOP_FIELDS = ['Comment', 'StartAt', 'States', 'TimeoutSeconds', 'Version', 'QueryLanguage']
@@ -97,7 +104,7 @@ const checkMachine = (machine: Json, language: QueryLanguage, check: Check, plac
         'DUPLICATE_STATE_NAME',
         `the name '${name}' is also used at ${before}, which makes timelines hard to read`,
       )
-    const own = checkState(name, state, { language, isExpress: check.isExpress }, at)
+    const own = checkState(name, state, { language, isExpress: check.isExpress, labels: check.labels }, at)
     if (own && isObject(state)) checkInner(state, language, check, at, depth + 1)
   }
   checkGraph(machine, states, place, placeOf)
