@@ -35,9 +35,15 @@ interface Pending {
 export const PENDING_S = 600
 const PLACE = 'sign-in'
 
-/** A path of ours: never another site. A browser reads `\` as `/` and leaves out tabs and line ends. */
-export const safePath = (path: string | undefined): string =>
-  path !== undefined && /^\/(?![/\\])[^\\\s]*$/.test(path) ? path : '/'
+/** Of a path to return to: it travels in a cookie, of which browsers keep 4096 bytes. */
+const LONGEST_PATH = 2000
+
+/** A path of ours: never another site. A browser reads `\` as `/` and leaves out tabs and line ends. What no header can hold is encoded. */
+export const safePath = (path: string | undefined): string => {
+  if (path === undefined || !/^\/(?![/\\])[^\\\s]*$/.test(path)) return '/'
+  const encoded = path.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent)
+  return encoded.length <= LONGEST_PATH ? encoded : '/'
+}
 
 export const makeOidc = (options: OidcOptions) => {
   const { issuer, clientId, clientSecret, scopes, redirectUrl, clock, box } = options
