@@ -39,10 +39,16 @@ const HOST = /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$/
 const placeOf = (id: string): string => `secret:${id}`
 
 /** `*.example.org` stands for every name below it, not for itself. A host without a port is meant on every port. */
-const isAllowed = (hosts: readonly string[], { host, hostname }: URL): boolean =>
-  hosts.some((allowed) =>
-    allowed.startsWith('*.') ? hostname.endsWith(allowed.slice(1)) : allowed === hostname || allowed === host,
-  )
+const isAllowed = (hosts: readonly string[], url: URL): boolean => {
+  const { hostname, protocol } = url
+  // A URL does not say the port that its scheme has anyway.
+  const port = url.port || { 'https:': '443', 'http:': '80' }[protocol]
+  return hosts.some((allowed) => {
+    const [name = '', onPort] = allowed.split(':')
+    const isName = name.startsWith('*.') ? hostname.endsWith(name.slice(1)) : hostname === name
+    return isName && (onPort === undefined || onPort === port)
+  })
+}
 
 export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptions) => {
   const secrets = makeSecretRepository(db.primary)
