@@ -23,7 +23,7 @@ export interface StateTest {
 export interface StateMock {
   readonly result?: Json
   readonly errorOutput?: { readonly error?: string; readonly cause?: string }
-  /** Accepted, and without effect: there are no models of other services to check a mock against. */
+  /** `STRICT PRESENT NONE`: without effect, there are no models of other services to check a mock against. */
   readonly fieldValidationMode?: string
 }
 
@@ -60,6 +60,7 @@ export const rejected = (error: 'ValidationException' | 'InvalidDefinition', cau
 export class RequestRejected extends Error {}
 
 const MOCKABLE = ['Task', 'Map', 'Parallel']
+const VALIDATION_MODES = ['STRICT', 'PRESENT', 'NONE']
 const CONTEXT_FIELDS = ['Execution', 'State', 'StateMachine', 'Task', 'Map']
 
 /** Activities, callbacks and integrations that wait for a job. */
@@ -85,6 +86,12 @@ const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined)
   if (mock.result !== undefined && mock.errorOutput !== undefined) {
     return 'A test mock should have only one of the following fields: [result, errorOutput].'
   }
+  if (mock.result === undefined && mock.errorOutput === undefined) {
+    return 'A test mock should have one of the following fields: [result, errorOutput].'
+  }
+  if (mock.fieldValidationMode !== undefined && !VALIDATION_MODES.includes(mock.fieldValidationMode)) {
+    return `The fieldValidationMode of a mock must be one of ${VALIDATION_MODES.join(', ')}.`
+  }
   if (mock.result === undefined) return undefined
   if (type === 'Parallel') {
     if (!Array.isArray(mock.result)) return 'Mocked result must be an array.'
@@ -101,6 +108,9 @@ const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined)
 
 const checkContext = (context: JsonObject | undefined): string | undefined => {
   if (context !== undefined && !isObject(context)) return 'Invalid Context object provided: it must be an object'
-  const foreign = Object.keys(context ?? {}).find((key) => !CONTEXT_FIELDS.includes(key))
-  return foreign === undefined ? undefined : `Invalid Context object provided: Field '${foreign}' is not allowed`
+  const fields = Object.entries(context ?? {})
+  const foreign = fields.find(([key]) => !CONTEXT_FIELDS.includes(key))
+  if (foreign) return `Invalid Context object provided: Field '${foreign[0]}' is not allowed`
+  const flat = fields.find(([, value]) => !isObject(value))
+  return flat && `Invalid Context object provided: Field '${flat[0]}' must be an object`
 }
