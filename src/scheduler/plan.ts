@@ -30,7 +30,8 @@ type Plannable = Pick<Schedule, 'id' | 'timing' | 'options' | 'nextPlannedMs' | 
 export const planFires = (schedule: Plannable, nowMs: number): FirePlan => {
   const firstMs = schedule.nextPlannedMs
   if (firstMs === null) return { fire: [], missed: undefined, nextPlannedMs: null }
-  const fromMs = schedule.options.missed === 'fire-once' ? latestDue(schedule, firstMs, nowMs) : firstMs
+  const hasMissed = due(schedule, firstMs) < nowMs - ON_TIME_MS
+  const fromMs = hasMissed && schedule.options.missed === 'fire-once' ? latestDue(schedule, firstMs, nowMs) : firstMs
   const openMs = firstWithin(schedule, fromMs, nowMs)
   const fire: number[] = []
   let nextMs = openMs
