@@ -26,7 +26,7 @@ const unitMs = (unit: string): number | undefined =>
   UNITS_MS[unit] ?? (unit.endsWith('s') ? UNITS_MS[unit.slice(0, -1)] : undefined)
 
 /** A hundred years: longer than any wait that is meant, and within what a date can hold. */
-const LONGEST_MS = 3_155_760_000_000
+export const LONGEST_DURATION_MS = 3_155_760_000_000
 
 const readMs = (duration: Duration): number | undefined => {
   if (typeof duration === 'number') return Number.isFinite(duration) && duration >= 0 ? duration : undefined
@@ -47,9 +47,9 @@ export const parseDuration = (duration: Duration): number => {
       `${JSON.stringify(duration)} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,
     )
   }
-  if (ms > LONGEST_MS) {
+  if (ms > LONGEST_DURATION_MS) {
     throw engineErrors.duration_invalid(
-      `${JSON.stringify(duration)} is too long; allowed: up to 100 years (${LONGEST_MS} ms)`,
+      `${JSON.stringify(duration)} is too long; allowed: up to 100 years (${LONGEST_DURATION_MS} ms)`,
     )
   }
   return Math.ceil(ms)

@@ -53,6 +53,13 @@ test('nextAttemptMs() waits at least as long as the error asks for', () => {
   assert.equal(nextAttemptMs(retry, 1, busy, half), 5000)
 })
 
+test('nextAttemptMs() gives whole milliseconds whatever an error asks for', () => {
+  const retry = compileRetry({ attempts: 3, delay: 10 }, 1)
+  const asking = (retryAfterMs: number) => new AppError('busy', 'busy', { status: 503, retryable: true, retryAfterMs })
+  const waits = [12.3, Number.NaN, -5, Number.POSITIVE_INFINITY].map((ms) => nextAttemptMs(retry, 1, asking(ms), half))
+  assert.deepEqual(waits, [13, 10, 10, 3_155_760_000_000])
+})
+
 test('compileRetry() names a wrong value', () => {
   assert.throws(() => compileRetry({ attempts: 0 }, 1), { code: 'retry_invalid', message: /attempts is 0/ })
   assert.throws(() => compileRetry({ jitter: 2 }, 1), { code: 'retry_invalid', message: /jitter is 2/ })

@@ -1,6 +1,6 @@
 /** Retry policies: how often, how long between, and what is never tried again. */
 import { AppError } from '../platform/errors.ts'
-import { type Duration, parseDuration } from './duration.ts'
+import { type Duration, LONGEST_DURATION_MS, parseDuration } from './duration.ts'
 import { engineErrors, NonRetryableError } from './errors.ts'
 
 export interface RetryPolicy {
@@ -61,7 +61,13 @@ const isTerminal = (error: unknown): boolean =>
   error instanceof NonRetryableError ||
   (error instanceof AppError && !error.retryable && error.status >= 400 && error.status < 500)
 
-/** How long to wait before the next attempt, or undefined when there is none. */
+/** What the error itself asks for, in whole milliseconds. It comes from code or from a service: nonsense asks for nothing. */
+const askedMs = (error: unknown): number => {
+  const ms = error instanceof AppError ? error.retryAfterMs : undefined
+  return ms !== undefined && ms > 0 ? Math.ceil(Math.min(ms, LONGEST_DURATION_MS)) : 0
+}
+
+/** How long to wait before the next attempt, in whole milliseconds, or undefined when there is none. */
 export const nextAttemptMs = (
   retry: CompiledRetry,
   attempt: number,
@@ -71,6 +77,5 @@ export const nextAttemptMs = (
   if (attempt >= retry.attempts || isTerminal(error)) return undefined
   const code = (error as { code?: unknown }).code ?? (error instanceof Error ? error.name : '')
   if (retry.nonRetryable.includes(String(code))) return undefined
-  const waitMs = backoffMs(retry, attempt, random)
-  return error instanceof AppError && error.retryAfterMs !== undefined ? Math.max(waitMs, error.retryAfterMs) : waitMs
+  return Math.max(backoffMs(retry, attempt, random), askedMs(error))
 }

@@ -1,6 +1,6 @@
 /** Tells what went wrong with a turn, and whether the same request is worth another try. */
 import { AppError, type AppErrorOptions, defineErrors, messageOf } from '../../platform/errors.ts'
-import { parseRetryAfter } from '../../platform/outbound/retry-after.ts'
+import { parseRetryAfter, parseRetryAfterMs } from '../../platform/outbound/retry-after.ts'
 
 export const modelErrors = defineErrors({
   /** Too many requests or tokens; `retryAfterMs` says how long to wait, where the service told it. */
@@ -57,8 +57,7 @@ const statusError = (call: CallError, error: unknown, nowMs: number): AppError =
   const status = call.statusCode ?? 0
   const message = `the model service answered ${status}: ${messageOf(error)}`
   const headers = call.responseHeaders ?? {}
-  const waitMs = Number(headers['retry-after-ms'] ?? Number.NaN)
-  const retryAfterMs = Number.isNaN(waitMs) ? parseRetryAfter(headers['retry-after'], nowMs) : waitMs
+  const retryAfterMs = parseRetryAfterMs(headers['retry-after-ms']) ?? parseRetryAfter(headers['retry-after'], nowMs)
   const details = { status, ...(call.responseBody !== undefined && { body: call.responseBody.slice(0, 1000) }) }
   const options: AppErrorOptions = { cause: error, details, ...(retryAfterMs !== undefined && { retryAfterMs }) }
   const { code, type } = call.data?.error ?? {}
