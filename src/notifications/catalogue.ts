@@ -187,6 +187,7 @@ export const CATALOGUE = {
   'tenant.paused': type('warning', 'Work of the tenant does not begin for now.', 'partition?'),
   'tenant.resumed': type('info', 'Work of the tenant begins again.', 'partition?'),
   'tenant.created': type('info', 'A tenant was made.', 'name'),
+  'tenant.limits_changed': type('info', 'The operator has set what the tenant may use.', 'limits'),
   'project.created': type('info', 'A project was made.', 'name'),
   'key.created': type('info', 'An API key was made.', 'keyId', 'name', 'role', 'scopes'),
   'key.rotated': type('info', 'An API key has another secret.', 'keyId', 'name', 'previousUntilMs'),

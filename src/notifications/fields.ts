@@ -62,6 +62,7 @@ const FIELDS: Readonly<Record<string, JsonSchema>> = {
   kind: text('Which kind of its thing.', 'agent:clerk'),
   latenessMs: whole('How late, in milliseconds.', 40),
   limit: whole('How much is allowed.', 50_000),
+  limits: anything("The limits that are the tenant's own.", { runsPerDay: 1000 }),
   memberId: text('Id of a member.', ID),
   message: text('A line for people.', 'order 7 is on its way'),
   name: text('Name of the thing.', 'ops'),

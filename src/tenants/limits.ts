@@ -3,6 +3,8 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import { defineErrors } from '../platform/errors.ts'
+import { writeEvent } from '../platform/events/write.ts'
+import { makeTenantRepository } from './repository.ts'
 import { makeLimitsRepository } from './repository-limits.ts'
 import type { TenantLimits } from './tenant-limits.ts'
 
@@ -50,9 +52,14 @@ export const makeLimitsService = ({ db, clock, defaults, cacheMs = 5000 }: Limit
       await known(tenantId)
       await db.transaction(async (tx) => {
         const repository = makeLimitsRepository(tx)
+        // One at a time: each starts from what the one before has set.
+        await makeTenantRepository(tx).lockTenant(tenantId)
         const merged = { ...(await repository.own(tenantId)), ...changes }
         const own = Object.fromEntries(Object.entries(merged).filter(([, value]) => typeof value === 'number'))
-        await repository.setOwn(tenantId, own, clock.now())
+        const atMs = clock.now()
+        await repository.setOwn(tenantId, own, atMs)
+        const data = { limits: own as Record<string, number> }
+        await writeEvent(tx, { tenantId, projectId: null, type: 'tenant.limits_changed', data, atMs })
       })
       return read(tenantId)
     },
