@@ -44,9 +44,16 @@ export const doTask = (
     : ask(sink, request, signal, work, start)
   return answer.then(toOutput, (thrown: unknown) => {
     const error = toAslError(thrown)
-    throw error instanceof AslError ? toError(error) : error
+    if (!(error instanceof AslError)) throw error
+    throw work.resource.kind === 'run' ? asFailedTask(toError(error)) : toError(error)
   })
 }
+
+/** What is wrong with a child's definition ends the child. To the parent it is a task that failed, and can be caught. */
+const asFailedTask = (error: AslError): AslError =>
+  error.error !== STATES.runtime || error instanceof EngineError
+    ? error
+    : new AslError(STATES.taskFailed, error.causeText, { reason: error })
 
 const ask = (
   sink: CommandSink,

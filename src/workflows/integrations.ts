@@ -1,5 +1,6 @@
 /** Service integrations: what their parameters ask for here, and how the answer looks in the service's own form. */
 import { AslError, EngineError, STATES } from '../asl/index.ts'
+import { AppError } from '../platform/errors.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { HTTP_INVOKE } from './http-invoke.ts'
 import { type Bindings, type Integration, type Resource, readFunction, readStateMachine } from './resources.ts'
@@ -67,9 +68,10 @@ const startExecution =
       input: given,
       toOutput: (answer) => ({ ...about, Output: toField(answer), Status: 'SUCCEEDED' }),
       toError(error) {
-        // A time limit of the state itself keeps its name.
-        if (error.error === STATES.timeout || error.error === STATES.runtime) return error
-        const ended = { ...about, Cause: error.causeText ?? '', Error: error.error ?? '', Status: 'FAILED' }
+        // Nothing was begun, or the state's own time ran out. What the child itself ended with goes into the description.
+        if (error instanceof EngineError || (error.error === STATES.timeout && !isOfChild(error))) return error
+        const Cause = error.causeText === error.error ? undefined : error.causeText
+        const ended = { ...about, ...(Cause ? { Cause } : {}), Error: error.error ?? '', Status: 'FAILED' }
         return new AslError(STATES.taskFailed, JSON.stringify(ended), { reason: error })
       },
     }
@@ -81,6 +83,9 @@ const invokeHttp = (input: JsonObject): Work => {
   if (!URL.canParse(endpoint)) throw refusal(`ApiEndpoint is no URL: ${JSON.stringify(endpoint)}`)
   return { resource: { kind: 'task', resource: HTTP_INVOKE }, input, ...AS_IS }
 }
+
+/** A run that ended by an error of the language, its own time limit say, has that name for a code. */
+const isOfChild = ({ error, cause }: AslError): boolean => cause instanceof AppError && cause.code === error
 
 /** Starts a run and goes on: nobody waits for its end. */
 const startOnly = (input: JsonObject, bindings: Bindings): Work => {
