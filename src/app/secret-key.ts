@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../platform/errors.ts'
+import { makeSecretKeys } from '../platform/secret-keys.ts'
 
 export interface SecretKeyOptions {
   /** `AIDOS_SECRET_KEY`: 32 bytes as base64; several are separated by commas. */
@@ -70,19 +71,26 @@ export const makeSecretKeyReader = ({ configured, file, dataDir, isEmbedded }: S
   return () => readKeyFile(own)
 }
 
-/** Puts a fresh key before those of the file, all at once: a process that reads it meanwhile sees the one state or the other. */
-export const addSecretKey = (file: string): number => {
-  const before = readKeyFile(file)
-  const lines = [newKey(), ...before.map((key) => key.toString('base64'))]
-  writeFileSync(`${file}.new`, `${lines.join('\n')}\n`, { mode: 0o600 })
+/** All at once, also when the machine goes down: a process that reads it meanwhile sees the one state or the other. */
+const writeKeyFile = (file: string, keys: readonly string[]): void => {
+  writeFileSync(`${file}.new`, `${keys.join('\n')}\n`, { mode: 0o600, flush: true })
   renameSync(`${file}.new`, file)
+}
+
+/** Puts a fresh key before those of the file. */
+export const addSecretKey = (file: string): number => {
+  const lines = [newKey(), ...readKeyFile(file).map((key) => key.toString('base64'))]
+  writeKeyFile(file, lines)
   return lines.length
 }
+
+/** Whether the key of this id is the one that seals for whoever reads the file. */
+export const sealsFirst = (file: string, keyId: string): boolean =>
+  makeSecretKeys(() => readKeyFile(file), Date.now).all()[0]?.id === keyId
 
 /** Takes all keys but the first out of the file; says how many went. */
 export const dropOldSecretKeys = (file: string): number => {
   const [first, ...old] = readKeyFile(file)
-  writeFileSync(`${file}.new`, `${(first as Buffer).toString('base64')}\n`, { mode: 0o600 })
-  renameSync(`${file}.new`, file)
+  writeKeyFile(file, [(first as Buffer).toString('base64')])
   return old.length
 }

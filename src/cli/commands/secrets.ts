@@ -1,4 +1,5 @@
 /** `aidos secrets`: the secret store, and the key under which everything in it lies. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall, Options } from '../command.ts'
 import { cliErrors } from '../errors.ts'
@@ -54,18 +55,36 @@ const keyFileOf = async (call: CommandCall): Promise<string> => {
   return named ?? embeddedKeyFile(call.text('data-dir') ?? (env.AIDOS_DATA_DIR || '.aidos'))
 }
 
+/** Every process reads the file again within a second; what is just being written under the key before is there, too, by then. */
+const SETTLED_MS = 2000
+
+/** Until nothing is left under another key. Adds to `total` how many were, by kind; returns the id of the key. */
+const resealAll = async (call: CommandCall, total: Record<string, number>): Promise<string> => {
+  for (;;) {
+    const { keyId, isDone, resealed } = await call.client().secrets.rotate()
+    for (const [name, count] of Object.entries(resealed)) total[name] = (total[name] ?? 0) + count
+    if (isDone) return keyId
+  }
+}
+
 const rotate = async (call: CommandCall): Promise<number> => {
-  const { addSecretKey, dropOldSecretKeys } = await import('../../app/secret-key.ts')
+  const { addSecretKey, dropOldSecretKeys, sealsFirst } = await import('../../app/secret-key.ts')
   const file = call.flag('new-key') ? await keyFileOf(call) : undefined
   if (file !== undefined) addSecretKey(file)
   const total: Record<string, number> = {}
-  let keyId = ''
-  for (let isDone = false; !isDone; ) {
-    const part = await call.client().secrets.rotate()
-    for (const [name, count] of Object.entries(part.resealed)) total[name] = (total[name] ?? 0) + count
-    ;({ keyId, isDone } = part)
+  await resealAll(call, total)
+  await pause(SETTLED_MS)
+  const keyId = await resealAll(call, total)
+  let dropped = 0
+  if (file !== undefined) {
+    // Another key than the file's: its old ones may be all that opens what lies elsewhere.
+    if (!sealsFirst(file, keyId)) {
+      throw cliErrors.usage_invalid(
+        `the server does not read ${file}: it seals under another key (${keyId}); nothing was taken out of the file, which has a new key before the old ones`,
+      )
+    }
+    dropped = dropOldSecretKeys(file)
   }
-  const dropped = file === undefined ? 0 : dropOldSecretKeys(file)
   call.show({ keyId, resealed: total, dropped }, () => {
     const counts = Object.entries(total).map(([name, count]) => `${count} ${name}`)
     const old = dropped > 0 ? `; ${dropped} old ${dropped === 1 ? 'key is' : 'keys are'} gone from ${file}` : ''
