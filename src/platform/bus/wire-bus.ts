@@ -2,6 +2,7 @@
  * The bus over any wire that brings a text to all processes or to one: batches, acknowledged asks, and who is there. The wire may
  * lose what it is given while it is down.
  */
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 import type { Json } from '../json.ts'
 import type { Bus, BusListener } from './bus.ts'
@@ -38,6 +39,9 @@ export interface WireBusOptions {
 /** What travels: sender and messages as `[topic, message, id of the ask]`. */
 interface Parcel {
   readonly from: string
+  /** On its channel, of that sender; absent from a process of an older version. Where one is missing, it was lost. */
+  readonly number?: number
+  readonly isToAll?: boolean
   readonly messages: [string, Json, number?][]
 }
 
@@ -50,6 +54,10 @@ const LIFE_LASTS = 2
 /** Between the two looks for who has gone, in the same units: who lives has left a sign meanwhile. */
 const LIFE_AWAITED = 1.5
 const QUIET_AFTER_GAP_MS = 5000
+/** Parcels of several processes that are missing at once are one gap. */
+const GAP_SETTLES_MS = 100
+/** Of processes that are written to. */
+const CHANNELS_MAX = 10_000
 
 export const makeWireBus = (options: WireBusOptions): Bus => {
   const { wire, id, clock, prefix, onError } = options
@@ -64,10 +72,14 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   const silent = new Set<string>()
   let lastGapMs = clock.now()
   const outgoing = new Map<string, Parcel['messages']>()
+  /** How many parcels were put on a channel; and by sender the numbers of the last that came to all, and to this process. */
+  const sent = new LRUCache<string, number>({ max: CHANNELS_MAX })
+  const arrived = new Map<string, { toAll?: number; toThis?: number }>()
   const asks = new Map<number, { open: Set<string>; done: () => void }>()
   let lastAsk = 0
   let disarmHello = (): void => {}
   let disarmLife = (): void => {}
+  let disarmGap: (() => void) | undefined
   let isStopped = false
 
   const gap = (): void => {
@@ -77,7 +89,9 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   const flush = (): void => {
     for (const [channel, messages] of outgoing) {
       outgoing.delete(channel)
-      const parcel: Parcel = { from: id, messages }
+      const number = (sent.get(channel) ?? 0) + 1
+      sent.set(channel, number)
+      const parcel: Parcel = { from: id, number, ...(channel === everyone ? { isToAll: true } : {}), messages }
       wire.publish(channel, JSON.stringify(parcel)).catch((error: unknown) => {
         if (!isStopped) onError(error)
       })
@@ -117,8 +131,24 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     }
   }
 
+  /** The wire may be up again before anybody notices that it was not, as when only the connection that listens was cut. */
+  const count = ({ from, number, isToAll }: Parcel): void => {
+    if (number === undefined || !peers.has(from)) return
+    const last = arrived.get(from) ?? {}
+    const kind = isToAll ? 'toAll' : 'toThis'
+    const before = last[kind] ?? number - 1
+    arrived.set(from, { ...last, [kind]: number })
+    if (number > before + 1) disarmGap ??= clock.after(GAP_SETTLES_MS, gapNow)
+  }
+
+  const gapNow = (): void => {
+    disarmGap = undefined
+    gap()
+  }
+
   const hear = (text: string): void => {
-    const { from, messages } = JSON.parse(text) as Parcel
+    const parcel = JSON.parse(text) as Parcel
+    const { from, messages } = parcel
     if (from === id) return
     silent.delete(from)
     for (const [topic, message, ask] of messages) {
@@ -128,12 +158,15 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       else listen(topic, message, from)
       if (ask !== undefined) put(channelOf(from), ACK, ask)
     }
+    // Last: who greets with it is known from now on.
+    count(parcel)
   }
 
   const left = (peer: string): void => {
     if (peer === id) return
     peers.delete(peer)
     silent.delete(peer)
+    arrived.delete(peer)
     for (const listener of leftListeners) listener(peer)
   }
 
@@ -217,6 +250,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       isStopped = true
       disarmHello()
       disarmLife()
+      disarmGap?.()
       for (const { done } of asks.values()) done()
       await wire.stop()
     },
