@@ -42,8 +42,19 @@ export const isGroup = (input: Json): boolean =>
 
 const groupOf = (input: Json): Group => (input as JsonObject)[GROUP] as unknown as Group
 
-/** Only a parent gives birth to such a run: an input of the same form from outside is an input like any other. */
-export const isGroupRun = (run: Run): boolean => run.parentRunId !== null && isGroup(run.input)
+/**
+ * Only a Map gives birth to such a run: input of the same form from anywhere else is data. What tells them apart is the key of the
+ * command, which ends in the number of the group's first item; those of other states cannot, since names have no brackets in keys.
+ */
+export const isGroupRun = ({ parentRunId, parentKey, input }: Run): boolean => {
+  const number = /\[(\d+)\]$/.exec(parentKey ?? '')?.[1]
+  return (
+    parentRunId !== null &&
+    number !== undefined &&
+    isGroup(input) &&
+    number === String(groupOf(input)?.items?.[0]?.index)
+  )
+}
 
 export const makeChildRun =
   (sink: CommandSink, run: Run, runSignal: AbortSignal): NonNullable<AslHost['childRun']> =>
