@@ -2,7 +2,7 @@
 import { toErrorRecord } from '../engine/index.ts'
 import type { Json } from '../platform/json.ts'
 import type { MissedTimes } from './plan.ts'
-import { compileTemplate } from './template.ts'
+import { compileTemplate, type Template } from './template.ts'
 import { dueAt } from './timing.ts'
 import type { Fire, FireCause, Schedule } from './types.ts'
 
@@ -18,8 +18,6 @@ interface Draft {
   readonly plannedAtMs: number
   readonly cause: FireCause
   readonly nowMs: number
-  /** Instead of the schedule's own. */
-  readonly input?: Json | undefined
 }
 
 const blank = (schedule: Schedule, plannedAtMs: number, cause: FireCause): Fire => ({
@@ -41,27 +39,33 @@ const blank = (schedule: Schedule, plannedAtMs: number, cause: FireCause): Fire 
   error: null,
 })
 
-/** `due`, or `failed` when its input cannot be made. */
-export const draftFire = async (schedule: Schedule, draft: Draft): Promise<Fire> => {
-  const { plannedAtMs, cause, nowMs, input: template = schedule.input } = draft
+/**
+ * Makes fires of a schedule: `due`, or `failed` when the input cannot be made. `input` is one to take instead of the schedule's own; its
+ * expressions are read once for all of them.
+ */
+export const makeDrafts = (schedule: Schedule, input: Json = schedule.input) => {
   const { target, options } = schedule
-  // What a pause has held back, or a change, was not due before its end.
-  const dueAtMs =
-    cause === 'planned' ? Math.max(dueAt(schedule.id, plannedAtMs, options.jitterMs), schedule.updatedAtMs) : nowMs
-  const fire: Fire = { ...blank(schedule, plannedAtMs, cause), dueAtMs }
-  const facts = {
-    plannedAt: new Date(plannedAtMs).toISOString(),
-    plannedAtMs,
-    schedule: schedule.name,
-    cause,
-    key: fireKey(schedule.id, plannedAtMs),
-  }
-  try {
-    const input = await compileTemplate(template)(facts)
-    const request = { target, input, priority: options.priority, timeoutMs: options.timeoutMs }
-    return { ...fire, request, wakeAtMs: nowMs + START_WITHIN_MS }
-  } catch (error) {
-    return { ...fire, status: 'failed', finishedAtMs: nowMs, error: toErrorRecord(error) }
+  let template: Template | undefined
+  return async ({ plannedAtMs, cause, nowMs }: Draft): Promise<Fire> => {
+    // What a pause has held back, or a change, was not due before its end.
+    const dueAtMs =
+      cause === 'planned' ? Math.max(dueAt(schedule.id, plannedAtMs, options.jitterMs), schedule.updatedAtMs) : nowMs
+    const fire: Fire = { ...blank(schedule, plannedAtMs, cause), dueAtMs }
+    const facts = {
+      plannedAt: new Date(plannedAtMs).toISOString(),
+      plannedAtMs,
+      schedule: schedule.name,
+      cause,
+      key: fireKey(schedule.id, plannedAtMs),
+    }
+    try {
+      template ??= compileTemplate(input)
+      const { priority, timeoutMs } = options
+      const request = { target, input: await template(facts), priority, timeoutMs }
+      return { ...fire, request, wakeAtMs: nowMs + START_WITHIN_MS }
+    } catch (error) {
+      return { ...fire, status: 'failed', finishedAtMs: nowMs, error: toErrorRecord(error) }
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import type { EventHub } from '../platform/events/hub.ts'
 import type { Log } from '../platform/log.ts'
 import { type Admitted, endedFire, makeChange, refData, withNext } from './change.ts'
 import { tell } from './events.ts'
-import { draftFire, fireKey, missedFire, START_WITHIN_MS } from './fire.ts'
+import { fireKey, makeDrafts, missedFire, START_WITHIN_MS } from './fire.ts'
 import { planFires } from './plan.ts'
 import { makeScheduleRepository } from './repository.ts'
 import { makeSharedTransaction } from './shared-transaction.ts'
@@ -259,8 +259,8 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     if (!schedule || !isDue(schedule, nowMs)) return true
     const plan = planFires(schedule, nowMs)
     const drafts: Fire[] = []
-    for (const plannedAtMs of plan.fire)
-      drafts.push(await draftFire(schedule, { plannedAtMs, cause: 'planned', nowMs }))
+    const draft = makeDrafts(schedule)
+    for (const plannedAtMs of plan.fire) drafts.push(await draft({ plannedAtMs, cause: 'planned', nowMs }))
 
     const claimed = await transaction(async (tx): Promise<Admitted | undefined> => {
       const change = makeChange(tx, nowMs)

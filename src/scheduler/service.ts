@@ -15,7 +15,7 @@ import { makeChange, withNext } from './change.ts'
 import { type DefinitionInput, type NewSchedule, readDefinition } from './definition.ts'
 import { scheduleErrors } from './errors.ts'
 import { type ScheduleEventType, tell } from './events.ts'
-import { draftFire } from './fire.ts'
+import { makeDrafts } from './fire.ts'
 import { makeFiring } from './firing.ts'
 import { makeHistory } from './history.ts'
 import { type FireFilter, makeScheduleRepository, type ScheduleFilter } from './repository.ts'
@@ -59,6 +59,7 @@ export interface PlannedTime {
 
 /** Fires that one call may ask for. */
 const BACKFILL_MAX = 1000
+const BACKFILL_AT_ONCE = 50
 const LATENESS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600]
 
 export const makeScheduleService = (options: ScheduleServiceOptions) => {
@@ -181,14 +182,15 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
   const trigger = async (owner: Owner, name: string, request: TriggerRequest = {}): Promise<Fire> => {
     const schedule = await findToChange(owner, name)
     const nowMs = clock.now()
+    const draft = makeDrafts(schedule, request.input)
     let plannedAtMs = nowMs
     // Who finds the time taken by another trigger takes the next one.
     for (; await schedules.byId(schedule.id); plannedAtMs++) {
       // A time that the timing asks for belongs to the fire it plans.
       while (nextPlanned(schedule, plannedAtMs - 1) === plannedAtMs || (await schedules.fire(schedule.id, plannedAtMs)))
         plannedAtMs++
-      const draft = await draftFire(schedule, { plannedAtMs, cause: 'trigger', nowMs, input: request.input })
-      const [added] = await firing.add(schedule, [draft], request.overlap ?? schedule.options.overlap)
+      const fire = await draft({ plannedAtMs, cause: 'trigger', nowMs })
+      const [added] = await firing.add(schedule, [fire], request.overlap ?? schedule.options.overlap)
       if (added) return (await schedules.fire(schedule.id, plannedAtMs)) ?? added
     }
     throw scheduleErrors.schedule_not_found(`there is no schedule "${name}" any more`)
@@ -257,12 +259,18 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     async backfill(owner: Owner, name: string, request: BackfillRequest): Promise<{ count: number }> {
       const schedule = await findToChange(owner, name)
       const nowMs = clock.now()
-      const drafts: Fire[] = []
-      for (const plannedAtMs of pastTimes(schedule, request)) {
-        drafts.push(await draftFire(schedule, { plannedAtMs, cause: 'backfill', nowMs }))
+      const times = pastTimes(schedule, request)
+      const draft = makeDrafts(schedule)
+      let count = 0
+      // In parts: an input may be large, and others want the database, too. What a failure leaves out can be asked for again.
+      while (times.length > 0) {
+        const drafts: Fire[] = []
+        for (const plannedAtMs of times.splice(0, BACKFILL_AT_ONCE))
+          drafts.push(await draft({ plannedAtMs, cause: 'backfill', nowMs }))
+        const added = await firing.add(schedule, drafts, request.overlap ?? 'queue-all')
+        count += added.filter(({ status }) => status !== 'skipped').length
       }
-      const added = drafts.length > 0 ? await firing.add(schedule, drafts, request.overlap ?? 'queue-all') : []
-      return { count: added.filter(({ status }) => status !== 'skipped').length }
+      return { count }
     },
     /** The next planned times of a schedule. */
     async preview(owner: Owner, name: string, count: number, fromMs?: number): Promise<PlannedTime[]> {
