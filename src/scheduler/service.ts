@@ -285,7 +285,9 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     /** The same of a definition that is not stored. */
     previewOf(request: DefinitionInput, count: number, fromMs?: number): number[] {
       const nowMs = clock.now()
-      return preview(readDefinition(request, nowMs), fromMs === undefined ? nowMs : fromMs - 1, count)
+      const definition = readDefinition(request, nowMs)
+      const most = Math.min(count, definition.options.maxFires ?? count)
+      return preview(definition, fromMs === undefined ? nowMs : fromMs - 1, most)
     },
     /** Last planned first. */
     async fires(owner: Owner, name: string, filter: FireFilter): Promise<Fire[]> {
