@@ -50,6 +50,8 @@ export interface HttpServerOptions {
   readonly drainMs?: number
   /** How long requests under way then have to finish; 10 seconds. */
   readonly graceMs?: number
+  /** How long a request may take to arrive whole; two minutes. */
+  readonly arriveMs?: number
   /** Refuses requests before there are too many. */
   readonly load?: LoadWatch
   /** How much each caller may ask for. */
@@ -63,6 +65,11 @@ export interface HttpServerOptions {
 }
 
 const GRACE_MS = 10_000
+/** Enough for the largest body over a slow line; who trickles one in must not hold a place for ever. */
+const ARRIVE_MS = 120_000
+const HEADERS_MS = 60_000
+/** How often Node looks for requests that did not arrive in time. */
+const LOOK_EVERY_MS = 30_000
 
 const httpErrors = defineErrors({ route_not_found: { status: 404 } })
 
@@ -132,10 +139,16 @@ const addTraces = (server: FastifyInstance, traces: Traces, makeId: MakeId): voi
 
 /** A server that listens nowhere yet. Every route must name its permission, or say that it is public. */
 export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
+  const { arriveMs = ARRIVE_MS } = options
   const plain = Fastify({
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
+    requestTimeout: arriveMs,
+    http: {
+      headersTimeout: Math.min(HEADERS_MS, arriveMs),
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, arriveMs),
+    },
     genReqId: (request) => requestIdOf(request.headers['x-request-id'], options.makeId),
     requestIdHeader: false,
     forceCloseConnections: 'idle',
