@@ -41,6 +41,7 @@ export const readItems = ({ file, config, at, onEnd }: ReadItemsOptions): ItemSo
     const handle = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
     try {
       const length = fs.readSync(handle, buffer, 0, CHUNK_BYTES, readBytes)
+      if (readBytes === 0 && isPacked(buffer)) throw readerFailed(`${at} is compressed: give it unpacked`)
       readBytes += length
       isOver = length === 0
       const text = decoder.decode(buffer.subarray(0, length), { stream: !isOver })
@@ -62,3 +63,11 @@ export const readItems = ({ file, config, at, onEnd }: ReadItemsOptions): ItemSo
     },
   }
 }
+
+/** How files of gzip and Zstandard begin; no text does. */
+const PACKED: readonly (readonly number[])[] = [
+  [0x1f, 0x8b],
+  [0x28, 0xb5, 0x2f, 0xfd],
+]
+
+const isPacked = (bytes: Uint8Array): boolean => PACKED.some((magic) => magic.every((byte, i) => bytes[i] === byte))
