@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
+import { makeFakeClock } from '../platform/clock.ts'
 import { NonRetryableError, type WorkflowFunction } from './index.ts'
 
 for (const database of BACKENDS) {
@@ -338,19 +339,28 @@ for (const database of BACKENDS) {
     const { db } = await database.open()
     const workflows: Record<string, WorkflowFunction> = {
       sleepy: async (ctx) => {
-        await ctx.sleep(300)
-        return ctx.now()
+        const sinceMs = await ctx.now()
+        await ctx.sleep(60_000)
+        return (await ctx.now()) - sinceMs
       },
     }
-    const first = await startTestEngine({ db, workflows })
+    const clock = makeFakeClock(Date.now())
+    const first = await startTestEngine({ db, workflows, clock })
     const run = await first.run('sleepy')
-    await until('the sleep', async () => (await first.engine.runs.byId(run.id))?.status === 'waiting')
+    const statusIn = async (engine: TestEngine) => (await engine.engine.runs.byId(run.id))?.status
+    await until('the sleep', async () => (await statusIn(first)) === 'waiting')
+    clock.advance(40_000)
     await first.crash()
-    const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
-    const ended = await second.wait(run.id)
-    assert.equal(ended.status, 'completed')
-    const sleptMs = Number(ended.output) - (run.startedAtMs ?? 0)
-    assert.ok(sleptMs >= 300, `slept ${sleptMs} ms`)
+    const second = await startTestEngine({ db, workflows, tenantId: first.tenantId, clock })
+    clock.advance(19_000)
+    await wait(50)
+    assert.equal(await statusIn(second), 'waiting')
+    await until('its end', async () => {
+      clock.advance(1000)
+      return (await statusIn(second)) === 'completed'
+    })
+    const sleptMs = Number((await second.wait(run.id)).output)
+    assert.ok(sleptMs >= 60_000, `slept ${sleptMs} ms`)
     await second.stop()
   })
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BACKENDS } from '../../test/support/backends.ts'
-import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
+import { startTestEngine, type TestEngine, type TestEngineOptions } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
 import { commandsOf, compileRetry, type WorkflowFunction } from '../engine/index.ts'
 import { makeLocalBus } from '../platform/bus/bus.ts'
-import { makeFakeClock } from '../platform/clock.ts'
+import { type Clock, makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
 import { noRules, type QueueRules } from '../platform/queue/rules.ts'
 import { makeActivities } from './activities.ts'
@@ -48,9 +48,9 @@ const poll = (engine: TestEngine, waitMs: number, signal = new AbortController()
 
 for (const database of BACKENDS) {
   const name = (title: string): string => `tasks answered outside on ${database.name}: ${title}`
-  const start = async (fn: WorkflowFunction, handlers: Parameters<typeof startTestEngine>[0]['handlers'] = {}) => {
+  const start = async (fn: WorkflowFunction, handlers: TestEngineOptions['handlers'] = {}, clock?: Clock) => {
     const { db } = await database.open()
-    return { db, engine: await startTestEngine({ db, workflows: { w: fn }, handlers }) }
+    return { db, engine: await startTestEngine({ db, workflows: { w: fn }, handlers, clock }) }
   }
   const told = { told: async () => 'sent' }
 
@@ -124,11 +124,16 @@ for (const database of BACKENDS) {
   })
 
   test(name('heartbeats keep it alive beyond the heartbeat time-out'), async () => {
-    const { engine } = await start(asks('told', { token: 'a', heartbeatMs: 1000 }), told)
+    const clock = makeFakeClock(Date.now())
+    const { engine } = await start(asks('told', { token: 'a', heartbeatMs: 1000 }), told, clock)
     const run = await engine.run('w')
     await settled(engine, 'waiting')
     for (let i = 0; i < 6; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      // Time for the sweep, which would end it, if the heartbeats before had not moved the end.
+      for (let ms = 0; ms < 800; ms += 200) {
+        clock.advance(200)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
       await engine.tasks.answers.heartbeat(engine.tenantId, 'a', i)
     }
     await engine.tasks.answers.answer(engine.tenantId, 'a', { output: 'late but alive' })

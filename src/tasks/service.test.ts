@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
+import { type Clock, makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
 import type { Task, TaskHandler } from './index.ts'
 
@@ -21,7 +22,7 @@ for (const database of BACKENDS) {
     title: string,
     handlers: Record<string, TaskHandler>,
     body: (engine: TestEngine) => Promise<void>,
-    options: { concurrency?: number; windowSize?: number } = {},
+    options: { concurrency?: number; windowSize?: number; clock?: Clock } = {},
   ): void => {
     test(`tasks on ${database.name}: ${title}`, async () => {
       const { db } = await database.open()
@@ -94,7 +95,7 @@ for (const database of BACKENDS) {
 
   withTasks(
     'an attempt that takes too long fails with task_timeout, one without heartbeat with task_heartbeat_timeout',
-    { slow: () => wait(2000).then(() => null) },
+    { slow: () => new Promise(() => {}) },
     async (engine) => {
       const late = await newTask(engine, 'slow', { timeoutMs: 30, retry: { attempts: 1 } })
       assert.equal((await became(engine, late.task.id, 'dead')).error?.code, 'task_timeout')
@@ -103,22 +104,39 @@ for (const database of BACKENDS) {
     },
   )
 
+  const clock = makeFakeClock(Date.now())
+  let steady: { beat: (progress: Json) => void; end: () => void; signal: AbortSignal } | undefined
   withTasks(
-    'heartbeats keep an attempt alive and keep its progress',
+    'heartbeats keep an attempt alive and keep its progress, until they stop',
     {
-      steady: async (_, call) => {
-        for (let i = 1; i <= 6; i++) {
-          await wait(25)
-          call.heartbeat({ done: i })
-        }
-        return 'ok'
-      },
+      steady: (_, call) =>
+        new Promise((resolve, reject) => {
+          const { signal } = call
+          signal.addEventListener('abort', () => reject(signal.reason))
+          steady = { beat: (progress) => call.heartbeat(progress), end: () => resolve('ok'), signal }
+        }),
     },
     async (engine) => {
-      const { task } = await newTask(engine, 'steady', { heartbeatMs: 120, retry: { attempts: 1 } })
-      const done = await became(engine, task.id, 'completed')
-      assert.deepEqual(done.progress, { done: 1 })
+      const begin = async () => {
+        steady = undefined
+        const { task } = await newTask(engine, 'steady', { heartbeatMs: 120, retry: { attempts: 1 } })
+        const attempt = await until('the attempt', () => steady)
+        for (let i = 1; i <= 6; i++) {
+          clock.advance(100)
+          assert.equal(attempt.signal.aborted, false)
+          attempt.beat({ done: i })
+        }
+        return { task, attempt }
+      }
+      const kept = await begin()
+      kept.attempt.end()
+      assert.deepEqual((await became(engine, kept.task.id, 'completed')).progress, { done: 1 })
+      const silent = await begin()
+      clock.advance(121)
+      assert.equal(silent.attempt.signal.aborted, true)
+      assert.equal((await became(engine, silent.task.id, 'dead')).error?.code, 'task_heartbeat_timeout')
     },
+    { clock },
   )
 
   let begun = false
@@ -170,7 +188,7 @@ for (const database of BACKENDS) {
     const short = await newTask(engine, 'short')
     const long = await newTask(engine, 'long')
     await until('both to be under way', () => engine.tasks.active === 2)
-    await engine.stop(1000)
+    await engine.stop(3000)
     assert.equal((await engine.tasks.find(engine.tenantId, short.task.id)).status, 'completed')
     const given = await engine.tasks.find(engine.tenantId, long.task.id)
     assert.equal(given.status, 'queued')

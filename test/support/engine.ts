@@ -10,7 +10,7 @@ import {
   type WorkflowFunction,
 } from '../../src/engine/index.ts'
 import type { Bus } from '../../src/platform/bus/bus.ts'
-import { systemClock } from '../../src/platform/clock.ts'
+import { type Clock, systemClock } from '../../src/platform/clock.ts'
 import type { Database } from '../../src/platform/db/database.ts'
 import { type EventHub, makeEventHub } from '../../src/platform/events/hub.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
@@ -61,6 +61,8 @@ export interface TestEngineOptions {
   readonly does?: readonly ('runs' | 'tasks')[]
   /** On a shared database; without one the test says who is dead: a lease of no length has always run out. */
   readonly leaseMs?: number
+  /** With one that stands still nothing ends by time, except what the test lets pass. */
+  readonly clock?: Clock
 }
 
 export const startTestEngine = async (options: TestEngineOptions): Promise<TestEngine> => {
@@ -81,7 +83,7 @@ export const startTestEngine = async (options: TestEngineOptions): Promise<TestE
   const { queue, window, bus } = shared
   const holder: { engine?: Engine } = {}
   const carrying = {
-    ...{ db, queue, window, bus, log, makeId, workerId, clock: systemClock },
+    ...{ db, queue, window, bus, log, makeId, workerId, clock: options.clock ?? systemClock },
     ...{ rules: options.rules ?? noRules, payloadLimitBytes: 262_144 },
   }
   const tasks = makeTaskService({
