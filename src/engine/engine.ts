@@ -292,12 +292,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
       partition: PARTITION_OF[kind],
       concurrency: options.liveMax,
       onFull: () => places.full(PARTITION_OF[kind]),
-      // A paused one stays queued in the database.
-      handle: (job) => {
+      async handle(job) {
         if (job.replyTo !== undefined) waiters.askedBy(job.replyTo, job.id)
-        return (rules.isPaused(job.partition, job.tenantId) ? Promise.resolve() : keeper.activate(job.id)).finally(() =>
-          admissions.of(PARTITION_OF[kind]).left(job),
-        )
+        let isOver = true
+        try {
+          // A paused one stays queued in the database.
+          if (!rules.isPaused(job.partition, job.tenantId)) isOver = await keeper.activate(job.id)
+        } finally {
+          if (isOver) admissions.of(PARTITION_OF[kind]).left(job)
+        }
       },
     })
 

@@ -49,8 +49,8 @@ export interface RunKeeper {
   get(runId: string): LiveRun | undefined
   /** Starts a new run that has that place here. */
   born(run: Run, place: () => void): void
-  /** Takes a queued run and brings it to life. Resolves when it gives its place back. */
-  activate(runId: string): Promise<void>
+  /** Takes a queued run and brings it to life. Resolves when it gives its place back; false: another has it, and its place. */
+  activate(runId: string): Promise<boolean>
   /** Something was left for a run: its owner here hears of it, its owner elsewhere is told, and one that nobody has wants an owner. */
   wake(runId: string, hint?: Hint, holder?: string): void
   /** The same for what this process itself has committed, with what its owner here makes of it when nobody else writes to the database. */
@@ -237,12 +237,16 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     startedAtMs: nowMs,
   })
 
-  const activate = async (runId: string): Promise<void> => {
-    if (live.has(runId) || loading.has(runId) || isStopping) return
+  /** It is carried under another job: that of a process that died comes again. */
+  const isElsewhere = async (runId: string): Promise<boolean> => (await runs.byId(runId))?.status === 'running'
+
+  const activate = async (runId: string): Promise<boolean> => {
+    if (isStopping) return true
+    if (live.has(runId) || loading.has(runId)) return !(await isElsewhere(runId))
     loading.add(runId)
     try {
       const queued = await runs.byId(runId)
-      if (queued?.status !== 'queued') return
+      if (queued?.status !== 'queued') return queued?.status !== 'running'
       const guards = [fenceOf(queued)]
       const nowMs = clock.now()
       await db.commit({ guards, writes: [claimRun(queued, workerId, nowMs)] })
@@ -250,17 +254,18 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       const isFresh = queued.startedAtMs === null && queued.news === 0
       const { run, history } = isFresh ? { run: begun(queued, nowMs), history: undefined } : await readHistory(runId)
       const program = await programs.load(run)
-      if (!program) return stopRun(run)
-      begin(run, program, history)
+      if (program) begin(run, program, history)
+      else await stopRun(run)
     } catch (error) {
-      if (isStaleWrite(error)) return
+      if (isStaleWrite(error)) return !(await isElsewhere(runId))
       report('a run could not be started', error, runId)
       clock.after(LOST_RETRY_MS, () => wakeRow(runId))
-      return
+      return true
     } finally {
       loaded(runId)
     }
     if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
+    return true
   }
 
   const hearing = makeHearing({

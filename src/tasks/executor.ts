@@ -263,14 +263,17 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const handle = async (job: Job): Promise<void> => {
+    let isOver = true
     try {
       // Stays queued in the database.
       if (options.rules.isPaused(job.partition, job.tenantId)) return
       const task = await claims.claim(job.id)
       if (task && job.replyTo !== undefined) holders.set(task, job.replyTo)
       if (task) await attemptTask(task)
+      // The job of a process that died comes again while another does the task: the place in the window is his.
+      else isOver = (await options.tasks.byId(job.id))?.status !== 'running'
     } finally {
-      options.admissionOf(job.partition as TaskPartition).left(job)
+      if (isOver) options.admissionOf(job.partition as TaskPartition).left(job)
     }
   }
 
