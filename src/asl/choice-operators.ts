@@ -1,6 +1,6 @@
 /** The comparisons of a JSONPath Choice rule. A value of another type than the operator's never matches; nothing is converted. */
 import type { Json } from '../platform/json.ts'
-import { parseTimestamp } from './timestamps.ts'
+import { parseInstant } from './timestamps.ts'
 
 /** Compares the variable's value with the operand. */
 export type Compare = (value: Json, operand: Json) => boolean
@@ -15,17 +15,21 @@ const COMPARISONS: Readonly<Record<string, (order: number) => boolean>> = {
   GreaterThanEquals: (order) => order >= 0,
 }
 
+const orderOf = <T extends string | number>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.NaN)
+
+const orderOfTimestamps = (a: Json, b: Json): number => {
+  const left = typeof a === 'string' ? parseInstant(a) : undefined
+  const right = typeof b === 'string' ? parseInstant(b) : undefined
+  if (!left || !right) return Number.NaN
+  return orderOf(left.seconds, right.seconds) || orderOf(left.nanos, right.nanos)
+}
+
 /** The order of two values of the kind, or `NaN` (which matches nothing) when one is of another kind. */
 const ORDERS: Readonly<Record<'String' | 'Numeric' | 'Timestamp', (a: Json, b: Json) => number>> = {
   String: (a, b) => (typeof a === 'string' && typeof b === 'string' ? orderOf(a, b) : Number.NaN),
   Numeric: (a, b) => (typeof a === 'number' && typeof b === 'number' ? orderOf(a, b) : Number.NaN),
-  Timestamp: (a, b) => orderOf(instant(a), instant(b)),
+  Timestamp: orderOfTimestamps,
 }
-
-const orderOf = <T extends string | number>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.NaN)
-
-const instant = (value: Json): number =>
-  typeof value === 'string' ? (parseTimestamp(value) ?? Number.NaN) : Number.NaN
 
 const makeOperators = (): Map<string, { kind: OperandKind; compare: Compare }> => {
   const operators = new Map<string, { kind: OperandKind; compare: Compare }>()
@@ -52,7 +56,7 @@ export const TYPE_OPERATORS: ReadonlyMap<string, (value: Json) => boolean> = new
   ['IsString', (value) => typeof value === 'string'],
   ['IsNumeric', (value) => typeof value === 'number'],
   ['IsBoolean', (value) => typeof value === 'boolean'],
-  ['IsTimestamp', (value) => typeof value === 'string' && parseTimestamp(value) !== undefined],
+  ['IsTimestamp', (value) => typeof value === 'string' && parseInstant(value) !== undefined],
 ])
 
 /** `StringMatches`: `*` stands for any text, `\*` for a star and `\\` for a backslash. The time grows with the lengths only. */

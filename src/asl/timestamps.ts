@@ -2,23 +2,31 @@
 
 const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/
 
-/** Epoch milliseconds (fractions kept), or `undefined` for a text that is no timestamp. */
-export const parseTimestamp = (text: string): number | undefined => {
+/** A moment, exact to the nanosecond. */
+export interface Instant {
+  /** Whole seconds since the epoch. */
+  readonly seconds: number
+  readonly nanos: number
+}
+
+/** `undefined` for a text that is no timestamp. */
+export const parseInstant = (text: string): Instant | undefined => {
   const match = PATTERN.exec(text)
   if (!match) return undefined
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number)
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined
   if (hour > 23 || minute > 59 || second > 59) return undefined
-  const fraction = match[7] === undefined ? 0 : Number(`0.${match[7]}`) * 1000
   const offset = offsetMs(match[8]!)
-  return offset === undefined ? undefined : Date.UTC(year, month - 1, day, hour, minute, second) + fraction - offset
+  if (offset === undefined) return undefined
+  // Not by numbers: those take the years before 100 for some of the twentieth century.
+  const seconds = (Date.parse(`${text.slice(0, 19)}Z`) - offset) / 1000
+  return { seconds, nanos: Number((match[7] ?? '').padEnd(9, '0')) }
+}
+
+/** Epoch milliseconds (fractions kept), or `undefined` for a text that is no timestamp. */
+export const parseTimestamp = (text: string): number | undefined => {
+  const instant = parseInstant(text)
+  return instant && instant.seconds * 1000 + instant.nanos / 1_000_000
 }
 
 const daysIn = (year: number, month: number): number => new Date(Date.UTC(year, month, 0)).getUTCDate()
