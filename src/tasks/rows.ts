@@ -77,7 +77,8 @@ const insertTaskRow = insertRows('tasks', {
   started_at: bigint,
 })
 
-// Settings are few and shared by many tasks: their text is made once.
+// Settings are few and shared by many tasks: their text is made once. Time limits that are reckoned may differ from task to task.
+const TEXTS_MAX = 100
 const settingsTexts = new WeakMap<CompiledRetry, Map<string, string>>()
 
 const settingsText = (settings: TaskSettings): string => {
@@ -85,7 +86,7 @@ const settingsText = (settings: TaskSettings): string => {
   const known = settingsTexts.get(settings.retry) ?? new Map<string, string>()
   settingsTexts.set(settings.retry, known)
   const made = known.get(key) ?? JSON.stringify(settings)
-  known.set(key, made)
+  if (known.size < TEXTS_MAX) known.set(key, made)
   return made
 }
 
