@@ -76,6 +76,8 @@ export const DELIVERY_RETRY = {
 } as const satisfies DeliveryRetry
 const PLACES = 50
 const REPLAY_PAGE = 200
+/** Between two pages of a replay. */
+const REPLAY_PAGE_MS = 1000
 
 export const makeNotificationService = (options: NotificationServiceOptions) => {
   const { db, clock, makeId, timeoutMs = TIMEOUT_MS, random = Math.random } = options
@@ -115,8 +117,11 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     return delivery
   }
 
+  const keep = (deliveries: readonly Delivery[]): Promise<void> =>
+    db.transaction((tx) => makeDeliveryRepository(tx).addDeliveries(deliveries))
+
   const add = async (deliveries: readonly Delivery[]): Promise<void> => {
-    await db.transaction((tx) => makeDeliveryRepository(tx).addDeliveries(deliveries))
+    await keep(deliveries)
     await Promise.all(deliveries.map(dispatch.one))
   }
 
@@ -177,16 +182,21 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   ): Promise<number> => {
     await checkActive(owner, filter.channelId)
     // What is made here is younger than this: it is not found again.
-    const toMs = Math.min(filter.toMs ?? Number.POSITIVE_INFINITY, clock.now())
+    const nowMs = clock.now()
+    const toMs = Math.min(filter.toMs ?? Number.POSITIVE_INFINITY, nowMs)
     let count = 0
     let after: Delivery | undefined
-    for (;;) {
+    for (let dueAtMs = nowMs; ; dueAtMs += REPLAY_PAGE_MS) {
       const page = await repository.deliveries(owner, { ...filter, toMs, after, limit: REPLAY_PAGE })
       const finished = page.filter(({ status }) => status !== 'pending')
-      await add(finished.map(again))
+      const copies = finished.map((delivery) => ({ ...again(delivery), dueAtMs }))
+      // Of a long range most get their tasks from the outbox, in steps: neither whoever asks nor the events of others wait for all of them.
+      await (after === undefined ? add(copies) : keep(copies))
       count += finished.length
       after = page.at(-1)
-      if (page.length < REPLAY_PAGE) return count
+      if (page.length === REPLAY_PAGE) continue
+      outbox.dueAt(nowMs + REPLAY_PAGE_MS)
+      return count
     }
   }
 
