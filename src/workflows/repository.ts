@@ -63,14 +63,18 @@ export const makeWorkflowRepository = (handle: Handle) => {
         })
         .execute()
     },
-    async update(workflow: Workflow): Promise<void> {
-      const { tenantId, id, status, version, updatedAtMs } = workflow
-      await db
+    /** Makes it `after`, if it still is as before; false: somebody was quicker. */
+    async update(before: Workflow, after: Workflow): Promise<boolean> {
+      const { status, version, updatedAtMs } = after
+      const result = await db
         .updateTable('workflows')
         .set({ status, version, updated_at: updatedAtMs })
-        .where('tenant_id', '=', tenantId)
-        .where('id', '=', id)
-        .execute()
+        .where('tenant_id', '=', before.tenantId)
+        .where('id', '=', before.id)
+        .where('version', '=', before.version)
+        .where('status', '=', before.status)
+        .executeTakeFirst()
+      return result.numUpdatedRows > 0n
     },
     async addVersion(workflow: Workflow, definition: JsonObject): Promise<void> {
       await db

@@ -92,18 +92,20 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     return found
   }
 
-  const store = async (tenantId: string, { workflow, definition, type }: Stored): Promise<Workflow> => {
-    await db.transaction(async (tx) => {
+  /** False when it is not as before any more: nothing was stored then. */
+  const store = async (tenantId: string, { before, workflow, definition, type }: Stored): Promise<boolean> => {
+    const isStored = await db.transaction(async (tx) => {
       const repository = makeWorkflowRepository(tx)
-      if (type === 'workflow.created') await repository.add(workflow)
-      else await repository.update(workflow)
+      if (!before) await repository.add(workflow)
+      else if (!(await repository.update(before, workflow))) return false
       if (definition) await repository.addVersion(workflow, definition)
       const data = { name: workflow.name, version: workflow.version }
       const { projectId } = workflow
       await writeEvent(tx, { tenantId, projectId, type, data, atMs: workflow.updatedAtMs })
+      return true
     })
     current.delete(`${tenantId}/${workflow.name}`)
-    return workflow
+    return isStored
   }
 
   const next = (found: Workflow): Workflow => ({
@@ -143,9 +145,9 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
     const workflow = found ? next(found) : first(request)
     const type = found ? ('workflow.versioned' as const) : ('workflow.created' as const)
     try {
-      await store(tenantId, { workflow, definition, type })
+      if (!(await store(tenantId, { before: found, workflow, definition, type }))) return put(request)
     } catch (error) {
-      if (!isUniqueViolation(error)) throw error
+      if (found || !isUniqueViolation(error)) throw error
       // Somebody else put the same name at the same moment: look again. Unless another project has it, where nobody looks.
       if (ifVisible({ tenantId, projectId }, await workflows.find(tenantId, name))) return put(request)
       throw workflowErrors.workflow_name_taken(`the name "${name}" is taken within the tenant; choose another`)
@@ -177,6 +179,17 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
       `the workflow "${name}" has no version ${version}; the latest is ${latest}`,
     )
 
+  const archive = async (owner: Owner, name: string, check?: (current: Workflow) => void): Promise<Workflow> => {
+    if (code.has(name)) throw workflowErrors.workflow_is_code(`"${name}" is written in code; remove it from its folder`)
+    const found = await find(owner, name)
+    check?.(found)
+    if (found.status === 'archived') return found
+    const workflow: Workflow = { ...found, status: 'archived', updatedAtMs: clock.now() }
+    const type = 'workflow.archived'
+    if (await store(found.tenantId, { before: found, workflow, definition: undefined, type })) return workflow
+    return archive(owner, name, check)
+  }
+
   return {
     put,
     find,
@@ -207,15 +220,7 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
         return latest ? [codeView(latest, tenantId)] : []
       }),
 
-    async archive(owner: Owner, name: string, check?: (current: Workflow) => void): Promise<Workflow> {
-      if (code.has(name))
-        throw workflowErrors.workflow_is_code(`"${name}" is written in code; remove it from its folder`)
-      const found = await find(owner, name)
-      check?.(found)
-      if (found.status === 'archived') return found
-      const workflow: Workflow = { ...found, status: 'archived', updatedAtMs: clock.now() }
-      return store(found.tenantId, { workflow, definition: undefined, type: 'workflow.archived' })
-    },
+    archive,
 
     /** Takes a workflow written in code; the same name and version again replaces the function for runs to come. */
     register(workflow: CodeWorkflow): void {
@@ -255,6 +260,8 @@ export const makeWorkflowService = (options: WorkflowServiceOptions) => {
 }
 
 interface Stored {
+  /** As it was read; undefined for a new one. */
+  readonly before: Workflow | undefined
   readonly workflow: Workflow
   readonly definition: JsonObject | undefined
   readonly type: 'workflow.created' | 'workflow.versioned' | 'workflow.archived'
