@@ -219,7 +219,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
     const run = await findToChange(owner, runId)
     mustBeOpen(run)
     const neverStarted = run.status === 'queued' && run.startedAtMs === null
-    if (neverStarted || run.status === 'stopped' || run.cancelRequestedAtMs !== null) return endNow(run)
+    if (neverStarted || run.status === 'stopped' || run.cancelRequestedAtMs !== null) {
+      return endNow(run).catch((error: unknown) => {
+        // Somebody took it or ended it since it was read.
+        if (isStaleWrite(error)) return cancel(owner, runId)
+        throw error
+      })
+    }
     const nowMs = clock.now()
     await db.commit({
       writes: [requestCancel(runId, nowMs), leaveNews(runId, nowMs)],
