@@ -69,8 +69,16 @@ test('waitFor() ends at once when told to, between two tries and in the middle o
   const { patience, server } = setUp()
   const { pause: _none, ...real } = patience
   const first = new AbortController()
-  const stop = { ...real, signal: first.signal, onAway: () => first.abort() }
+  let isLater = false
+  const stopInThePause = (): void => {
+    first.abort()
+    setImmediate(() => {
+      isLater = true
+    })
+  }
+  const stop = { ...real, signal: first.signal, onAway: () => void setImmediate(stopInThePause) }
   await assert.rejects(waitFor(server(99), stop), { code: 'start_stopped' })
+  assert.equal(isLater, false, 'it waited for something else')
   const second = new AbortController()
   const hanging = {
     ...server(0),

@@ -114,7 +114,7 @@ for (const database of BACKENDS) {
 
   withEngine(
     'a step that takes longer than its time-out fails',
-    { workflows: { slow: (ctx) => ctx.step('slow', () => wait(500), { timeout: 20 }) } },
+    { workflows: { slow: (ctx) => ctx.step('slow', () => new Promise(() => {}), { timeout: 20 }) } },
     async (engine) => {
       const run = await engine.result('slow')
       assert.equal(run.error?.code, 'step_timeout')
@@ -407,7 +407,7 @@ for (const database of BACKENDS) {
       const first = await startTestEngine({ db, workflows })
       const run = await first.run('two')
       await until('the first step', () => begun.length === 1)
-      await first.stop()
+      await first.stop(30_000)
       assert.deepEqual(begun, ['first'])
       const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
       assert.deepEqual((await second.wait(run.id)).output, ['first', 'second'])

@@ -6,7 +6,7 @@ import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { connectRedis, randomPrefix, testRedisTarget } from '../../test/support/redis.ts'
 import { until } from '../../test/support/until.ts'
 import { makeLocalBus } from '../platform/bus/bus.ts'
-import { makeFakeClock } from '../platform/clock.ts'
+import { type FakeClock, makeFakeClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { makeLog } from '../platform/log.ts'
@@ -23,6 +23,28 @@ const memory = () => {
     add: async (given: readonly DeadLetterCopy[]) => given.forEach((letter) => void letters.set(letter.id, letter)),
     remove: async (ids: readonly string[]) => ids.forEach((id) => void letters.delete(id)),
     count: async () => letters.size,
+  }
+}
+
+/** A clock of one sweeper, which has no timer while it is at work. */
+const makeCountedClock = (): FakeClock & { isIdle(): Promise<unknown> } => {
+  const clock = makeFakeClock(Date.now() + 1000)
+  const timers = new Set<object>()
+  return {
+    ...clock,
+    after(delayMs, fn) {
+      const timer = {}
+      timers.add(timer)
+      const cancel = clock.after(delayMs, () => {
+        timers.delete(timer)
+        fn()
+      })
+      return () => {
+        timers.delete(timer)
+        cancel()
+      }
+    },
+    isIdle: () => until('the sweep to be over', () => timers.size > 0, { everyMs: 1 }),
   }
 }
 
@@ -114,7 +136,7 @@ for (const kind of DATABASES) {
   withBench('a redrive keeps to its rate, goes on after a restart, and ends when it is cancelled', async (b) => {
     await b.die(30)
     b.state.isBroken = false
-    const clock = makeFakeClock(Date.now() + 1000)
+    const clock = makeCountedClock()
     const tasks = makeTaskRepository(b.db.primary)
     const taken: string[] = []
     const make = () =>
@@ -128,13 +150,14 @@ for (const kind of DATABASES) {
     const turn = async (seconds: number): Promise<void> => {
       for (let ms = 0; ms < seconds * 1000; ms += 50) {
         clock.advance(50)
-        for (let i = 0; i < 4; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+        await clock.isIdle()
       }
     }
     const first = make()
     const { id } = await first.start({ tenantId: b.tenantId, ratePerSecond: 4 })
     await first.sweeper.start()
     await until('the first', () => taken.length === 1)
+    await clock.isIdle()
     await turn(2)
     const before = taken.length
     assert.ok(before >= 7 && before <= 10, `${before} in two seconds at four a second`)
@@ -161,7 +184,7 @@ for (const kind of DATABASES) {
   withBench('a redrive may be slower than one a second', async (b) => {
     await b.die(3)
     b.state.isBroken = false
-    const clock = makeFakeClock(Date.now() + 1000)
+    const clock = makeCountedClock()
     let taken = 0
     const redrives = makeRedrives({
       ...{ db: b.db, bus: makeLocalBus(), clock, log: makeLog('silent'), makeId: makeIdGenerator() },
@@ -174,8 +197,9 @@ for (const kind of DATABASES) {
     const { id } = await redrives.start({ tenantId: b.tenantId, ratePerSecond: 0.3 })
     await redrives.sweeper.start()
     await until('the first', async () => (await redrives.find(b.tenantId, id)).done === 1)
+    await clock.isIdle()
     clock.advance(3300)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await clock.isIdle()
     assert.equal(taken, 1)
     clock.advance(40)
     await until('the second', async () => (await redrives.find(b.tenantId, id)).done === 2)

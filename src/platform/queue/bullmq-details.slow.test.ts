@@ -93,7 +93,7 @@ test('BullMQ queue: a consumer paused while it waits takes nothing, and leaves t
   await until('the second consumer', () => second.isReady())
   await new Promise((resolve) => setTimeout(resolve, 100))
   await other.queue.add([taskOf('b')])
-  await until('the job', () => seen.length === 2, { limitMs: 3000 })
+  await until('the job', () => seen.length === 2, { limitMs: 5000 })
   assert.deepEqual(seen, ['first a', 'second b'])
 })
 
@@ -143,9 +143,9 @@ test('BullMQ queue: an idle process with a consumer for each partition costs Red
   }
   await server.command('config', 'resetstat')
   const before = await commandsSince(server)
-  const seconds = 11
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
-  const perSecond = ((await commandsSince(server)) - before) / seconds
+  const sinceMs = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, 11_000))
+  const perSecond = ((await commandsSince(server)) - before) / ((performance.now() - sinceMs) / 1000)
   context.diagnostic(`${perSecond.toFixed(1)} commands a second, those inside of scripts included`)
   assert.ok(perSecond < 20, `${perSecond} commands a second`)
   assert.ok(perSecond > 0.5, 'nothing was counted')

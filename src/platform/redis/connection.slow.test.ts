@@ -25,13 +25,6 @@ const open = async (t: TestContext, target: RedisTarget) => {
   return { redis, said, reconnects: () => reconnects }
 }
 
-const rejectsSoon = async (command: Promise<unknown>): Promise<void> => {
-  const began = Date.now()
-  await assert.rejects(command)
-  const tookMs = Date.now() - began
-  assert.ok(tookMs < 4000, `it took ${tookMs} ms`)
-}
-
 for (const [name, target] of [
   ['single', testRedisTarget],
   ['cluster', testRedisClusterTarget],
@@ -54,8 +47,9 @@ test('makeRedis() fails commands at once while Redis is away, tells once, and go
   await redis.client.set('a', 1)
   await server.kill()
   await until('the loss to be seen', () => !redis.isReady())
-  await rejectsSoon(redis.client.get('a'))
-  await rejectsSoon(redis.ping())
+  // Nothing brings it back meanwhile: whoever waited for it would wait for ever.
+  await assert.rejects(redis.client.get('a'), /enableOfflineQueue|Connection is closed/)
+  await assert.rejects(redis.ping())
   const late = worker.get('a')
   await new Promise((resolve) => setTimeout(resolve, 1500))
   await server.start()
@@ -71,7 +65,8 @@ test('makeRedis() gives up on a Redis that does not answer, and goes on with it 
   t.after(() => server.stop())
   const { redis } = await open(t, { mode: 'single', port: server.port })
   server.freeze()
-  await rejectsSoon(redis.client.get('a'))
+  // By the time-out of the command, which comes before that of a connection that is silent.
+  await assert.rejects(redis.client.get('a'), { message: 'Command timed out' })
   server.thaw()
   await eventually('Redis to answer again', async () => (await redis.client.set('a', 1)) === 'OK')
 })
@@ -141,12 +136,18 @@ test('makeRedis() follows a cluster through the death of a master', async (t) =>
   for (let i = 0; i < 30; i++) await redis.client.set(`key-${i}`, i)
   const master = await cluster.masterOf(0)
   await master.command('wait', 1, 2000)
+  const others = cluster.nodes.filter((node) => node !== master)
+  const mayFailOver = (is: boolean) =>
+    Promise.all(others.map((node) => node.command('config', 'set', 'cluster-replica-no-failover', is ? 'no' : 'yes')))
+  await mayFailOver(false)
   await cluster.kill(master)
   const all = async (): Promise<boolean> => {
     const values = await Promise.all(Array.from({ length: 30 }, (_, i) => redis.client.get(`key-${i}`)))
     return values.every((value, i) => value === `${i}`)
   }
-  await rejectsSoon(all().then((whole) => assert.ok(whole)))
+  // There is no new master before that, however long somebody waits.
+  await assert.rejects(all())
+  await mayFailOver(true)
   await eventually('all keys to be there again', all)
   await until('the failover to be told', () => reconnects() > 0)
 })
@@ -170,8 +171,14 @@ test('makeRedis() finds the new primary when the one before answers a script its
     }),
   )
   await replicas.find((node) => node !== undefined)?.command('cluster', 'failover', 'takeover')
+  // It does not look by itself: what it learns it learns from the error.
+  const { options, ...inner } = client as unknown as {
+    options: { slotsRefreshInterval: number }
+    slotsTimer: NodeJS.Timeout
+  }
+  options.slotsRefreshInterval = 1e9
+  clearTimeout(inner.slotsTimer)
   const errors: string[] = []
-  const began = Date.now()
   // Until the failover is over the count goes on at the one before.
   await eventually('the change of roles', async () => (await cluster.masterOf(slot)).port !== before.port)
   await eventually('scripts to find the new primary', async () => {
@@ -183,7 +190,6 @@ test('makeRedis() finds the new primary when the one before answers a script its
     }
   })
   assert.match(errors[0] ?? '', /^READONLY/)
-  assert.ok(Date.now() - began < 5000, `it took ${Date.now() - began} ms and ${errors.length} errors`)
 })
 
 test('a client of a cluster ends though a late redirect brought back a node meanwhile', async (t) => {
