@@ -4,6 +4,7 @@ import {
   AslError,
   type AslHost,
   EngineError,
+  type OpenItemsRequest,
   parseItems,
   type TaskRequest,
   type Transition,
@@ -69,9 +70,7 @@ export const makePlayback = (oneCase: Case, matcher: Matcher, clock: VirtualCloc
       },
       async openItems(request) {
         const parameters = request.parameters as JsonObject
-        const items = request.resource.endsWith(':listObjectsV2')
-          ? listObjects(oneCase, parameters)
-          : parseItems(findObject(oneCase, parameters), request.config)
+        const items = readItems(oneCase, parameters, request)
         const { Bucket, Key } = parameters
         const source = `s3://${[Bucket, Key].filter((part) => typeof part === 'string').join('/')}`
         return {
@@ -115,11 +114,20 @@ const findObject = (oneCase: Case, { Bucket, Key }: JsonObject): string => {
   throw new AslError('States.ItemReaderFailed', `there is no object ${String(Key)} in ${String(Bucket)}`)
 }
 
-const listObjects = (oneCase: Case, { Bucket, Prefix }: JsonObject): Json[] =>
+const readItems = (oneCase: Case, parameters: JsonObject, { resource, config }: OpenItemsRequest): Json[] => {
+  if (!resource.endsWith(':listObjectsV2')) return parseItems(findObject(oneCase, parameters), config)
+  const objects = listObjects(oneCase, parameters)
+  if (config.Transformation !== 'LOAD_AND_FLATTEN') return objects
+  return objects.flatMap(({ Key = null }) => parseItems(findObject(oneCase, { ...parameters, Key }), config))
+}
+
+/** In the order of their keys, as a store lists them, whatever came first. */
+const listObjects = (oneCase: Case, { Bucket, Prefix }: JsonObject): JsonObject[] =>
   (oneCase.setup ?? [])
     .filter(
       (step) => step.op === 'put_object' && step.bucket === Bucket && String(step.key).startsWith(String(Prefix ?? '')),
     )
+    .sort((a, b) => Buffer.compare(Buffer.from(String(a.key)), Buffer.from(String(b.key))))
     .map(({ key, body }) => ({
       Etag: `"${createHash('md5').update(String(body)).digest('hex')}"`,
       Key: key ?? null,
