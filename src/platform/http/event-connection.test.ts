@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { dbErrors } from '../db/errors.ts'
@@ -77,4 +78,43 @@ test('a stream goes on while its caller may read it, and ends when the caller ma
   may = ['runs:read']
   await later()
   assert.equal(isOtherOver(), true)
+})
+
+test('a stream says at once that it is there, and a HEAD request is over then', async (t) => {
+  const server = await makeHttpServer({
+    log: makeLog('silent'),
+    makeId: randomUUID,
+    bodyLimitBytes: 1024,
+    version: '0',
+    authenticate() {
+      const who = {
+        kind: 'key',
+        tenantId: 't',
+        projectId: null,
+        keyId: 'k',
+        name: 'k',
+        memberId: null,
+        role: null,
+      } as const
+      return { ...who, permissions: new Set(['events:read'] as const) }
+    },
+    routes: [
+      (server) =>
+        server.get(
+          '/v1/things/stream',
+          { config: { permission: 'events:read' } },
+          async (request, reply) => void openEventConnection(request, reply, { heldBytes: 1024, closed() {} }),
+        ),
+    ],
+  })
+  t.after(() => server.close())
+  await server.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}/v1/things/stream`
+  // Long before the first sign of life.
+  const within = { signal: AbortSignal.timeout(5000) }
+  const open = await fetch(url, within)
+  assert.equal(open.headers.get('content-type'), 'text/event-stream')
+  assert.equal((await fetch(url, { method: 'HEAD', ...within })).status, 200)
+  while (server.openStreams.size > 1) await turn()
+  await open.body?.cancel()
 })

@@ -49,6 +49,8 @@ export const openEventConnection = (
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
+  // A reader knows at once that it is connected, not only when something happens.
+  raw.flushHeaders()
   let isOpen = true
 
   const close = (): void => {
@@ -76,6 +78,7 @@ export const openEventConnection = (
   keepAlive.unref()
   raw.on('close', close)
   openStreams.add(close)
+  if (request.method === 'HEAD') setImmediate(close)
 
   return { isOpen: () => isOpen, write, close, broke }
 }
