@@ -18,7 +18,7 @@ export interface DeadLetterCopy {
 export interface DeadLetterCopies {
   add(letters: readonly DeadLetterCopy[]): Promise<void>
   remove(ids: readonly string[]): Promise<void>
-  count(): Promise<number>
+  ids(): Promise<string[]>
 }
 
 export interface DeadCopiesOptions {
@@ -50,9 +50,15 @@ export const makeDeadCopies = ({ copies, tasks, bus, clock, log }: DeadCopiesOpt
       onError: report,
       async sweep() {
         if (!copies) return
-        const wanted = await tasks.countDead(COPIES_MAX)
-        if (wanted > 0 && (await copies.count()) < wanted)
-          await copies.add((await tasks.newestDead(COPIES_MAX)).map(copyOf))
+        // The copies first: each that is found has its letter in the database, unless that is resolved.
+        const known = new Set(await copies.ids())
+        const wanted = new Set(await tasks.newestDeadIds(COPIES_MAX))
+        const over = [...known].filter((id) => !wanted.has(id))
+        if (over.length > 0) await copies.remove(over)
+        if ([...wanted].every((id) => known.has(id))) return
+        const missing = (await tasks.newestDead(COPIES_MAX)).filter(({ id }) => !known.has(id))
+        // In the order in which they died: the oldest are the first to go when there are too many.
+        await copies.add(missing.toReversed().map(copyOf))
       },
     }),
   }

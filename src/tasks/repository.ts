@@ -150,10 +150,10 @@ export const makeTaskRepository = (handle: Handle) => {
       return row && toDeadLetter(row)
     },
 
-    /** Of all tenants, counted up to that number. */
-    async countDead(most: number): Promise<number> {
-      const some = db.selectFrom('dead_letters').select('id').where('status', '=', 'dead').limit(most).as('some')
-      return countRows(db.selectFrom(some))
+    /** Of all tenants. */
+    async newestDeadIds(limit: number): Promise<string[]> {
+      const query = db.selectFrom('dead_letters').select('id').where('status', '=', 'dead')
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(({ id }) => id)
     },
 
     /** Of all tenants. */

@@ -18,7 +18,8 @@ export interface DeadLetterQueue {
   add(letters: readonly DeadLetterJob[]): Promise<void>
   /** Takes out letters that were redriven or discarded; unknown ones do no harm. */
   remove(ids: readonly string[]): Promise<void>
-  count(): Promise<number>
+  /** Of those that are here. */
+  ids(): Promise<string[]>
   stop(): Promise<void>
 }
 
@@ -72,7 +73,7 @@ export const makeDeadLetterQueue = (options: DeadLetterQueueOptions): DeadLetter
       const queue = open()
       await Promise.all(ids.map((id) => queue.remove(id)))
     },
-    count: async () => open().getWaitingCount(),
+    ids: async () => redis.client.lrange(open().toKey('wait'), 0, -1),
     async stop() {
       await made?.close()
     },
