@@ -6,7 +6,11 @@
 import type { FastifyInstance } from 'fastify'
 import { defineErrors } from '../errors.ts'
 
-const bodyErrors = defineErrors({ json_too_deep: { status: 400 }, nul_character: { status: 400 } })
+const bodyErrors = defineErrors({
+  json_too_deep: { status: 400 },
+  nul_character: { status: 400 },
+  content_encoding_unsupported: { status: 415 },
+})
 
 const DEEPEST = 100
 
@@ -43,7 +47,11 @@ export const addJsonParser = (
   server.removeContentTypeParser('application/json')
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const text = String(body)
-    if (isTooDeep(text)) {
+    const encoding = request.headers['content-encoding'] ?? 'identity'
+    if (encoding !== 'identity') {
+      const what = `the body has the content encoding "${encoding}"; send it as it is`
+      done(bodyErrors.content_encoding_unsupported(what), undefined)
+    } else if (isTooDeep(text)) {
       done(bodyErrors.json_too_deep(`the body nests arrays and objects deeper than ${DEEPEST} levels`), undefined)
     } else if (spellsNul(text)) {
       done(bodyErrors.nul_character('the body has a NUL character (\\u0000), which no text may have'), undefined)

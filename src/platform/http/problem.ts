@@ -48,7 +48,11 @@ const findingsOf = (error: FastifyError, request: FastifyRequest): Finding[] => 
 
 const FASTIFY_CODES: Readonly<Record<string, { code: string; detail?: string }>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'media_type_unsupported', detail: 'send the body as application/json' },
-  FST_ERR_CTP_INVALID_JSON_BODY: { code: 'json_malformed' },
+  FST_ERR_CTP_INVALID_JSON_BODY: {
+    code: 'json_malformed',
+    detail:
+      'the body is not valid JSON, or has a key "__proto__" or "constructor" with a "prototype", which no object may have',
+  },
   FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'json_malformed', detail: 'the body is empty; send a JSON object' },
   FST_ERR_BAD_URL: { code: 'url_malformed' },
   FST_ERR_MAX_PARAM_LENGTH: { code: 'url_too_long', detail: 'a part of the path is longer than 500 characters' },
