@@ -1,7 +1,7 @@
 /** Channels: made, changed, listed, removed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { EventData, StandaloneEvent } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
@@ -11,6 +11,7 @@ import { type ChannelChange, makeChannelConfigs } from './channel-config.ts'
 import { placeOf } from './channel-secrets.ts'
 import { notificationErrors } from './errors.ts'
 import { type ListFilter, makeNotificationRepository } from './repository.ts'
+import { intervalOf, makePaceRepository } from './repository-pace.ts'
 import { makeTemplateRepository } from './repository-templates.ts'
 import { type Channel, type ChannelConfig, type ChannelSettings, type NewChannel, PLAIN_SETTINGS } from './types.ts'
 import { makeWebhookSecret } from './webhook.ts'
@@ -95,12 +96,21 @@ export const makeChannels = (options: ChannelOptions) => {
     return { channel, secret }
   }
 
+  /** What waits for its time by the old rate gets one by the new. */
+  const changeRate = (tx: Handle, { id, tenantId, settings, updatedAtMs: nowMs }: Channel): Promise<void> => {
+    const intervalMs = settings.ratePerMinute === null ? 0 : intervalOf(settings.ratePerMinute)
+    return makePaceRepository(tx).freeSlots(tenantId, id, nowMs, nowMs + intervalMs)
+  }
+
   /** `before` is as it was read: a change made meanwhile by somebody else is not overwritten. */
   const change = async (before: Channel, change: Partial<Channel>, type: string, more: EventData = {}) => {
     const after: Channel = { ...before, ...change, updatedAtMs: clock.now() }
     try {
       await write(eventOf(after, type, more), async (tx) => {
-        if (await makeNotificationRepository(tx).changeChannel(before, after)) return
+        if (await makeNotificationRepository(tx).changeChannel(before, after)) {
+          if (before.settings.ratePerMinute !== after.settings.ratePerMinute) await changeRate(tx, after)
+          return
+        }
         throw notificationErrors.channel_changed(
           `somebody else changed the channel "${before.name}" at the same moment; look at it and try again`,
         )

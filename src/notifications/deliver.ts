@@ -15,7 +15,7 @@ import type { Gate } from './gate.ts'
 import type { Inbox } from './inbox.ts'
 import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
-import { makePaceRepository } from './repository-pace.ts'
+import { intervalOf, makePaceRepository } from './repository-pace.ts'
 import type { Answer, Call, Send } from './send.ts'
 import type { Templates } from './templates.ts'
 import type { Channel, Delivery, DeliveryAttempt } from './types.ts'
@@ -39,7 +39,6 @@ export interface DeliverOptions {
 const GONE = 410
 /** SMTP: the whole service is away, not this mail alone (RFC 5321, 4.2.2). */
 const SMTP_AWAY = 421
-const MINUTE_MS = 60_000
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 60_000
 
@@ -152,9 +151,8 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     const nowMs = clock.now()
     if (settings.ratePerMinute === null || (delivery.slotAtMs !== null && delivery.slotAtMs <= nowMs)) return nowMs
     if (delivery.slotAtMs !== null) return delivery.slotAtMs
-    return db.transaction((tx) =>
-      makePaceRepository(tx).takeSlot(id, nowMs, Math.ceil(MINUTE_MS / settings.ratePerMinute!)),
-    )
+    const intervalMs = intervalOf(settings.ratePerMinute)
+    return db.transaction((tx) => makePaceRepository(tx).takeSlot(id, nowMs, intervalMs))
   }
 
   const rest = async (channel: Channel, delivery: Delivery, call: TaskCall): Promise<void> => {

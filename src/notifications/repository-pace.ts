@@ -10,6 +10,11 @@ export interface DigestGroup {
   readonly digest: string
 }
 
+const MINUTE_MS = 60_000
+
+/** Between two calls of a channel. */
+export const intervalOf = (ratePerMinute: number): number => Math.ceil(MINUTE_MS / ratePerMinute)
+
 export const makePaceRepository = (handle: Handle) => {
   const db = handle.withTables<NotificationTables>()
   return {
@@ -34,6 +39,21 @@ export const makePaceRepository = (handle: Handle) => {
         .returning('next_at')
         .executeTakeFirstOrThrow()
       return row.next_at - intervalMs
+    },
+
+    /** Takes the times back that a channel has given; what waits for one asks again, and gets the first at `firstMs` at the latest. */
+    async freeSlots(tenantId: string, channelId: string, nowMs: number, firstMs: number): Promise<void> {
+      const slots = db.updateTable('channel_slots').set({ next_at: firstMs }).where('channel_id', '=', channelId)
+      await slots.where('next_at', '>', firstMs).execute()
+      await db
+        .updateTable('deliveries')
+        .set({ slot_at: null, due_at: nowMs })
+        .where('tenant_id', '=', tenantId)
+        .where('channel_id', '=', channelId)
+        .where('status', '=', 'pending')
+        .where('task_id', 'is', null)
+        .where('slot_at', 'is not', null)
+        .execute()
     },
 
     /** False when the key was told of, and its window has not passed. */
