@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { callWeather, makeLoopTests, outputOf, tellResults } from '../../test/support/agent-loop.ts'
 import { DATABASES } from '../../test/support/databases.ts'
+import { until } from '../../test/support/until.ts'
 import { NonRetryableError, type Run } from '../engine/index.ts'
 import type { Database } from '../platform/db/database.ts'
 import { AppError } from '../platform/errors.ts'
@@ -118,6 +119,7 @@ for (const database of DATABASES) {
           async 'skill:weather/now'(input) {
             most = Math.max(most, ++together)
             const { city } = input as { city: string }
+            await until('all three to be under way', () => most === 3)
             // The first to be asked is the last to answer.
             await wait({ a: 60, b: 40, c: 20 }[city])
             together--

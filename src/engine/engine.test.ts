@@ -428,14 +428,19 @@ for (const database of BACKENDS) {
             if (attempt < 3) throw new Error('not yet')
             return 'done'
           },
-          { retry: { attempts: 3, delay: 150, backoff: 'constant', jitter: 0 } },
+          { retry: { attempts: 3, delay: 60_000, backoff: 'constant', jitter: 0 } },
         ),
     }
-    const first = await startTestEngine({ db, workflows })
+    const clock = makeFakeClock(Date.now())
+    const first = await startTestEngine({ db, workflows, clock })
     const run = await first.run('flaky')
     await until('the first failure in the journal', async () => (await first.engine.runs.journal(run.id)).length === 1)
     await first.crash()
-    const second = await startTestEngine({ db, workflows, tenantId: first.tenantId })
+    const second = await startTestEngine({ db, workflows, tenantId: first.tenantId, clock })
+    await until('its end', async () => {
+      clock.advance(5000)
+      return (await second.engine.runs.byId(run.id))?.status === 'completed'
+    })
     assert.equal((await second.wait(run.id)).output, 'done')
     assert.deepEqual(tries, [1, 2, 3])
     await second.stop()

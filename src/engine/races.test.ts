@@ -4,8 +4,10 @@ import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
+import { until } from '../../test/support/until.ts'
 import type { Database } from '../platform/db/database.ts'
 import { makeEventLog } from '../platform/events/log.ts'
+import type { Json } from '../platform/json.ts'
 import type { WorkflowFunction } from './index.ts'
 import { requeueRun } from './rows.ts'
 
@@ -148,20 +150,28 @@ for (const database of BACKENDS) {
       },
     }
     const { promise: cleaned, resolve: clean } = Promise.withResolvers<void>()
+    let isCleaning = false
     const workflows: Record<string, WorkflowFunction> = {
       w: async (ctx) => {
-        await ctx.signal('x').catch(() => ctx.step('clean', () => cleaned))
+        await ctx.signal('x').catch(() =>
+          ctx.step('clean', () => {
+            isCleaning = true
+            return cleaned
+          }),
+        )
         return 'cleaned up'
       },
     }
     const engine = await startTestEngine({ db, workflows })
     const run = await engine.run('w')
-    await wait(40)
+    await until('the run to wait', async () => (await engine.engine.runs.byId(run.id))?.status === 'waiting')
     await engine.engine.cancel(engine.tenantId, run.id)
-    await wait(40)
+    await until('the cleaning', () => isCleaning)
     clean()
     await new Promise((resolve) => setImmediate(resolve))
     await engine.engine.cancel(engine.tenantId, run.id).catch(() => {})
+    await engine.wait(run.id)
+    // Time for a second end, if there is one.
     await wait(200)
     const events = await makeEventLog(db).read({ tenantId: engine.tenantId, runId: run.id, afterId: 0, limit: 100 })
     assert.equal(events.filter(({ type }) => /^run\.(completed|cancelled)$/.test(type)).length, 1)
@@ -240,7 +250,9 @@ for (const database of BACKENDS) {
 
   race('a task that is just being claimed is really cancelled', async (db) => {
     let finished = 0
-    const handlers = { t: () => wait(200).then(() => ++finished) }
+    let calls = 0
+    // The second one does not end by itself, however long the cancelling takes.
+    const handlers = { t: () => (calls++ === 0 ? wait(200).then(() => ++finished) : new Promise<Json>(() => {})) }
     const engine = await startTestEngine({ db, workflows: {}, concurrency: 1, handlers })
     const request = { tenantId: engine.tenantId, projectId: null, kind: 't', input: null, priority: 3 as const }
     await engine.tasks.create(request)
@@ -255,6 +267,11 @@ for (const database of BACKENDS) {
 
   race('a step that ended in a turn which a stale task refused does not run again', async (real) => {
     const { promise: gate, resolve: open } = Promise.withResolvers<null>()
+    let begun = 0
+    const begin = (): Promise<null> => {
+      begun++
+      return gate
+    }
     let calls = 0
     let isSpoiled = false
     /** Another process cancels the task in the moment in which its run writes the end. */
@@ -281,13 +298,13 @@ for (const database of BACKENDS) {
     const workflows: Record<string, WorkflowFunction> = {
       w: (ctx) =>
         ctx.all([
-          (b) => b.step('once', () => gate.then(() => ++calls)),
+          (b) => b.step('once', () => begin().then(() => ++calls)),
           (b) => b.task('t').catch((error: Error) => error.message),
         ]),
     }
-    const engine = await startTestEngine({ db, workflows, handlers: { t: () => gate } })
+    const engine = await startTestEngine({ db, workflows, handlers: { t: begin } })
     const run = await engine.run('w')
-    await wait(100)
+    await until('both to be under way', () => begun === 2)
     open(null)
     assert.deepEqual((await engine.wait(run.id)).output, [1, 'by hand'])
     assert.ok(isSpoiled)

@@ -91,7 +91,7 @@ for (const database of DATABASES) {
     })
 
     test('slow: given up when the time is over, and tried again', async (t) => {
-      const s = await scene(t, ['hang', OK], { timeoutMs: 1000 })
+      const s = await scene(t, ['hang', OK], { timeoutMs: 3000 })
       const delivery = await s.ended()
       assert.equal(delivery.status, 'delivered')
       assert.deepEqual(await s.codes(delivery), [null, 200])

@@ -48,7 +48,7 @@ export const startReceiver = async (...replies: Reply[]): Promise<Receiver> => {
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const reply = replies[Math.min(received.length, replies.length - 1)] ?? { status: 200 }
     received.push({ headers: request.headers, body: Buffer.concat(chunks).toString(), atMs: Date.now() })
-    setTimeout(() => response.writeHead(reply.status, reply.headers).end(reply.body), reply.delayMs ?? 0)
+    setTimeout(() => response.writeHead(reply.status, reply.headers).end(reply.body), reply.delayMs ?? 0).unref()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

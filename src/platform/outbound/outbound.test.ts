@@ -321,7 +321,7 @@ describe('outbound asFetch()', () => {
   })
 
   test('streams, under its own limits', async () => {
-    const fetch = outbound.asFetch({ timeoutMs: 200, maxResponseBytes: 1e9 })
+    const fetch = outbound.asFetch({ timeoutMs: 2000, maxResponseBytes: 1e9 })
     const answer = await fetch(`${base}/endless`)
     await assert.rejects(answer.text(), { code: 'outbound_timeout' })
     const left = await fetch(`${base}/endless`)
