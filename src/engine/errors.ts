@@ -1,5 +1,5 @@
 /** Errors of the engine. */
-import { AppError, defineErrors, messageOf } from '../platform/errors.ts'
+import { AppError, defineErrors, messageOf, textOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { ErrorRecord } from './error-record.ts'
 
@@ -54,7 +54,7 @@ export const toErrorRecord = (error: unknown): ErrorRecord => {
   }
   if (error instanceof Error) {
     const named = error.name !== 'Error' ? error.name : 'error'
-    return { code: (error as { code?: unknown }).code?.toString() ?? named, message: error.message }
+    return { code: textOf((error as { code?: unknown }).code ?? named), message: messageOf(error) }
   }
   return { code: 'error', message: messageOf(error) }
 }

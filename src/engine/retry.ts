@@ -1,5 +1,5 @@
 /** Retry policies: how often, how long between, and what is never tried again. */
-import { AppError } from '../platform/errors.ts'
+import { AppError, textOf } from '../platform/errors.ts'
 import { type Duration, LONGEST_DURATION_MS, parseDuration } from './duration.ts'
 import { engineErrors, NonRetryableError } from './errors.ts'
 
@@ -76,6 +76,6 @@ export const nextAttemptMs = (
 ): number | undefined => {
   if (attempt >= retry.attempts || isTerminal(error)) return undefined
   const code = (error as { code?: unknown }).code ?? (error instanceof Error ? error.name : '')
-  if (retry.nonRetryable.includes(String(code))) return undefined
+  if (retry.nonRetryable.includes(textOf(code))) return undefined
   return Math.max(backoffMs(retry, attempt, random), askedMs(error))
 }

@@ -61,5 +61,14 @@ export const defineErrors = <T extends Record<string, ErrorSpec>>(
   return makers as { readonly [K in keyof T]: (...args: ErrorArguments) => AppError }
 }
 
+/** The text of anything, also of what has none: code may throw whatever it likes. */
+export const textOf = (value: unknown): string => {
+  try {
+    return String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
+}
+
 /** The message of anything thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+export const messageOf = (error: unknown): string => textOf(error instanceof Error ? error.message : error)
