@@ -45,6 +45,13 @@ export const safePath = (path: string | undefined): string => {
   return encoded.length <= LONGEST_PATH ? encoded : '/'
 }
 
+/** With what the provider itself says of it (RFC 6749, 5.2), such as `invalid_client`. */
+const reasonOf = (cause: unknown): Error => {
+  const { error, error_description: description } = cause as Readonly<Record<string, unknown>>
+  const parts = [messageOf(cause), error, description].filter((part) => typeof part === 'string')
+  return new Error(parts.join(': '), { cause })
+}
+
 export const makeOidc = (options: OidcOptions) => {
   const { issuer, clientId, clientSecret, scopes, redirectUrl, clock, box } = options
 
@@ -77,8 +84,8 @@ export const makeOidc = (options: OidcOptions) => {
     try {
       const pending = JSON.parse(box.open(sealed, PLACE)) as Pending
       if (pending.untilMs > clock.now()) return pending
-    } catch (cause) {
-      throw failed('what was kept of this sign-in cannot be read; begin again', cause)
+    } catch {
+      throw failed('what was kept of this sign-in cannot be read; begin again')
     }
     throw failed('this sign-in took too long; begin again')
   }
@@ -87,7 +94,7 @@ export const makeOidc = (options: OidcOptions) => {
     /** Where to send the person, and what its browser is to keep until it comes back. */
     async begin(wanted: { returnTo?: string | undefined; tenant?: string | undefined }) {
       const { client, config } = await provider().catch((cause: unknown) => {
-        throw failed(`the identity provider does not answer as it should: ${messageOf(cause)}`, cause)
+        throw failed('the identity provider does not answer as it should; the log says why', cause)
       })
       const verifier = client.randomPKCECodeVerifier()
       const [state, nonce] = [client.randomState(), client.randomNonce()]
@@ -121,7 +128,7 @@ export const makeOidc = (options: OidcOptions) => {
         const more = await client.fetchUserInfo(config, tokens.access_token, String(claims.sub))
         return { claims: { ...more, ...claims }, returnTo, ...(tenant !== null && { tenant }) }
       } catch (cause) {
-        throw failed('the identity provider did not confirm who you are; begin again', cause)
+        throw failed('the identity provider did not confirm who you are; begin again', reasonOf(cause))
       }
     },
   }

@@ -1,4 +1,5 @@
 /** HTTP routes of members, of the caller itself, and of signing in and out. */
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
@@ -73,6 +74,14 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
   )
 }
 
+/** Has a cause where the provider is at fault, or the settings are: the operator must find it, and the caller has no use for it. */
+const tellWhy =
+  (request: FastifyRequest) =>
+  (error: unknown): never => {
+    if (error instanceof Error && error.cause !== undefined) request.log.warn({ err: error }, 'a sign-in failed')
+    throw error
+  }
+
 export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService): void => {
   const tags = ['session']
   const cookieOf = (request: { headers: Readonly<Record<string, string | string[] | undefined>> }, cookie: string) =>
@@ -95,7 +104,7 @@ export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService):
       schema: { tags, summary: 'Sign in at the identity provider', querystring: signInQuery },
     },
     async (request, reply) => {
-      const { url, cookies } = await signIn.begin(request.query)
+      const { url, cookies } = await signIn.begin(request.query).catch(tellWhy(request))
       return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(url)
     },
   )
@@ -105,7 +114,8 @@ export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService):
     async (request, reply) => {
       const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : ''
       const from = { address: request.ip, userAgent: request.headers['user-agent']?.slice(0, 300) ?? null }
-      const { returnTo, cookies } = await signIn.finish(query, cookieOf(request, 'sign_in'), from)
+      const finished = signIn.finish(query, cookieOf(request, 'sign_in'), from)
+      const { returnTo, cookies } = await finished.catch(tellWhy(request))
       return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(returnTo)
     },
   )
