@@ -1,4 +1,5 @@
 /** From events to deliveries: one for every subscription that an event fits, in the transaction that moves the reader's cursor. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
@@ -48,6 +49,7 @@ interface Made {
 const KEY_CHARACTERS = 500
 /** A key that takes too long to make is not tried again for every event. */
 const FAILING_MS = 60_000
+const AT_WORK_MS = 20
 
 export const makeIntake = (options: IntakeOptions) => {
   const { db, clock, makeId, log, liquids, inbox, templates, routing } = options
@@ -99,27 +101,30 @@ export const makeIntake = (options: IntakeOptions) => {
     }
   }
 
-  const make = async (events: readonly Event[]): Promise<Made[]> => {
+  const make = async (events: readonly Event[], rest: () => Promise<void>): Promise<Made[]> => {
     const routesOf = await routing.current()
-    return events
-      .filter((event) => !isOwn(event))
-      .flatMap((event) => {
-        const fitting = (routesOf.get(event.tenantId) ?? []).filter((route) => route.fits(event))
-        return fitting.map((route) => ({
-          delivery: deliveryOf(event, route),
-          route,
-          key: keyOf(route, toMessage(event)),
-        }))
-      })
+    const made: Made[] = []
+    for (const event of events) {
+      if (isOwn(event)) continue
+      for (const route of routesOf.get(event.tenantId) ?? []) {
+        if (!route.fits(event)) continue
+        made.push({ delivery: deliveryOf(event, route), route, key: keyOf(route, toMessage(event)) })
+        await rest()
+      }
+    }
+    return made
   }
 
   /** When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<Taken> => {
-    const made = await make(events)
+    const rest = makeRest()
+    const made = await make(events, rest)
     const items = new Map<string, InboxItem>()
-    for (const { delivery, route } of made)
-      if (route.channel.kind === 'inbox')
-        items.set(delivery.id, inbox.itemOf(delivery, await templates.of(route.channel)))
+    for (const { delivery, route } of made) {
+      if (route.channel.kind !== 'inbox') continue
+      items.set(delivery.id, inbox.itemOf(delivery, await templates.of(route.channel)))
+      await rest()
+    }
     const endings = events.filter((event) => event.type in STATUS_AFTER && isOwn(event) && event.taskId !== null)
     return db.transaction(async (tx) => {
       const moved = await makeNotificationRepository(tx).moveCursor(OUTBOX_CURSOR, from, events.at(-1)!.id)
@@ -154,6 +159,16 @@ export const makeIntake = (options: IntakeOptions) => {
   }
 
   return { take }
+}
+
+/** Templates may take long, and there are many in a row: now and then whatever else the process has to do gets its turn. */
+const makeRest = (): (() => Promise<void>) => {
+  let sinceMs = performance.now()
+  return async () => {
+    if (performance.now() - sinceMs < AT_WORK_MS) return
+    await nextTurn()
+    sinceMs = performance.now()
+  }
 }
 
 export type Intake = ReturnType<typeof makeIntake>
