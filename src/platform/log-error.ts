@@ -3,6 +3,8 @@
  * their errors: what is not named here stays out.
  */
 
+import { messageOf } from './errors.ts'
+
 export interface LoggedError {
   readonly type: string
   readonly message: string
@@ -23,7 +25,7 @@ const textOf = <K extends string>(name: K, value: unknown): { [P in K]?: string 
   (typeof value === 'string' ? { [name]: value } : {}) as { [P in K]?: string }
 
 export const serializeError = (error: unknown, causesLeft = MOST_CAUSES): LoggedError => {
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
+  if (!(error instanceof Error)) return { type: typeof error, message: messageOf(error) }
   const { message, stack, code, detail, constraint, lastNodeError } = error as Foreign
   // A Redis Cluster of which no node answers: the last one's error says why.
   const cause = error.cause ?? lastNodeError

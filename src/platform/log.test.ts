@@ -42,6 +42,12 @@ test('makeLog() shows errors the same way where the HTTP server logs them', asyn
   assert.doesNotMatch(lines.join(''), /planted-password/)
 })
 
+test('makeLog() shows what is thrown and has no text', () => {
+  const { lines, log } = capture()
+  log.error({ err: Object.create(null) }, 'told')
+  assert.deepEqual(JSON.parse(lines[0]!).err, { type: 'object', message: '[object Object]' })
+})
+
 test('makeLog() ends a circle of causes', () => {
   const { lines, log } = capture()
   const error: Error & { cause?: unknown } = new Error('round')
