@@ -208,6 +208,8 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
       throw deliveryErrors.delivery_unknown(`the delivery ${id} belongs to another task`)
     // The process died between the delivery, or its being put off, and the end of this task.
     if (delivery.status === 'delivered') return { status: 'delivered' }
+    // Its member was removed meanwhile.
+    if (delivery.status === 'skipped') return { status: 'skipped' }
     if (delivery.round !== round) return { status: 'put_off' }
     const channel = await notifications.channel(call.tenantId, delivery.channelId)
     if (channel?.status !== 'active') return skip(delivery, channel ? 'the channel is disabled' : 'the channel is gone')

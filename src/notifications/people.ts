@@ -22,15 +22,15 @@ export const makePeople = ({ isMember }: PeopleOptions) => ({
   },
 
   /**
-   * Ends what is for a member: preferences, subscriptions, items of the inbox, and deliveries that wait for their time. A call that is
-   * under way is not stopped. Part of the transaction that removes the member.
+   * Ends what is for a member: preferences, subscriptions, items of the inbox, and deliveries that wait for their time or for another try. A
+   * call that is under way is not stopped. Part of the transaction that removes the member.
    */
   async forget(tx: Handle, tenantId: string, memberId: string, atMs: number): Promise<void> {
     const people = makePeopleRepository(tx)
     const ended = await people.removeSubscriptions(tenantId, memberId)
     const isRouted = await people.removePreferences(tenantId, memberId)
     await people.removeItems(tenantId, memberId)
-    await people.skipWaiting(tenantId, memberId, 'the member was removed', atMs)
+    await people.skipPending(tenantId, memberId, 'the member was removed', atMs)
     if (ended.length > 0 || isRouted) await makeNotificationRepository(tx).bumpRoutes()
     for (const subscription of ended) {
       await writeEvent(tx, subscriptionEvent({ ...subscription, tenantId }, 'subscription.deleted', atMs))

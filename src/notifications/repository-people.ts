@@ -26,15 +26,14 @@ export const makePeopleRepository = (handle: Handle) => {
     async removeItems(tenantId: string, memberId: string): Promise<void> {
       await db.deleteFrom('inbox').where('tenant_id', '=', tenantId).where('member_id', '=', memberId).execute()
     },
-    /** Of the deliveries that have no task yet. */
-    async skipWaiting(tenantId: string, memberId: string, reason: string, atMs: number): Promise<void> {
+    /** All deliveries that have not ended: those with a task end at its next try. */
+    async skipPending(tenantId: string, memberId: string, reason: string, atMs: number): Promise<void> {
       await db
         .updateTable('deliveries')
         .set({ status: 'skipped', error: reason, finished_at: atMs })
         .where('tenant_id', '=', tenantId)
         .where('member_id', '=', memberId)
         .where('status', '=', 'pending')
-        .where('task_id', 'is', null)
         .execute()
     },
   }
