@@ -38,23 +38,34 @@ export class RunError extends AppError {
   }
 }
 
+/** Characters. As long as the States Language lets a cause be. */
+const MESSAGE_MAX = 32_768
+const CODE_MAX = 1000
+const DETAILS_MAX = 262_144
+
+const cut = (text: string, max: number): string =>
+  text.length <= max ? text : `${text.slice(0, max - 40)}… (${text.length} characters)`
+
 const asJson = (value: unknown): Json | undefined => {
   try {
-    return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as Json)
+    const text = JSON.stringify(value)
+    if (text === undefined) return undefined
+    return text.length > DETAILS_MAX ? { omitted: `${text.length} characters` } : (JSON.parse(text) as Json)
   } catch {
     return undefined
   }
 }
 
-/** The journaled form of anything thrown. Stack traces stay in the log. */
+/** The journaled form of anything thrown, of bounded size. Stack traces stay in the log. */
 export const toErrorRecord = (error: unknown): ErrorRecord => {
+  const message = cut(messageOf(error), MESSAGE_MAX)
   if (error instanceof AppError) {
     const details = asJson(error.details)
-    return { code: error.code, message: error.message, ...(details === undefined ? {} : { details }) }
+    return { code: cut(error.code, CODE_MAX), message, ...(details === undefined ? {} : { details }) }
   }
   if (error instanceof Error) {
     const named = error.name !== 'Error' ? error.name : 'error'
-    return { code: textOf((error as { code?: unknown }).code ?? named), message: messageOf(error) }
+    return { code: cut(textOf((error as { code?: unknown }).code ?? named), CODE_MAX), message }
   }
-  return { code: 'error', message: messageOf(error) }
+  return { code: 'error', message }
 }
