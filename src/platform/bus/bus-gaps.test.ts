@@ -28,9 +28,10 @@ const setUp = async (isLost: (channel: string) => boolean) => {
     stop: async () => {},
   }
   const gaps: string[] = []
+  const errors: unknown[] = []
   const heard: Json[] = []
   const [a, b] = ['a', 'b'].map((id) => {
-    const bus = makeWireBus({ wire, id, clock, prefix: 'test', onError: (error) => assert.fail(String(error)) })
+    const bus = makeWireBus({ wire, id, clock, prefix: 'test', onError: (error) => errors.push(error) })
     bus.onGap(() => gaps.push(id))
     bus.on('topic', (message) => heard.push(message))
     return bus
@@ -43,7 +44,7 @@ const setUp = async (isLost: (channel: string) => boolean) => {
   await b.start()
   await settle()
   gaps.length = 0
-  return { a, b, gaps, heard, settle }
+  return { a, ears, gaps, errors, heard, settle }
 }
 
 for (const [title, channel, say] of [
@@ -69,6 +70,15 @@ for (const [title, channel, say] of [
     assert.deepEqual([heard, gaps], [[1, 4, 5], ['b']])
   })
 }
+
+test('what is no message, as from another program on the same channel, harms nobody', async () => {
+  const { a, ears, errors, heard, settle } = await setUp(() => false)
+  for (const text of ['no JSON', 'null', '{}', '{"from":"x"}', '{"from":"x","messages":[1]}'])
+    for (const hear of ears.get('test:bus') ?? []) hear(text)
+  a.send('b', 'topic', 1)
+  await settle()
+  assert.deepEqual([heard, errors.length], [[1], 10])
+})
 
 const TARGETS: readonly (readonly [string, () => RedisTarget])[] = [
   ['one Redis', testRedisTarget],

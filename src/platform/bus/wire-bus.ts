@@ -146,8 +146,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     gap()
   }
 
-  const hear = (text: string): void => {
-    const parcel = JSON.parse(text) as Parcel
+  const hear = (parcel: Parcel): void => {
     const { from, messages } = parcel
     if (from === id) return
     silent.delete(from)
@@ -160,6 +159,15 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     }
     // Last: who greets with it is known from now on.
     count(parcel)
+  }
+
+  /** Another program may use the same channel: an error here would end the process. */
+  const hearText = (text: string): void => {
+    try {
+      hear(JSON.parse(text) as Parcel)
+    } catch (error) {
+      onError(error)
+    }
   }
 
   const left = (peer: string): void => {
@@ -235,7 +243,7 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     },
     onLeft: (listener) => void leftListeners.push(listener),
     async start() {
-      await wire.subscribe([everyone, channelOf(id)], hear)
+      await wire.subscribe([everyone, channelOf(id)], hearText)
       wire.onReconnect(() => {
         lastGapMs = clock.now()
         put(everyone, HELLO, null)
