@@ -17,7 +17,7 @@ const isAlive = (pid: number): boolean => {
 
 test('a cluster does work that crosses its processes, brings back one that was killed, and stops whole', async (t) => {
   const folder = await makeTempFolder()
-  const cluster = await startCluster({ folder, rolesPerService: 1, redis: 'single', env: { LEASE_MS: '2000' } })
+  const cluster = await startCluster({ folder, rolesPerService: 1, redis: 'single', env: { LEASE_MS: '5000' } })
   t.after(() => cluster.stop())
   const { services, postgres, nginx, url, key } = cluster
   const client = makeClient({ url, key })

@@ -125,8 +125,8 @@ test('a whole AIDOS watches its database by itself, and tells in the log of the 
     return events.filter(({ type }) => type === 'system.shard_down')
   }
   await postgres.primary.stop('fast')
-  // It asks every five seconds.
-  await pause(6000)
+  // It asks every five seconds: long enough for two looks, so that one falls into it on a slow machine, too.
+  await pause(12_000)
   await postgres.primary.start()
   const isTold = async () => (await away()).length === 1
   await until('the event', () => isTold().catch(() => false), { everyMs: 50 })
