@@ -233,7 +233,7 @@ export const buildServices = ({
   knot.engine = engine
   const targets = withQuota(makeEngineTargets({ engine, tasks, now: clock.now }), gateway.quotas)
   const schedules = makeScheduleService({
-    ...{ db, hub, bus, clock, makeId, log, targets },
+    ...{ db, hub, bus, clock, makeId, log, targets, payloadLimitBytes },
     lateMs: config.SCHEDULE_LATE_MS,
     keepFires: config.SCHEDULE_HISTORY_FIRES,
     keepMs: config.SCHEDULE_HISTORY_DAYS * 86_400_000,

@@ -455,6 +455,18 @@ for (const kind of DATABASES) {
       await done()
     })
 
+    test('an input that is larger than a payload may be is refused before there is a schedule or a fire', async () => {
+      const { tenantId, service, history, done } = await setUp()
+      const large = { text: 'x'.repeat(300_000) }
+      const request = { timing: { every: '1 hour' }, target: { workflow: 'report' }, input: large }
+      const refused = { code: 'payload_too_large' }
+      await assert.rejects(service.create(tenantId, null, { name: 'large', ...request }), refused)
+      await assert.rejects(service.update(tenantId, 'hourly', request), refused)
+      await assert.rejects(service.trigger(tenantId, 'hourly', { input: large }), refused)
+      assert.deepEqual(await history(), [])
+      await done()
+    })
+
     test('what a fire has started is looked at again and again while it goes on, at any millisecond', async () => {
       const { schedule, pass, done } = await setUp()
       const fires = makeScheduleRepository(database.db.primary)

@@ -1,6 +1,6 @@
 /** Schedules: made, changed, paused, fired by hand and for the past; and their life within this process. */
 import { isDeepStrictEqual } from 'node:util'
-import { makeSweeper } from '../engine/index.ts'
+import { makeSweeper, serialize } from '../engine/index.ts'
 import type { Bus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database, Handle } from '../platform/db/database.ts'
@@ -36,6 +36,7 @@ export interface ScheduleServiceOptions {
   readonly keepMs: number
   /** A fire that starts so long after it was due is told of. */
   readonly lateMs: number
+  readonly payloadLimitBytes: number
 }
 
 export interface TriggerRequest {
@@ -91,6 +92,9 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     return schedule
   }
 
+  /** What it starts would refuse it at every fire. */
+  const checkSize = (input: Json): void => void serialize(input, options.payloadLimitBytes, 'the input')
+
   /** A shared schedule is not fired by a key of a project either: what it starts belongs to the whole tenant. */
   const findToChange = async (owner: Owner, name: string): Promise<Schedule> => {
     const schedule = await find(owner, name)
@@ -133,6 +137,7 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     const { name, ...body } = request
     const nowMs = clock.now()
     const definition = readDefinition(body, nowMs)
+    checkSize(definition.input)
     const firstMs = firstTime(definition, nowMs)
     const counts = { fires: 0, failures: 0, revision: 0 }
     const times = { nextPlannedMs: null, nextAtMs: null, createdAtMs: nowMs, updatedAtMs: nowMs }
@@ -170,6 +175,7 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
     check?.(schedule)
     const { timing, target, input, options: settings } = schedule
     const definition = readDefinition(request, clock.now(), schedule)
+    checkSize(definition.input)
     if (isDeepStrictEqual(definition, { timing, target, input, options: settings })) return schedule
     return changeHeld(schedule, 'schedule.updated', (held, nowMs) => {
       check?.(held)
@@ -181,6 +187,7 @@ export const makeScheduleService = (options: ScheduleServiceOptions) => {
 
   const trigger = async (owner: Owner, name: string, request: TriggerRequest = {}): Promise<Fire> => {
     const schedule = await findToChange(owner, name)
+    checkSize(request.input ?? null)
     const nowMs = clock.now()
     const draft = makeDrafts(schedule, request.input)
     let plannedAtMs = nowMs

@@ -84,6 +84,7 @@ export const makeTestSchedules = ({ onFired = () => {}, gauges = new Map(), ...o
     lateMs: 60_000,
     keepFires: 1000,
     keepMs: 30 * 86_400_000,
+    payloadLimitBytes: 262_144,
     ...options,
     makeId: makeIdGenerator(options.clock.now),
     log: makeLog('silent'),
