@@ -7,6 +7,6 @@ export const removedMembers: Migration = {
     'CREATE INDEX idx_inbox_member ON inbox (tenant_id, member_id) WHERE member_id IS NOT NULL',
     'CREATE INDEX idx_subscriptions_member ON subscriptions (tenant_id, member_id) WHERE member_id IS NOT NULL',
     `CREATE INDEX idx_deliveries_member ON deliveries (tenant_id, member_id)
-      WHERE member_id IS NOT NULL AND status = 'pending' AND task_id IS NULL`,
+      WHERE member_id IS NOT NULL AND status = 'pending'`,
   ],
 }
