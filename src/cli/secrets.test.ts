@@ -59,3 +59,12 @@ test('aidos keys makes a key with a role, and rotates it with both secrets good 
   const status = async (key: string) => (await app.cli(['runs', '--key', key, '--url', app.url!])).status
   assert.deepEqual([await status(made.key), await status(rotated.key), await status(again.key)], [1, 1, 0])
 })
+
+test('aidos keys shows a page, and where the next one begins', async () => {
+  for (const name of ['page-1', 'page-2']) await json(['keys', 'create', name, '--role', 'viewer'])
+  const first = await json(['keys', '--limit', '1'])
+  assert.deepEqual([first.items.length, first.items[0].name], [1, 'page-2'])
+  const second = await json(['keys', 'list', '--limit', '1', '--cursor', first.nextCursor])
+  assert.equal(second.items[0].name, 'page-1')
+  assert.match((await app.cli(['keys', '--limit', '1'])).stdout, /--cursor \w+/)
+})

@@ -13,6 +13,7 @@ import { outages } from './0010-outages.ts'
 import { auditRetention } from './0011-audit-retention.ts'
 import { removedMembers } from './0012-removed-members.ts'
 import { redriveRates } from './0013-redrive-rates.ts'
+import { pagedLists } from './0014-paged-lists.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   auditRetention,
   removedMembers,
   redriveRates,
+  pagedLists,
 ]

@@ -148,3 +148,15 @@ test('runs.start() waits for the end as long as it is told, and the same idempot
   assert.deepEqual((await client.runs.find(run.id)).output, { n: 2 })
   assert.ok((await client.runs.steps(run.id)).items.length >= 3)
 })
+
+test('keys.list() and projects.list() give a page, and where the next one begins', async () => {
+  for (const name of ['one', 'two']) {
+    await client.projects.create(name)
+    await client.keys.create({ name })
+  }
+  for (const { list } of [client.keys, client.projects]) {
+    const first = await list({ limit: 1 })
+    const second = await list({ limit: 1, cursor: first.nextCursor ?? undefined })
+    assert.deepEqual([first.items[0]?.name, second.items[0]?.name], ['two', 'one'])
+  }
+})

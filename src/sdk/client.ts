@@ -207,7 +207,7 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
     },
 
     keys: {
-      list: (): Promise<v.Page<v.KeyView>> => get('/v1/keys'),
+      list: (query: v.PageQuery = {}): Promise<v.Page<v.KeyView>> => get('/v1/keys', query),
       create: (key: {
         name: string
         role?: string | undefined
@@ -236,7 +236,7 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
     },
 
     projects: {
-      list: (): Promise<v.Page<v.ProjectView>> => get('/v1/projects'),
+      list: (query: v.PageQuery = {}): Promise<v.Page<v.ProjectView>> => get('/v1/projects', query),
       create: (name: string): Promise<v.ProjectView> => send('POST', '/v1/projects', { name }),
     },
 

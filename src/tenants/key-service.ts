@@ -9,7 +9,7 @@ import type { Owner } from '../platform/scope.ts'
 import { tenantErrors } from './errors.ts'
 import { makeKey, matchSecret, readKey } from './keys.ts'
 import { keyEvent, newKey, writeKey } from './new-key.ts'
-import { makeTenantRepository } from './repository.ts'
+import { makeTenantRepository, type PageFilter } from './repository.ts'
 import { grantsOf, permissionsOf, type Role, withinProject } from './roles.ts'
 import type { ApiKey, Scope } from './types.ts'
 
@@ -88,7 +88,8 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       return { apiKey, key: made.key }
     },
 
-    list: (owner: Owner) => tenants.keys(owner),
+    /** Newest first. */
+    list: (owner: Owner, filter: PageFilter): Promise<ApiKey[]> => tenants.keys(owner, filter),
 
     /**
      * Another secret for the same key; the one before counts for `keepOldMs` longer, and any older one no more. The caller must have

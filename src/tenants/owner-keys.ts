@@ -30,7 +30,7 @@ export const makeOwnerKeys = ({ db, clock, makeId }: OwnerKeysOptions) => {
       const isFirst = await db.transaction(async (tx) => {
         const tenants = makeTenantRepository(tx)
         await tenants.lockTenant(tenantId)
-        if ((await tenants.keys(tenantId)).length > 0) return false
+        if ((await tenants.keys(tenantId, { limit: 1 })).length > 0) return false
         await writeKey(tx, ownerKey(id, tenantId, 'first key'), made.hash)
         return true
       })

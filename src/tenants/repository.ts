@@ -1,10 +1,24 @@
 /** Reads and writes of tenants, projects and keys. */
 import type { Handle } from '../platform/db/database.ts'
+import { olderThan } from '../platform/db/keyset.ts'
+import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, toScope, visibleTo } from '../platform/scope.ts'
 import { NO_HASH } from './keys.ts'
 import type { Role } from './roles.ts'
 import type { TenantTables } from './schema.ts'
 import type { ApiKey, KeyHashes, Project, Tenant } from './types.ts'
+
+/** Of lists, newest first. */
+export interface PageFilter {
+  readonly after?: CreatedCursor | undefined
+  readonly limit: number
+}
+
+const toTenant = (row: TenantTables['tenants']): Tenant => ({
+  id: row.id,
+  name: row.name,
+  createdAtMs: row.created_at,
+})
 
 const toKey = (row: TenantTables['api_keys']): ApiKey => ({
   id: row.id,
@@ -33,12 +47,13 @@ export const makeTenantRepository = (handle: Handle) => {
   return {
     async tenantByName(name: string): Promise<Tenant | undefined> {
       const row = await db.selectFrom('tenants').selectAll().where('name', '=', name).executeTakeFirst()
-      return row && { id: row.id, name: row.name, createdAtMs: row.created_at }
+      return row && toTenant(row)
     },
     /** For the operator. */
-    async tenants(): Promise<Tenant[]> {
-      const rows = await db.selectFrom('tenants').selectAll().orderBy('name').execute()
-      return rows.map((row) => ({ id: row.id, name: row.name, createdAtMs: row.created_at }))
+    async tenants({ after, limit }: PageFilter): Promise<Tenant[]> {
+      let query = db.selectFrom('tenants').selectAll()
+      if (after) query = query.where(olderThan(after))
+      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toTenant)
     },
     async addTenant(tenant: Tenant): Promise<void> {
       const { id, name, createdAtMs } = tenant
@@ -58,11 +73,12 @@ export const makeTenantRepository = (handle: Handle) => {
       const { id, tenantId, name, createdAtMs } = project
       await db.insertInto('projects').values({ id, tenant_id: tenantId, name, created_at: createdAtMs }).execute()
     },
-    async projects(owner: Owner): Promise<Project[]> {
+    async projects(owner: Owner, { after, limit }: PageFilter): Promise<Project[]> {
       const { tenantId, projectId } = toScope(owner)
       let query = db.selectFrom('projects').selectAll().where('tenant_id', '=', tenantId)
       if (projectId !== null) query = query.where('id', '=', projectId)
-      return (await query.orderBy('name').execute()).map(toProject)
+      if (after) query = query.where(olderThan(after))
+      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toProject)
     },
     async project(tenantId: string, id: string): Promise<Project | undefined> {
       const query = db.selectFrom('projects').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id)
@@ -108,16 +124,17 @@ export const makeTenantRepository = (handle: Handle) => {
     },
     async tenant(id: string): Promise<Tenant | undefined> {
       const row = await db.selectFrom('tenants').selectAll().where('id', '=', id).executeTakeFirst()
-      return row && { id: row.id, name: row.name, createdAtMs: row.created_at }
+      return row && toTenant(row)
     },
     async key(owner: Owner, id: string): Promise<ApiKey | undefined> {
       const query = db.selectFrom('api_keys').selectAll().where(visibleTo(owner)).where('id', '=', id)
       const row = await query.executeTakeFirst()
       return row && toKey(row)
     },
-    async keys(owner: Owner): Promise<ApiKey[]> {
-      const query = db.selectFrom('api_keys').selectAll().where(visibleTo(owner))
-      return (await query.orderBy('id', 'desc').execute()).map(toKey)
+    async keys(owner: Owner, { after, limit }: PageFilter): Promise<ApiKey[]> {
+      let query = db.selectFrom('api_keys').selectAll().where(visibleTo(owner))
+      if (after) query = query.where(olderThan(after))
+      return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toKey)
     },
     /** False when it is revoked already. */
     async revokeKey(tenantId: string, id: string, nowMs: number): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** HTTP routes of keys and projects. */
 import { z } from 'zod'
+import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { idSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { ROLES } from './roles.ts'
@@ -29,6 +30,8 @@ const projectView = (project: Project) => ({
 
 const tenantView = (tenant: Tenant) => ({ id: tenant.id, name: tenant.name, createdAt: toTime(tenant.createdAtMs) })
 
+const querystring = z.strictObject(pageQuery)
+
 const newKey = z
   .strictObject({
     name: nameSchema,
@@ -55,11 +58,11 @@ export const makeTenantRoutes =
     const tags = ['keys']
     server.get(
       '/v1/keys',
-      { config: { permission: 'keys:read' }, schema: { tags, summary: 'List keys (never their secrets)' } },
-      async (request) => ({
-        items: (await tenants.keys.list(request.principal)).map(keyView),
-        nextCursor: null,
-      }),
+      {
+        config: { permission: 'keys:read' },
+        schema: { tags, summary: 'List keys, newest first (never their secrets)', querystring },
+      },
+      async ({ principal, query }) => readPage(query, (filter) => tenants.keys.list(principal, filter), keyView),
     )
 
     server.post(
@@ -113,8 +116,11 @@ export const makeTenantRoutes =
 
     server.get(
       '/v1/tenants',
-      { config: { permission: 'tenants:read' }, schema: { tags: ['tenants'], summary: 'List tenants (operator)' } },
-      async () => ({ items: (await tenants.tenants()).map(tenantView), nextCursor: null }),
+      {
+        config: { permission: 'tenants:read' },
+        schema: { tags: ['tenants'], summary: 'List tenants, newest first (operator)', querystring },
+      },
+      async ({ query }) => readPage(query, tenants.tenants, tenantView),
     )
 
     server.post(
@@ -135,11 +141,11 @@ export const makeTenantRoutes =
 
     server.get(
       '/v1/projects',
-      { config: { permission: 'projects:read' }, schema: { tags: ['projects'], summary: 'List projects' } },
-      async (request) => ({
-        items: (await tenants.projects(request.principal)).map(projectView),
-        nextCursor: null,
-      }),
+      {
+        config: { permission: 'projects:read' },
+        schema: { tags: ['projects'], summary: 'List projects, newest first', querystring },
+      },
+      async ({ principal, query }) => readPage(query, (filter) => tenants.projects(principal, filter), projectView),
     )
 
     server.post(

@@ -101,10 +101,10 @@ for (const database of DATABASES) {
     const { tenants, tenant } = await setUp()
     const { tenant: other } = await tenants.createTenant('other')
     const project = await tenants.createProject(tenant.id, 'p')
-    assert.deepEqual(await tenants.projects(other.id), [])
+    assert.deepEqual(await tenants.projects(other.id, { limit: 10 }), [])
     const request = { tenantId: other.id, projectId: project.id, name: 'k', scopes: ['*'], expiresAtMs: null }
     await assert.rejects(tenants.keys.create(request), { code: 'project_not_found' })
-    const [mine] = await tenants.keys.list(tenant.id)
+    const [mine] = await tenants.keys.list(tenant.id, { limit: 10 })
     await assert.rejects(tenants.keys.revoke(other.id, mine?.id as string), { code: 'key_not_found' })
     await assert.rejects(tenants.createTenant('other'), { code: 'tenant_exists' })
     await assert.rejects(tenants.createProject(tenant.id, 'p'), { code: 'project_exists' })
@@ -178,7 +178,10 @@ for (const database of DATABASES) {
   test(name('the last use of a key is noted, once a minute at most'), async () => {
     const { tenants, tenant, clock, key } = await setUp()
     const noted = (atMs: number): Promise<true> =>
-      until(`the use at ${atMs}`, async () => (await tenants.keys.list(tenant.id))[0]?.lastUsedAtMs === atMs)
+      until(
+        `the use at ${atMs}`,
+        async () => (await tenants.keys.list(tenant.id, { limit: 10 }))[0]?.lastUsedAtMs === atMs,
+      )
     const firstMs = clock.now()
     await tenants.authenticate(`Bearer ${key}`)
     await noted(firstMs)

@@ -15,7 +15,7 @@ import { makeKeyService } from './key-service.ts'
 import { type ForgetMember, makeMemberService } from './member-service.ts'
 import type { Oidc } from './oidc.ts'
 import { makeOwnerKeys } from './owner-keys.ts'
-import { makeTenantRepository } from './repository.ts'
+import { makeTenantRepository, type PageFilter } from './repository.ts'
 import type { Role } from './roles.ts'
 import type { ServiceTokens } from './service-token.ts'
 import { makeSignIn } from './sign-in.ts'
@@ -124,7 +124,8 @@ export const makeTenantService = (options: TenantServiceOptions) => {
     members,
     signIn,
 
-    projects: (owner: Owner) => tenants.projects(owner),
+    /** Newest first, as tenants are. */
+    projects: (owner: Owner, filter: PageFilter): Promise<Project[]> => tenants.projects(owner, filter),
     async createProject(tenantId: string, name: string): Promise<Project> {
       const project = { id: makeId(), tenantId, name, createdAtMs: clock.now() }
       try {
@@ -148,7 +149,7 @@ export const makeTenantService = (options: TenantServiceOptions) => {
       operatorId = found?.id
       return found as Tenant
     },
-    tenants: () => tenants.tenants(),
+    tenants: (filter: PageFilter): Promise<Tenant[]> => tenants.tenants(filter),
     /** Another tenant, with its first key. */
     async createTenant(name: string): Promise<{ tenant: Tenant; key: string }> {
       const tenant = { id: makeId(), name, createdAtMs: clock.now() }

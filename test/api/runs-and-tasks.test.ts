@@ -171,3 +171,16 @@ test('the OpenAPI document is 3.1 and has every route; the health routes are ope
   for (const path of ['/healthz', '/readyz', '/metrics', '/docs'])
     assert.equal((await app.call('GET', path, undefined, null)).status, 200, path)
 })
+
+test('keys, projects and tenants are paged like every list', async () => {
+  for (const list of ['keys', 'projects', 'tenants']) {
+    for (const extra of ['1', '2'])
+      assert.equal((await app.call('POST', `/v1/${list}`, { name: `paged-${extra}` })).status, 201)
+    const first = (await app.call('GET', `/v1/${list}?limit=1`)).body
+    const second = (await app.call('GET', `/v1/${list}?limit=1&cursor=${first.nextCursor}`)).body
+    assert.deepEqual([first.items[0].name, second.items[0].name], [`paged-2`, `paged-1`])
+    assert.equal((await app.call('GET', `/v1/${list}`)).body.nextCursor, null)
+    assert.equal((await app.call('GET', `/v1/${list}?limit=0`)).status, 400)
+    assert.equal((await app.call('GET', `/v1/${list}?cursor=zzz`)).body.code, 'cursor_invalid')
+  }
+})

@@ -1,11 +1,11 @@
 /** `aidos keys`: API keys. */
 import type { KeyView } from '../../sdk/views.ts'
-import { age, showPage } from '../columns.ts'
+import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
 import { nounCommand } from '../noun-command.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
-  const page = await call.client().keys.list()
+  const page = await call.client().keys.list(pageOf(call))
   const stateOf = ({ revokedAt, expiresAt }: KeyView): string => {
     if (revokedAt) return 'revoked'
     return expiresAt && Date.parse(expiresAt) <= Date.now() ? 'expired' : 'good'
@@ -52,6 +52,7 @@ export const keysCommand = nounCommand({
   summary: 'List, make, rotate and revoke API keys',
   about:
     'A key speaks for one tenant, may be bound to a project, and may do what its scopes allow. Its secret is shown once.',
+  options: PAGE_OPTIONS,
   examples: [
     {
       line: "keys create ci --scope 'runs:*' --scope workflows:read",
