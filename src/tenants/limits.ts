@@ -44,17 +44,20 @@ export const makeLimitsService = ({ db, clock, defaults, cacheMs = 5000 }: Limit
       await known(tenantId)
       return read(tenantId)
     },
-    /** Sets those that are given; null takes the installation's again. */
+    /** Sets those that are given; null takes the installation's again. `check` sees what holds, as it is held for the change. */
     async change(
       tenantId: string,
       changes: { readonly [K in keyof TenantLimits]?: number | null | undefined },
+      check?: (current: TenantLimits) => void,
     ): Promise<TenantLimits> {
       await known(tenantId)
       await db.transaction(async (tx) => {
         const repository = makeLimitsRepository(tx)
         // One at a time: each starts from what the one before has set.
         await makeTenantRepository(tx).lockTenant(tenantId)
-        const merged = { ...(await repository.own(tenantId)), ...changes }
+        const before = await repository.own(tenantId)
+        check?.({ ...defaults, ...before })
+        const merged = { ...before, ...changes }
         const own = Object.fromEntries(Object.entries(merged).filter(([, value]) => typeof value === 'number'))
         const atMs = clock.now()
         await repository.setOwn(tenantId, own, atMs)

@@ -108,12 +108,19 @@ export const makeMemberService = (options: MemberServiceOptions) => {
       return member
     },
 
-    /** Throws `member_not_found`, `forbidden`, `last_owner`. */
-    async update(tenantId: string, id: string, change: MemberChange, maker?: Maker): Promise<Member> {
+    /** Throws `member_not_found`, `forbidden`, `last_owner`, and what `check` throws over the member as it is held for the change. */
+    async update(
+      tenantId: string,
+      id: string,
+      change: MemberChange,
+      maker?: Maker,
+      check?: (current: Member) => void,
+    ): Promise<Member> {
       const wanted = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
       const after = await db.transaction(async (tx) => {
         const before = await hold(tx, tenantId, id)
         checkMaker(tenantId, before.role, maker)
+        check?.(before)
         const after: Member = { ...before, ...wanted, updatedAtMs: clock.now() }
         checkMaker(tenantId, after.role, maker)
         await checkNotLastOwner(tx, before, after)
@@ -127,10 +134,11 @@ export const makeMemberService = (options: MemberServiceOptions) => {
     },
 
     /** With their sessions, and all that is for them alone. Throws like `update`. */
-    async remove(tenantId: string, id: string, maker?: Maker): Promise<void> {
+    async remove(tenantId: string, id: string, maker?: Maker, check?: (current: Member) => void): Promise<void> {
       await db.transaction(async (tx) => {
         const member = await hold(tx, tenantId, id)
         checkMaker(tenantId, member.role, maker)
+        check?.(member)
         await checkNotLastOwner(tx, member)
         await makeMemberRepository(tx).removeMember(tenantId, id)
         await tell(tx, 'member.removed', member)

@@ -1,8 +1,10 @@
 /** HTTP routes of limits: a tenant sees its own, the operator sets them. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { idSchema } from '../platform/http/views.ts'
 import type { LimitsService } from './limits.ts'
+import type { TenantLimits } from './tenant-limits.ts'
 
 const tags = ['tenants']
 const limit = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable().optional()
@@ -18,6 +20,8 @@ const changes = z
     storagePerDay: limit,
   })
   .describe("0: no limit; null: the installation's own again. `costPerDay` is in millionths of the currency.")
+
+const stateOf = (limits: TenantLimits) => ({ fields: Object.entries(limits).sort() })
 
 /** Today's, as the quotas count it. */
 interface DayUsage {
@@ -51,7 +55,10 @@ export const makeLimitRoutes =
         config: { permission: 'tenants:read' },
         schema: { tags, summary: 'What a tenant may use (operator)', params },
       },
-      async (request) => limits.show(request.params.id),
+      async (request, reply) => {
+        const shown = await limits.show(request.params.id)
+        return sendTagged(request, reply, stateOf(shown), shown)
+      },
     )
     server.patch(
       '/v1/tenants/:id/limits',
@@ -59,6 +66,9 @@ export const makeLimitRoutes =
         config: { permission: 'tenants:write' },
         schema: { tags, summary: 'Set what a tenant may use (operator)', params, body: changes },
       },
-      async (request) => limits.change(request.params.id, request.body),
+      async (request, reply) => {
+        const shown = await limits.change(request.params.id, request.body, ifMatch(request, stateOf))
+        return sendTagged(request, reply, stateOf(shown), shown)
+      },
     )
   }

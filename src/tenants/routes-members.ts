@@ -1,6 +1,7 @@
 /** HTTP routes of members, of the caller itself, and of signing in and out. */
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
@@ -19,6 +20,12 @@ const memberView = (member: Member) => ({
   createdAt: toTime(member.createdAtMs),
   updatedAt: toTime(member.updatedAtMs),
   lastSeenAt: toTimeOrNull(member.lastSeenAtMs),
+})
+
+/** Signing in moves by itself: it makes another answer, and is in no change's way. */
+const stateOf = ({ id, email, name, role, status, subject, updatedAtMs, lastSeenAtMs }: Member) => ({
+  fields: [id, email, name, role, status, updatedAtMs],
+  figures: [subject !== null, lastSeenAtMs],
 })
 
 const role = z.enum(ROLES)
@@ -52,8 +59,13 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
       return reply.code(201).send(memberView(await members.create(principal.tenantId, body, principal)))
     },
   )
-  server.get('/v1/members/:id', { config: read, schema: { tags, summary: 'A member', params } }, async (request) =>
-    memberView(await members.find(request.principal.tenantId, request.params.id)),
+  server.get(
+    '/v1/members/:id',
+    { config: read, schema: { tags, summary: 'A member', params } },
+    async (request, reply) => {
+      const member = await members.find(request.principal.tenantId, request.params.id)
+      return sendTagged(request, reply, stateOf(member), memberView(member))
+    },
   )
   server.put(
     '/v1/members/:id',
@@ -61,14 +73,19 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
       config: write,
       schema: { tags, summary: 'Change a member; a disabled one is signed out', params, body: memberChange },
     },
-    async ({ principal, params, body }) =>
-      memberView(await members.update(principal.tenantId, params.id, body, principal)),
+    async (request, reply) => {
+      const { principal, params: path, body } = request
+      const check = ifMatch(request, stateOf)
+      const member = await members.update(principal.tenantId, path.id, body, principal, check)
+      return sendTagged(request, reply, stateOf(member), memberView(member))
+    },
   )
   server.delete(
     '/v1/members/:id',
     { config: write, schema: { tags, summary: 'Remove a member, with all sessions', params } },
-    async ({ principal, params }, reply) => {
-      await members.remove(principal.tenantId, params.id, principal)
+    async (request, reply) => {
+      const { principal, params: path } = request
+      await members.remove(principal.tenantId, path.id, principal, ifMatch(request, stateOf))
       return reply.code(204).send()
     },
   )
