@@ -69,6 +69,12 @@ export const makeSecretRepository = (handle: Handle) => {
       const update = db.updateTable('secrets').set(set).where('tenant_id', '=', tenantId).where('id', '=', id)
       return (await update.where('version', '=', version - 1).executeTakeFirst()).numUpdatedRows > 0n
     },
+    /** Until the end of the transaction nobody else has it. */
+    async lock(tenantId: string, projectId: string | null, name: string): Promise<void> {
+      const lock = db.updateTable('secrets').set((eb) => ({ version: eb.ref('version') }))
+      const project = projectId ?? ''
+      await lock.where('tenant_id', '=', tenantId).where('project_id', '=', project).where('name', '=', name).execute()
+    },
     async remove(tenantId: string, id: string): Promise<void> {
       await db.deleteFrom('secrets').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
     },

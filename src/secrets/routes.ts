@@ -1,5 +1,6 @@
 /** HTTP routes of secrets: their values go in and never come out. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import { authErrors, type Principal } from '../platform/http/principal.ts'
 import type { Routes } from '../platform/http/server.ts'
@@ -15,6 +16,11 @@ const secretView = ({ name, projectId, hosts, version, createdAtMs, updatedAtMs 
   version,
   createdAt: toTime(createdAtMs),
   updatedAt: toTime(updatedAtMs),
+})
+
+/** Nothing of the value, sealed or not: a tag is no place to try values against. */
+const stateOf = (secret: Secret | undefined) => ({
+  fields: secret ? [secret.id, secret.hosts, secret.version, secret.updatedAtMs] : [],
 })
 
 const newValue = z.strictObject({
@@ -60,8 +66,10 @@ export const makeSecretRoutes =
     server.get(
       '/v1/secrets/:name',
       { config: read, schema: { tags, summary: 'A secret without its value', params, querystring: query } },
-      async ({ principal, params, query }) =>
-        secretView(await secrets.find(placeOf(principal, params.name, query.projectId))),
+      async (request, reply) => {
+        const secret = await secrets.find(placeOf(request.principal, request.params.name, request.query.projectId))
+        return sendTagged(request, reply, stateOf(secret), secretView(secret))
+      },
     )
     server.put(
       '/v1/secrets/:name',
@@ -69,8 +77,11 @@ export const makeSecretRoutes =
         config: write,
         schema: { tags, summary: 'Make a secret or give it another value', params, querystring: query, body: newValue },
       },
-      async ({ principal, params, query, body }) =>
-        secretView(await secrets.set(placeOf(principal, params.name, query.projectId), body)),
+      async (request, reply) => {
+        const place = placeOf(request.principal, request.params.name, request.query.projectId)
+        const secret = await secrets.set(place, request.body, ifMatch(request, stateOf))
+        return sendTagged(request, reply, stateOf(secret), secretView(secret))
+      },
     )
     server.delete(
       '/v1/secrets/:name',
@@ -78,8 +89,9 @@ export const makeSecretRoutes =
         config: write,
         schema: { tags, summary: 'Remove a secret; what names it fails from now on', params, querystring: query },
       },
-      async ({ principal, params, query }, reply) => {
-        await secrets.remove(placeOf(principal, params.name, query.projectId))
+      async (request, reply) => {
+        const place = placeOf(request.principal, request.params.name, request.query.projectId)
+        await secrets.remove(place, ifMatch(request, stateOf))
         return reply.code(204).send()
       },
     )

@@ -97,6 +97,15 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
     return secret
   }
 
+  /** As it is now, and stays until the end of the transaction: whoever changes it too waits. */
+  const hold = async (tx: Handle, { tenantId, projectId, name }: SecretPlace): Promise<Secret> => {
+    const held = makeSecretRepository(tx)
+    await held.lock(tenantId, projectId, name)
+    const secret = await held.secret(tenantId, projectId, name)
+    if (!secret) throw notFound({ name })
+    return secret
+  }
+
   const reveal: RevealSecret = async ({ tenantId, projectId, reference, url }) => {
     const name = reference.$secret
     const secret = await secrets.nearest(tenantId, projectId, name)
@@ -113,14 +122,20 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
 
   return {
     /** Makes it, or gives it another value; it counts for whatever is sent from now on. `hosts` as before if left out. */
-    async set(place: SecretPlace, given: { value: unknown; hosts?: readonly string[] | undefined }): Promise<Secret> {
+    async set(
+      place: SecretPlace,
+      given: { value: unknown; hosts?: readonly string[] | undefined },
+      check?: (current: Secret | undefined) => void,
+    ): Promise<Secret> {
       const value = checkValue(given.value)
       const before = await secrets.secret(place.tenantId, place.projectId, place.name)
+      check?.(before)
       const hosts = checkHosts(given.hosts ?? before?.hosts ?? [])
       if (!before) return create(place, value, hosts)
       const version = before.version + 1
       const after: SealedSecret = { ...before, hosts, version, ...seal(before.id, value), updatedAtMs: clock.now() }
       await db.transaction(async (tx) => {
+        // Only over the version that was checked.
         if (!(await makeSecretRepository(tx).change(after))) throw changed(place.name)
         await tell(tx, 'secret.changed', after)
       })
@@ -132,11 +147,11 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
       return secret
     },
     list: (tenantId: string, filter: SecretFilter): Promise<Secret[]> => secrets.secrets(tenantId, filter),
-    async remove({ tenantId, projectId, name }: SecretPlace): Promise<void> {
-      const secret = await secrets.secret(tenantId, projectId, name)
-      if (!secret) throw notFound({ name })
+    async remove(place: SecretPlace, check?: (current: Secret) => void): Promise<void> {
       await db.transaction(async (tx) => {
-        await makeSecretRepository(tx).remove(tenantId, secret.id)
+        const secret = await hold(tx, place)
+        check?.(secret)
+        await makeSecretRepository(tx).remove(secret.tenantId, secret.id)
         await tell(tx, 'secret.deleted', secret)
       })
     },
