@@ -1,6 +1,6 @@
 /** How members want to be told: through which channel, when not, and whether all at once. */
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
 import type { StandaloneEvent } from '../platform/events/event.ts'
 import { notificationErrors } from './errors.ts'
 import type { People } from './people.ts'
@@ -37,10 +37,20 @@ export const makePreferences = ({ db, clock, people, write }: PreferenceOptions)
     atMs: clock.now(),
   })
 
+  const notFound = (memberId: string): Error =>
+    notificationErrors.preferences_not_found(`the member ${memberId} has no preferences`)
+
   const find = async (tenantId: string, memberId: string): Promise<MemberPreferences> => {
     const found = await repository.find(tenantId, memberId)
-    if (!found) throw notificationErrors.preferences_not_found(`the member ${memberId} has no preferences`)
+    if (!found) throw notFound(memberId)
     return found
+  }
+
+  /** As they are now, and stay until the end of the transaction: whoever changes them too waits. */
+  const hold = async (tx: Handle, tenantId: string, memberId: string): Promise<MemberPreferences | undefined> => {
+    const held = makePreferenceRepository(tx)
+    await held.lock(tenantId, memberId)
+    return held.find(tenantId, memberId)
   }
 
   /** `callerId`: the member who asks, if one does. */
@@ -49,6 +59,7 @@ export const makePreferences = ({ db, clock, people, write }: PreferenceOptions)
     memberId: string,
     preferences: Preferences,
     callerId: string | null = null,
+    check?: (current: MemberPreferences | undefined) => void,
   ): Promise<MemberPreferences> => {
     await people.check(tenantId, memberId, callerId)
     checkTimeZone(preferences.timeZone)
@@ -58,13 +69,24 @@ export const makePreferences = ({ db, clock, people, write }: PreferenceOptions)
     if (channelId !== null && !(await makeNotificationRepository(db.primary).channel(tenantId, channelId)))
       throw notificationErrors.channel_not_found(`there is no channel ${channelId}`)
     const all: MemberPreferences = { ...preferences, tenantId, memberId, updatedAtMs: clock.now() }
-    await write(changedOf(tenantId, memberId), (tx) => makePreferenceRepository(tx).set(all))
+    await write(changedOf(tenantId, memberId), async (tx) => {
+      if (check) check(await hold(tx, tenantId, memberId))
+      await makePreferenceRepository(tx).set(all)
+    })
     return all
   }
 
-  const remove = async (tenantId: string, memberId: string): Promise<void> => {
-    await find(tenantId, memberId)
-    await write(changedOf(tenantId, memberId), (tx) => makePreferenceRepository(tx).remove(tenantId, memberId))
+  const remove = async (
+    tenantId: string,
+    memberId: string,
+    check?: (current: MemberPreferences) => void,
+  ): Promise<void> => {
+    await write(changedOf(tenantId, memberId), async (tx) => {
+      const held = await hold(tx, tenantId, memberId)
+      if (!held) throw notFound(memberId)
+      check?.(held)
+      await makePreferenceRepository(tx).remove(tenantId, memberId)
+    })
   }
 
   return { find, set, remove }

@@ -11,6 +11,11 @@ export const makePreferenceRepository = (handle: Handle) => {
       const row = await query.where('member_id', '=', memberId).executeTakeFirst()
       return row && { ...(JSON.parse(row.preferences) as Preferences), tenantId, memberId, updatedAtMs: row.updated_at }
     },
+    /** Until the end of the transaction nobody else has them. */
+    async lock(tenantId: string, memberId: string): Promise<void> {
+      const lock = db.updateTable('notification_preferences').set((eb) => ({ updated_at: eb.ref('updated_at') }))
+      await lock.where('tenant_id', '=', tenantId).where('member_id', '=', memberId).execute()
+    },
     async set({ tenantId, memberId, updatedAtMs, ...preferences }: MemberPreferences): Promise<void> {
       const values = { preferences: JSON.stringify(preferences), updated_at: updatedAtMs }
       const insert = db

@@ -36,6 +36,11 @@ export const makeTemplateRepository = (handle: Handle) => {
       const row = { id, tenant_id: tenantId, project_id: projectId, name, subject, body, ...times }
       await db.insertInto('notification_templates').values(row).execute()
     },
+    /** Until the end of the transaction nobody else has it. */
+    async lock(owner: Owner, id: string): Promise<void> {
+      const lock = db.updateTable('notification_templates').set((eb) => ({ name: eb.ref('name') }))
+      await lock.where(visibleTo(owner)).where('id', '=', id).execute()
+    },
     async change({ id, tenantId, name, subject, body, updatedAtMs }: Template): Promise<void> {
       const update = db.updateTable('notification_templates').set({ name, subject, body, updated_at: updatedAtMs })
       await update.where('tenant_id', '=', tenantId).where('id', '=', id).execute()

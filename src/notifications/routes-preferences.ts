@@ -1,5 +1,6 @@
 /** HTTP routes of members' preferences. Everybody may see and change his own; those of others ask for more. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { mayNot, type Principal } from '../platform/http/principal.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, toTime } from '../platform/http/views.ts'
@@ -10,6 +11,20 @@ import type { MemberPreferences } from './types.ts'
 const view = ({ tenantId: _, updatedAtMs, ...preferences }: MemberPreferences) => ({
   ...preferences,
   updatedAt: toTime(updatedAtMs),
+})
+
+const stateOf = (current: MemberPreferences | undefined) => ({
+  fields: current
+    ? [
+        current.memberId,
+        current.channelId,
+        current.timeZone,
+        current.quietHours && [current.quietHours.from, current.quietHours.to],
+        current.digest && [current.digest.every, current.digest.every === 'day' ? current.digest.at : null],
+        current.errorsAtOnce,
+        current.updatedAtMs,
+      ]
+    : [],
 })
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time such as 22:00')
@@ -52,9 +67,10 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
   server.get(
     url,
     { config: OWN, schema: { tags, summary: 'How a member wants to be told', params } },
-    async (request) => {
+    async (request, reply) => {
       const memberId = memberOf(request.principal, request.params.memberId, false)
-      return view(await preferences.find(request.principal.tenantId, memberId))
+      const found = await preferences.find(request.principal.tenantId, memberId)
+      return sendTagged(request, reply, stateOf(found), view(found))
     },
   )
   server.put(
@@ -68,10 +84,11 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
         body: preferencesBody,
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const memberId = memberOf(request.principal, request.params.memberId, true)
       const { tenantId, memberId: callerId } = request.principal
-      return view(await preferences.set(tenantId, memberId, request.body, callerId))
+      const wanted = await preferences.set(tenantId, memberId, request.body, callerId, ifMatch(request, stateOf))
+      return sendTagged(request, reply, stateOf(wanted), view(wanted))
     },
   )
   server.delete(
@@ -79,7 +96,7 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
     { config: OWN, schema: { tags, summary: 'Back to: at once, through the channel of the subscription', params } },
     async (request, reply) => {
       const memberId = memberOf(request.principal, request.params.memberId, true)
-      await preferences.remove(request.principal.tenantId, memberId)
+      await preferences.remove(request.principal.tenantId, memberId, ifMatch(request, stateOf))
       return reply.code(204).send()
     },
   )

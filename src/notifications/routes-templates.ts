@@ -1,5 +1,6 @@
 /** HTTP routes of templates. */
 import { z } from 'zod'
+import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import { idSchema, jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
@@ -14,6 +15,10 @@ const view = (template: Template) => ({
   body: template.body,
   createdAt: toTime(template.createdAtMs),
   updatedAt: toTime(template.updatedAtMs),
+})
+
+const stateOf = ({ id, name, subject, body, updatedAtMs }: Template) => ({
+  fields: [id, name, subject, body, updatedAtMs],
 })
 
 const subject = z.string().max(1000).describe('Liquid. Of an email; the title of an inbox item. Empty: a plain one.')
@@ -62,8 +67,13 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
       return templates.preview(text, { type, data })
     },
   )
-  server.get('/v1/templates/:id', { config: READ, schema: { tags, summary: 'A template', params } }, async (request) =>
-    view(await templates.find(request.principal, request.params.id)),
+  server.get(
+    '/v1/templates/:id',
+    { config: READ, schema: { tags, summary: 'A template', params } },
+    async (request, reply) => {
+      const template = await templates.find(request.principal, request.params.id)
+      return sendTagged(request, reply, stateOf(template), view(template))
+    },
   )
   server.put(
     '/v1/templates/:id',
@@ -76,13 +86,17 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
         body: z.strictObject({ name: nameSchema.optional(), subject: subject.optional(), body: body.optional() }),
       },
     },
-    async (request) => view(await templates.update(request.principal, request.params.id, request.body)),
+    async (request, reply) => {
+      const { principal, params: path, body: change } = request
+      const template = await templates.update(principal, path.id, change, ifMatch(request, stateOf))
+      return sendTagged(request, reply, stateOf(template), view(template))
+    },
   )
   server.delete(
     '/v1/templates/:id',
     { config: WRITE, schema: { tags, summary: 'Delete a template; its channels tell plainly again', params } },
     async (request, reply) => {
-      await templates.remove(request.principal, request.params.id)
+      await templates.remove(request.principal, request.params.id, ifMatch(request, stateOf))
       return reply.code(204).send()
     },
   )

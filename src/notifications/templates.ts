@@ -1,7 +1,7 @@
 /** Templates of messages: made, changed, removed, tried out; and found for a channel. */
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { StandaloneEvent } from '../platform/events/event.ts'
 import { writeEvent } from '../platform/events/write.ts'
@@ -58,10 +58,17 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
   const exists = (name: string, cause: unknown): unknown =>
     isUniqueViolation(cause) ? notificationErrors.template_exists(`there is a template "${name}" already`) : cause
 
-  const find = async (owner: Owner, id: string): Promise<Template> => {
-    const template = await repository.find(owner, id)
+  const find = async (owner: Owner, id: string, at = repository): Promise<Template> => {
+    const template = await at.find(owner, id)
     if (!template) throw notificationErrors.template_not_found(`there is no template ${id}`)
     return template
+  }
+
+  /** As it is now, and stays until the end of the transaction: whoever changes it too waits. */
+  const hold = async (tx: Handle, owner: Owner, id: string): Promise<Template> => {
+    const held = makeTemplateRepository(tx)
+    await held.lock(owner, id)
+    return find(owner, id, held)
   }
 
   const create = async (owner: Owner, text: TemplateText & { readonly name: string }): Promise<Template> => {
@@ -82,27 +89,40 @@ export const makeTemplates = ({ db, clock, makeId, liquids }: TemplateOptions) =
     return template
   }
 
-  const update = async (owner: Owner, id: string, change: TemplateChange): Promise<Template> => {
-    const before = await find(owner, id)
+  const changed = (before: Template, change: TemplateChange): Template => {
     const { name = before.name, subject = before.subject, body = before.body } = change
-    const after: Template = { ...before, name, subject, body, updatedAtMs: clock.now() }
-    check(after)
+    return { ...before, name, subject, body, updatedAtMs: clock.now() }
+  }
+
+  const update = async (
+    owner: Owner,
+    id: string,
+    change: TemplateChange,
+    checkState?: (current: Template) => void,
+  ): Promise<Template> => {
+    const before = await find(owner, id)
+    check(changed(before, change))
     try {
-      await db.transaction(async (tx) => {
+      return await db.transaction(async (tx) => {
+        const held = await hold(tx, owner, id)
+        checkState?.(held)
+        const after = changed(held, change)
         await makeTemplateRepository(tx).change(after)
         await writeEvent(tx, eventOf(after, 'template.changed'))
+        return after
       })
     } catch (error) {
-      throw exists(name, error)
+      throw exists(change.name ?? before.name, error)
+    } finally {
+      kept.delete(id)
     }
-    kept.delete(id)
-    return after
   }
 
   /** Channels that use it go back to the plain text. */
-  const remove = async (owner: Owner, id: string): Promise<void> => {
-    const template = await find(owner, id)
+  const remove = async (owner: Owner, id: string, checkState?: (current: Template) => void): Promise<void> => {
     await db.transaction(async (tx) => {
+      const template = await hold(tx, owner, id)
+      checkState?.(template)
       await makeTemplateRepository(tx).remove(template.tenantId, id)
       await writeEvent(tx, eventOf(template, 'template.deleted'))
     })
