@@ -49,8 +49,8 @@ export const makeChannels = (options: ChannelOptions) => {
     atMs: clock.now(),
   })
 
-  const find = async (owner: Owner, id: string): Promise<Channel> => {
-    const channel = await repository.channel(owner, id)
+  const find = async (owner: Owner, id: string, at = repository): Promise<Channel> => {
+    const channel = await at.channel(owner, id)
     if (!channel) throw notificationErrors.channel_not_found(`there is no channel ${id}`)
     return channel
   }
@@ -104,7 +104,8 @@ export const makeChannels = (options: ChannelOptions) => {
 
   /** `before` is as it was read: a change made meanwhile by somebody else is not overwritten. */
   const change = async (before: Channel, change: Partial<Channel>, type: string, more: EventData = {}) => {
-    const after: Channel = { ...before, ...change, updatedAtMs: clock.now() }
+    // Later than before, whatever the clock says: two changes within a millisecond must not look like one.
+    const after: Channel = { ...before, ...change, updatedAtMs: Math.max(clock.now(), before.updatedAtMs + 1) }
     try {
       await write(eventOf(after, type, more), async (tx) => {
         if (await makeNotificationRepository(tx).changeChannel(before, after)) {
@@ -172,10 +173,13 @@ export const makeChannels = (options: ChannelOptions) => {
 
   const remove = async (owner: Owner, id: string, check?: (current: Channel) => void): Promise<void> => {
     const channel = await find(owner, id)
-    check?.(channel)
-    await write(eventOf(channel, 'channel.deleted'), (tx) =>
-      makeNotificationRepository(tx).deleteChannel(channel.tenantId, id),
-    )
+    await write(eventOf(channel, 'channel.deleted'), async (tx) => {
+      const held = makeNotificationRepository(tx)
+      await held.lockChannel(owner, id)
+      const current = await find(owner, id, held)
+      check?.(current)
+      await held.deleteChannel(current.tenantId, id)
+    })
   }
 
   return {

@@ -120,6 +120,11 @@ export const makeNotificationRepository = (handle: Handle) => {
         .executeTakeFirst()
       return result.numUpdatedRows > 0n
     },
+    /** Until the end of the transaction nobody else has it. */
+    async lockChannel(owner: Owner, id: string): Promise<void> {
+      const lock = db.updateTable('channels').set((eb) => ({ status: eb.ref('status') }))
+      await lock.where(visibleTo(owner)).where('id', '=', id).execute()
+    },
     /** With its subscriptions. */
     async deleteChannel(tenantId: string, id: string): Promise<void> {
       const ofChannel = db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId)
