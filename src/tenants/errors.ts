@@ -10,6 +10,9 @@ export const tenantErrors = defineErrors({
   /** Expired or revoked: there is nothing to rotate. */
   key_ended: { status: 409 },
   key_malformed: { status: 400 },
+  key_expiry_invalid: { status: 400 },
+  /** A key that ends makes or rotates none that ends later. */
+  key_outlives_maker: { status: 403 },
   scope_unknown: { status: 400 },
   tenant_exists: { status: 409 },
   member_not_found: { status: 404 },

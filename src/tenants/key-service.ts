@@ -7,6 +7,7 @@ import { mayNot, type Permission, type Principal } from '../platform/http/princi
 import type { MakeId } from '../platform/ids.ts'
 import type { Owner } from '../platform/scope.ts'
 import { tenantErrors } from './errors.ts'
+import { checkExpiry, checkRotation } from './key-expiry.ts'
 import { makeKey, matchSecret, readKey } from './keys.ts'
 import { keyEvent, newKey, writeKey } from './new-key.ts'
 import { makeTenantRepository, type PageFilter } from './repository.ts'
@@ -21,8 +22,8 @@ export interface NewKey {
   readonly role?: Role | undefined
   readonly scopes: readonly Scope[]
   readonly expiresAtMs: number | null
-  /** Who makes it: a key never grants more than its maker has. Absent: the operator makes it. */
-  readonly maker?: Pick<Principal, 'permissions' | 'projectId'>
+  /** Who makes it: a key never grants more than its maker has, nor longer. Absent: the operator makes it. */
+  readonly maker?: Pick<Principal, 'permissions' | 'projectId' | 'expiresAtMs'>
 }
 
 /** A key that was checked, until when that holds at the most. */
@@ -74,15 +75,16 @@ export const makeKeyService = (options: KeyServiceOptions) => {
   }
 
   return {
-    /** The secret is in the answer alone. */
+    /** The secret is in the answer alone. Throws `key_expiry_invalid`, `key_outlives_maker`, `project_not_found`. */
     async create(request: NewKey): Promise<{ apiKey: ApiKey; key: string }> {
       const { tenantId, projectId, name, role = null, scopes, expiresAtMs } = request
       checkMaker(request, request.maker)
+      const createdAtMs = clock.now()
+      checkExpiry(expiresAtMs, createdAtMs, request.maker)
       if (projectId !== null && !(await tenants.project(tenantId, projectId)))
         throw tenantErrors.project_not_found(`there is no project ${projectId}`)
       const id = makeId()
       const made = makeKey(id)
-      const createdAtMs = clock.now()
       const apiKey = newKey({ id, tenantId, projectId, name, role, scopes, expiresAtMs, createdAtMs })
       await db.transaction((tx) => writeKey(tx, apiKey, made.hash))
       return { apiKey, key: made.key }
@@ -93,7 +95,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
 
     /**
      * Another secret for the same key; the one before counts for `keepOldMs` longer, and any older one no more. The caller must have
-     * what the key grants. Throws `key_not_found`, `key_ended`.
+     * what the key grants, and live as long. Throws `key_not_found`, `key_ended`, `key_outlives_maker`.
      */
     async rotate(
       owner: Owner,
@@ -106,6 +108,7 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       const ended = (): Error => tenantErrors.key_ended(`the key "${before.name}" is revoked or expired; make another`)
       if (before.revokedAtMs !== null || (before.expiresAtMs !== null && before.expiresAtMs <= nowMs)) throw ended()
       checkMaker(before, maker)
+      checkRotation(before, maker)
       const made = makeKey(id)
       const previousUntilMs = nowMs + keepOldMs
       await db.transaction(async (tx) => {
@@ -144,8 +147,8 @@ export const makeKeyService = (options: KeyServiceOptions) => {
       const untilMs = match === 'current' ? expiresAtMs : Math.min(previousUntilMs ?? 0, expiresAtMs ?? Infinity)
       if (key.revokedAtMs !== null || (untilMs !== null && untilMs <= clock.now())) return undefined
       const permissions = limitTo(tenantId, wantedOf(key))
-      const principal: Principal = { kind: 'key', tenantId, projectId, keyId, name, memberId: null, role, permissions }
-      return { principal, untilMs }
+      const who = { kind: 'key', tenantId, projectId, keyId, name, memberId: null } as const
+      return { principal: { ...who, role, permissions, expiresAtMs }, untilMs }
     },
 
     /** Notes that a key is in use, seldom: it is no write per request. */

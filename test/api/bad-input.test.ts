@@ -274,6 +274,14 @@ const CASES: readonly Case[] = [
     code: 'scope_unknown',
     detail: /"everything"/,
   },
+  {
+    title: 'a key that would be expired already',
+    path: '/v1/keys',
+    body: { name: 'k', expiresAt: '2020-01-01T01:00:00+01:00' },
+    status: 400,
+    code: 'key_expiry_invalid',
+    detail: /2020-01-01T00:00:00\.000Z, and must be later than now/,
+  },
 ]
 
 for (const { title, method = 'POST', path, body, key, status, code, detail } of CASES) {
@@ -297,7 +305,7 @@ test('the API names the field, what was given and what is right', async () => {
   assert.match(body.findings[0].message, />=1/)
 })
 
-test('an expired, a revoked and a lesser key are refused', async () => {
+test('an expired, a revoked and a lesser key are refused, and an ending one makes none without an end', async () => {
   /** Undefined where the key expired before the answer to its first use was there. */
   const keyInUse = async (lifeMs: number): Promise<string | undefined> => {
     const expiresAtMs = Date.now() + lifeMs
@@ -321,6 +329,12 @@ test('an expired, a revoked and a lesser key are refused', async () => {
   assert.match(refused.body.detail, /tasks:write/)
   const more = await app.call('POST', '/v1/keys', { name: 'more', scopes: ['*'] }, reader.body.key)
   assert.equal(more.body.code, 'forbidden')
+
+  const ending = { name: 'ending', expiresAt: '2100-01-01T00:00:00Z' }
+  const { key: endingKey } = (await app.call('POST', '/v1/keys', ending)).body
+  const endless = await app.call('POST', '/v1/keys', { name: 'endless' }, endingKey)
+  assert.deepEqual([endless.status, endless.body.code], [403, 'key_outlives_maker'])
+  assert.equal((await app.call('POST', '/v1/keys', ending, endingKey)).status, 201)
 
   await app.call('DELETE', `/v1/keys/${reader.body.id}`)
   assert.equal((await app.call('GET', '/v1/runs', undefined, reader.body.key)).status, 401)

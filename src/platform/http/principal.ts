@@ -47,6 +47,8 @@ export interface Principal {
   /** Null for a key with scopes of its own, and for a service. */
   readonly role: string | null
   readonly permissions: ReadonlySet<Permission>
+  /** Of a key that ends: when it does. */
+  readonly expiresAtMs?: number | null
 }
 
 /** What of a request tells who sends it, besides its `Authorization` header. */
