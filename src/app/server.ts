@@ -2,6 +2,7 @@
 import { makeAgentRoutes } from '../agents/index.ts'
 import { type FailedSignIns, makeAuditHooks, makeAuditRoutes, makeFailedSignIns } from '../audit/index.ts'
 import { makeNotificationRoutes } from '../notifications/index.ts'
+import { makeCalmRead } from '../platform/calm-read.ts'
 import { systemClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { type HttpServer, makeHttpServer, type Routes } from '../platform/http/server.ts'
@@ -55,11 +56,20 @@ const apiRoutes = (
   ]
 }
 
-const metricsOf = ({ db }: Foundation, { engine, tasks, schedules, gateway, retention }: Services) => {
+const metricsOf = ({ db, hub }: Foundation, { engine, tasks, schedules, gateway, retention }: Services) => {
   const metrics = makeMetrics()
-  metrics.gaugeBy('aidos_tasks', 'Tasks by status.', 'status', () => tasks.tasks.countByStatus())
-  metrics.gaugeBy('aidos_runs', 'Runs by status.', 'status', () => engine.runs.countByStatus())
-  metrics.gaugeBy('aidos_dead_letters', 'Dead letters by reason.', 'reason', () => tasks.tasks.countDeadByReason())
+  // Of the whole installation, read from the database: whoever scrapes often is not to keep it busy.
+  const counts = (name: string, help: string, label: string, read: () => Promise<Record<string, number>>): void =>
+    metrics.gaugeBy(name, help, label, makeCalmRead(systemClock, read))
+  counts('aidos_tasks', 'Tasks that are not over, by status.', 'status', tasks.tasks.countOpen)
+  counts('aidos_runs', 'Runs that are not over, by status.', 'status', engine.runs.countOpen)
+  counts('aidos_dead_letters', 'Dead letters by reason.', 'reason', tasks.tasks.countDeadByReason)
+  metrics.counterBy(
+    'aidos_events_total',
+    'What happened by this process since its start, by type of event: task.completed, run.failed and so on.',
+    'type',
+    () => hub.published,
+  )
   metrics.gauge(
     'aidos_dead_letters_redriven',
     'Dead letters started again by redrives of many, by this process since its start.',

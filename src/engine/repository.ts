@@ -1,12 +1,13 @@
 /** Reads of runs, journals and signals. */
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
+import { countRows, countRowsBy } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
 import type { Partition } from '../platform/queue/queue.ts'
 import { ifVisible, type Owner, tenantOf, visibleTo } from '../platform/scope.ts'
 import { type EngineTables, type SignalRow, toJournalEntry, toRun } from './rows.ts'
-import type { JournalEntry, Run, RunKind, RunStatus } from './types.ts'
+import { type JournalEntry, OPEN_RUN_STATUSES, type Run, type RunKind, type RunStatus } from './types.ts'
 
 export interface RunFilter {
   readonly status?: RunStatus
@@ -143,17 +144,14 @@ export const makeRunRepository = (handle: Handle) => {
     async countQueued(kind: RunKind, owner?: Owner): Promise<number> {
       let query = db.selectFrom('runs').where('status', '=', 'queued').where('kind', '=', kind)
       if (owner !== undefined) query = query.where(visibleTo(owner))
-      const row = await query.select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
-      return Number(row.count)
+      return countRows(query)
     },
 
-    async countByStatus(): Promise<Record<string, number>> {
-      const rows = await db
-        .selectFrom('runs')
-        .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
-        .groupBy('status')
-        .execute()
-      return Object.fromEntries(rows.map((row) => [row.status, Number(row.count)]))
+    /** Those that are not over: the others grow without end. */
+    async countOpen(): Promise<Record<string, number>> {
+      const none = Object.fromEntries(OPEN_RUN_STATUSES.map((status) => [status, 0]))
+      const open = db.selectFrom('runs').where('status', 'in', OPEN_RUN_STATUSES)
+      return { ...none, ...(await countRowsBy(open, 'status')) }
     },
   }
 }

@@ -22,6 +22,7 @@ export const RUN_STATUSES = [
  */
 export type RunStatus = (typeof RUN_STATUSES)[number]
 
+export const OPEN_RUN_STATUSES: readonly RunStatus[] = ['queued', 'running', 'waiting', 'stopped']
 export const isFinal = (status: RunStatus): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'timed_out'
 

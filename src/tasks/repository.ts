@@ -7,7 +7,7 @@ import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
 import type { Partition } from '../platform/queue/queue.ts'
 import { type Owner, ownedBy, visibleTo } from '../platform/scope.ts'
 import { type TaskTables, toDeadLetter, toTask } from './rows.ts'
-import type { DeadLetter, DeadLetterStatus, Task, TaskStatus } from './types.ts'
+import { type DeadLetter, type DeadLetterStatus, OPEN_TASK_STATUSES, type Task, type TaskStatus } from './types.ts'
 
 export interface TaskFilter {
   readonly status?: TaskStatus | undefined
@@ -178,7 +178,12 @@ export const makeTaskRepository = (handle: Handle) => {
       return { queued: queuedCount, dead: deadCount }
     },
 
-    countByStatus: (): Promise<Record<string, number>> => countRowsBy(db.selectFrom('tasks'), 'status'),
+    /** Those that are not over: the others grow without end. */
+    async countOpen(): Promise<Record<string, number>> {
+      const none = Object.fromEntries(OPEN_TASK_STATUSES.map((status) => [status, 0]))
+      const open = db.selectFrom('tasks').where('status', 'in', OPEN_TASK_STATUSES)
+      return { ...none, ...(await countRowsBy(open, 'status')) }
+    },
   }
 }
 

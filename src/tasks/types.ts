@@ -20,8 +20,8 @@ export const TASK_STATUSES = [
  */
 export type TaskStatus = (typeof TASK_STATUSES)[number]
 
-export const isOpenTask = (status: TaskStatus): boolean =>
-  status === 'scheduled' || status === 'queued' || status === 'running' || status === 'waiting'
+export const OPEN_TASK_STATUSES: readonly TaskStatus[] = ['scheduled', 'queued', 'running', 'waiting']
+export const isOpenTask = (status: TaskStatus): boolean => OPEN_TASK_STATUSES.includes(status)
 
 /** How a task is tried; fixed when it is made. */
 export interface TaskSettings {

@@ -19,7 +19,8 @@ export interface EventHub {
   subscribe(filter: EventFilter, listener: (event: Event) => void): () => void
   /** Resolves when what is committed elsewhere from now on reaches the subscriptions made so far. */
   settled(): Promise<void>
-  readonly hasListeners: boolean
+  /** How many of each type were published by this process. */
+  readonly published: ReadonlyMap<string, number>
 }
 
 /** The part of the hub that the relay works with. */
@@ -52,6 +53,7 @@ export const keysOfEvent = ({ runId, taskId, tenantId, type }: Event): string[] 
 export const makeEventHub = (): RelayedHub => {
   // Listeners are found by the narrowest thing they ask for, so that many streams cost nothing to unrelated runs.
   const byKey = new Map<string, Set<(event: Event) => void>>()
+  const published = new Map<string, number>()
   let relay: Parameters<RelayedHub['connect']>[0] | undefined
 
   const deliver = (events: readonly Event[]): void => {
@@ -79,11 +81,10 @@ export const makeEventHub = (): RelayedHub => {
   }
 
   return {
-    get hasListeners() {
-      return byKey.size > 0
-    },
+    published,
     deliver,
     publish(events) {
+      for (const { type } of events) published.set(type, (published.get(type) ?? 0) + 1)
       deliver(events)
       relay?.publish(events)
     },

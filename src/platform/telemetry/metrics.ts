@@ -1,5 +1,5 @@
 /** Figures for Prometheus. Read when asked for: keeping them costs nothing between two scrapes. */
-import { Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { HttpServer, Routes } from '../http/server.ts'
 
 export interface Metrics {
@@ -7,6 +7,8 @@ export interface Metrics {
   /** A figure that is read at each scrape, per label value or alone. */
   gauge(name: string, help: string, read: () => number | Promise<number>): void
   gaugeBy(name: string, help: string, label: string, read: () => Promise<Record<string, number>>): void
+  /** A figure that only grows, by label value: its name ends in `_total`. */
+  counterBy(name: string, help: string, label: string, read: () => ReadonlyMap<string, number>): void
   /** The returned function takes a value. */
   histogram(name: string, help: string, buckets: readonly number[]): (value: number) => void
 }
@@ -34,6 +36,18 @@ export const makeMetrics = (): Metrics => {
         async collect() {
           this.reset()
           for (const [value, figure] of Object.entries(await read())) this.set({ [label]: value }, figure)
+        },
+      })
+    },
+    counterBy(name, help, label, read) {
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers: [registry],
+        collect() {
+          this.reset()
+          for (const [value, figure] of read()) this.inc({ [label]: value }, figure)
         },
       })
     },
