@@ -14,7 +14,11 @@ import { makeIdempotencyStore } from './idempotency-store.ts'
 import { PERMISSIONS } from './principal.ts'
 import { type HttpServer, makeHttpServer } from './server.ts'
 
-const errors = defineErrors({ refused_here: { status: 422 }, broken_here: { status: 500 } })
+const errors = defineErrors({
+  refused_here: { status: 422 },
+  broken_here: { status: 500 },
+  changed_here: { status: 409, retryable: true },
+})
 
 type Sent = Awaited<ReturnType<HttpServer['inject']>>
 /** The answers in the order in which they come; the one that is held back is let go when the other two are there. */
@@ -54,6 +58,7 @@ for (const database of DATABASES) {
             await gate
             done.push(request.body)
             if (request.body.value === 422) throw errors.refused_here('no')
+            if (request.body.value === 409 && done.length < 2) throw errors.changed_here('somebody was quicker')
             if (request.body.value === 500 && done.length < 2) throw errors.broken_here('oh')
             return reply.code(201).send({ count: done.length, secret: 'planted-secret-81' })
           })
@@ -149,6 +154,13 @@ for (const database of DATABASES) {
     const { post } = await setUp(t)
     assert.equal((await post(500, 'k')).statusCode, 500)
     assert.equal((await post(500, 'k')).statusCode, 201)
+  })
+
+  test(name('a refusal that passes by itself is not kept: the repetition is done, once'), async (t) => {
+    const { post, done } = await setUp(t)
+    assert.deepEqual([(await post(409, 'k')).json().code, (await post(409, 'k')).statusCode], ['changed_here', 201])
+    assert.equal((await post(409, 'k')).headers['idempotency-replayed'], 'true')
+    assert.equal(done.length, 2)
   })
 
   test(

@@ -26,7 +26,8 @@ const fingerprintOf = (request: FastifyRequest): string =>
     .digest('base64url')
 
 /** What ends a try without an answer that is worth keeping: the caller is to try again, and the request is done then. */
-const isKept = (status: number): boolean => status < 500 && status !== 429 && status !== 408
+const isKept = ({ statusCode: status, isRetryable }: FastifyReply): boolean =>
+  status < 500 && status !== 429 && status !== 408 && !isRetryable
 
 /** Routes with a key of their own in the body get ours there, so that even a crash between commit and answer makes nothing twice. */
 const passOn = (request: FastifyRequest, claimId: string): void => {
@@ -82,7 +83,7 @@ export const addIdempotency = (server: FastifyInstance, store: IdempotencyStore)
     claims.delete(request)
     const body = typeof payload === 'string' ? payload : Buffer.isBuffer(payload) ? payload.toString() : null
     try {
-      if (isKept(reply.statusCode) && (body !== null || payload === null || payload === undefined)) {
+      if (isKept(reply) && (body !== null || payload === null || payload === undefined)) {
         const contentType = reply.getHeader('content-type')
         await store.finish(claim.id, {
           status: reply.statusCode,

@@ -141,13 +141,23 @@ const outageAsProblem = (error: unknown): unknown =>
         retryAfterMs: RETRY_AFTER_MS,
       })
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** It tells of what passes by itself: the same request may be done the next time. */
+    isRetryable: boolean
+  }
+}
+
 export const sendProblem = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const error = outageAsProblem(thrown)
   const problem = toProblem(error, request)
+  reply.isRetryable = error instanceof AppError && error.retryable
   if (problem.status >= 500) {
     // What passes by itself (load, a stop) is no fault, and a flood of it must not become a flood of lines.
-    const passes = error instanceof AppError && error.retryable
-    request.log[passes ? 'debug' : 'error']({ err: error }, passes ? 'a request was put off' : 'a request failed')
+    request.log[reply.isRetryable ? 'debug' : 'error'](
+      { err: error },
+      reply.isRetryable ? 'a request was put off' : 'a request failed',
+    )
   }
   if (error instanceof AppError && error.retryAfterMs !== undefined) {
     reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000))

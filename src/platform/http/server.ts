@@ -163,6 +163,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   server.setValidatorCompiler(validatorCompiler)
   // Answers are made by our own code from known types: checking them again would cost more than all the rest.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  server.decorateReply('isRetryable', false)
   server.setErrorHandler((error, request, reply) => sendProblem(error, request, reply))
   server.setNotFoundHandler((request, reply) =>
     sendProblem(
