@@ -7,17 +7,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Bus } from '../bus/bus.ts'
 import type { Clock } from '../clock.ts'
+import { makeBorrowedPlaces } from './borrowed-places.ts'
+import { PLACE_KINDS, type Place, type PlacedWork, type PlaceKind, placeKey, placeMessages } from './place.ts'
 import type { Partition } from './queue.ts'
-
-/** Where new work starts with its birth, without the queue. */
-export interface Place<T> {
-  /** The process that does it. */
-  readonly workerId: string
-  /** After the commit that says so. */
-  start(work: T): void
-  /** There was no such commit. */
-  giveBack(): void
-}
 
 export interface LentPlacesOptions<T> {
   readonly bus: Bus
@@ -40,12 +32,6 @@ export interface LentPlacesOptions<T> {
 /** A place and how to give it back, if there is one. */
 type Reserve = () => (() => void) | undefined
 
-/** Work as its row says, plain enough for JSON. */
-interface Work {
-  readonly id: string
-  readonly workerId: string | null
-}
-
 export interface LentPlaces<T> {
   /** A place in another process, if one was lent to this one; otherwise one is asked for, for the next time. */
   take(partition: Partition, tenantId: string): Place<T> | undefined
@@ -61,9 +47,6 @@ export interface LentPlaces<T> {
 
 /** Who was full a moment ago lends nothing: there may be others in the queue. */
 const CALM_MS = 250
-/** How often places are asked for, and how seldom while nobody has any. */
-const ASK_EVERY_MS = 20
-const ASK_AT_LEAST_MS = 1000
 /** Places for one question. */
 const LEND_MAX = 50
 /** A borrower that has used no place for so long loses them to one that wants some. */
@@ -73,117 +56,29 @@ const BORROWERS_MAX = 1000
 const PLACES_PER_SPARE = 10
 /** Spare places that one lender lends to one borrower. */
 const SPARES_EACH = 1
-/** A tenant that has made nothing here for so long may take a spare place. */
-const QUIET_MS = 500
-const TENANTS_MAX = 1000
 /** Work is handed over once. A wire may bring a message twice when a connection broke, and long after it was sent. */
 const SEEN_MAX = 10_000
-/** Work larger than that does not travel: whoever does it reads it. */
-const TRAVELS_BYTES = 16_384
 
-/** A place as its borrower has it. */
-interface Ticket {
-  readonly key: string
-  readonly lender: string
-}
-
-interface Asking {
-  missed: number
-  everyMs: number
-  isArmed: boolean
-}
-
-/** Ordinary places and spare ones are lent and borrowed alike. */
-type Kind = 'places' | 'spares'
-const KINDS: readonly Kind[] = ['places', 'spares']
-
-export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): LentPlaces<T> => {
+export const makeLentPlaces = <T extends PlacedWork>(options: LentPlacesOptions<T>): LentPlaces<T> => {
   const { bus, clock, workerId, topic, read, run, orphaned, onDoubt, onError } = options
-  const WANTED = `${topic}:places-wanted`
-  const LENT = `${topic}:places-lent`
-  const REVOKED = `${topic}:places-revoked`
-  const FORGOTTEN = `${topic}:places-forgotten`
-  const START = `${topic}:start`
+  const { WANTED, LENT, REVOKED, FORGOTTEN, START } = placeMessages(topic)
+  const borrowed = makeBorrowedPlaces({ bus, clock, topic, orphaned })
 
-  // ---- borrowed -----------------------------------------------------------------------------------------------------------------
-
-  /** Lenders, one entry a place, taken in turn. */
-  const borrowed = new Map<string, string[]>()
-  /** Those whose work is being committed, unless they were taken back meanwhile. */
-  const inUse = new Set<Ticket>()
-  const askings = new Map<Partition, Asking>()
-  /** When a tenant last made something here. */
-  const madeMs = new LRUCache<string, number>({ max: TENANTS_MAX })
-
-  const keyOf = (partition: Partition, kind: Kind): string => `${partition} ${kind}`
-
-  const ask = (partition: Partition, asking: Asking): void => {
-    bus.broadcast(WANTED, [partition, asking.missed])
-    asking.missed = 0
-    asking.isArmed = true
-    const { everyMs } = asking
-    asking.everyMs = Math.min(2 * everyMs, ASK_AT_LEAST_MS)
-    clock.after(everyMs, () => {
-      asking.isArmed = false
-      if (asking.missed > 0) ask(partition, asking)
-    })
-  }
-
-  const miss = (partition: Partition): void => {
-    const asking = askings.get(partition) ?? { missed: 0, everyMs: ASK_EVERY_MS, isArmed: false }
-    askings.set(partition, asking)
-    asking.missed++
-    if (!asking.isArmed) ask(partition, asking)
-  }
-
-  const borrow = (partition: Partition, kind: Kind, lender: string, count: number): void => {
-    const lenders = borrowed.get(keyOf(partition, kind)) ?? []
-    borrowed.set(keyOf(partition, kind), lenders)
-    for (let i = 0; i < count; i++) lenders.push(lender)
-    const asking = askings.get(partition)
-    if (asking && kind === 'places') asking.everyMs = ASK_EVERY_MS
-  }
-
-  /** False when nothing was borrowed there. */
-  const forgetLender = (key: string, lender: string): boolean => {
-    const known = borrowed.get(key) ?? []
-    const others = known.filter((each) => each !== lender)
-    borrowed.set(key, others)
-    const lost = [...inUse].filter((ticket) => ticket.key === key && ticket.lender === lender)
-    for (const ticket of lost) inUse.delete(ticket)
-    return others.length < known.length || lost.length > 0
-  }
-
-  const isQuiet = (partition: Partition, tenantId: string): boolean => {
-    const key = `${partition} ${tenantId}`
-    const lastMs = madeMs.get(key) ?? Number.NEGATIVE_INFINITY
-    madeMs.set(key, clock.now())
-    return clock.now() - lastMs >= QUIET_MS
-  }
-
-  bus.on(LENT, (message, from) => {
-    const [partition, kind, count] = message as [Partition, Kind, number]
-    borrow(partition, kind, from, count)
-  })
-  bus.on(REVOKED, (key, from) => void forgetLender(key as string, from))
-
-  // ---- lent ---------------------------------------------------------------------------------------------------------------------
-
-  const reserves = new Map<Partition, Record<Kind, Reserve>>()
+  const reserves = new Map<Partition, Record<PlaceKind, Reserve>>()
   const fullMs = new Map<Partition, number>()
   /** Work that has arrived, or is refused when it does. */
   const seen = new LRUCache<string, 'arrived' | 'refused'>({ max: SEEN_MAX })
   /** By borrower: how to get back what he does not use. */
   const lent = new Map<string, Map<string, (() => void)[]>>()
 
-  const mayLend = (partition: Partition, kind: Kind): boolean => {
+  const mayLend = (partition: Partition, kind: PlaceKind): boolean => {
     if (!reserves.has(partition)) return false
     return kind === 'spares' || clock.now() - (fullMs.get(partition) ?? Number.NEGATIVE_INFINITY) >= CALM_MS
   }
 
-  const lendTo = (borrower: string, partition: Partition, kind: Kind, places: readonly (() => void)[]): void => {
+  const lendTo = (borrower: string, partition: Partition, kind: PlaceKind, places: readonly (() => void)[]): void => {
     if (places.length === 0) return
-    const key = keyOf(partition, kind)
+    const key = placeKey(partition, kind)
     const borrowers = lent.get(key) ?? new Map<string, (() => void)[]>()
     lent.set(key, borrowers)
     borrowers.set(borrower, [...(borrowers.get(borrower) ?? []), ...places])
@@ -216,7 +111,7 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     }
   }
 
-  const reserveUpTo = (partition: Partition, kind: Kind, count: number): (() => void)[] => {
+  const reserveUpTo = (partition: Partition, kind: PlaceKind, count: number): (() => void)[] => {
     const places: (() => void)[] = []
     while (places.length < count && mayLend(partition, kind)) {
       const giveBack = reserves.get(partition)?.[kind]()
@@ -233,22 +128,22 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     const wanted = Math.min(count, LEND_MAX)
     const places = reserveUpTo(partition, 'places', wanted)
     if (places.length < wanted && mayLend(partition, 'places')) {
-      revokeFromIdle(keyOf(partition, 'places'), from)
+      revokeFromIdle(placeKey(partition, 'places'), from)
       places.push(...reserveUpTo(partition, 'places', wanted - places.length))
     }
     lendTo(from, partition, 'places', places)
-    const spares = lent.get(keyOf(partition, 'spares'))?.get(from)?.length ?? 0
+    const spares = lent.get(placeKey(partition, 'spares'))?.get(from)?.length ?? 0
     lendTo(from, partition, 'spares', reserveUpTo(partition, 'spares', SPARES_EACH - spares))
   })
 
   bus.on(START, (message, from) => {
-    const [partition, kind, id, text] = message as [Partition, Kind, string, string?]
+    const [partition, kind, id, text] = message as [Partition, PlaceKind, string, string?]
     usedMs.set(from, clock.now())
     const known = seen.get(id)
     if (known === 'arrived') return
     seen.set(id, 'arrived')
     // Without one it was taken back while the work was on its way, which is done all the same: it is committed.
-    let giveBack = lent.get(keyOf(partition, kind))?.get(from)?.pop()
+    let giveBack = lent.get(placeKey(partition, kind))?.get(from)?.pop()
     const free = (): void => {
       const place = giveBack
       giveBack = undefined
@@ -272,57 +167,27 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
       })
   })
 
-  // ---- both ---------------------------------------------------------------------------------------------------------------------
-
   bus.onLeft((peer) => {
-    for (const key of borrowed.keys()) forgetLender(key, peer)
+    borrowed.forget(peer)
     for (const key of lent.keys()) takeBack(key, peer)
   })
   // Messages may have been lost: both sides begin anew, also where only one of them has noticed.
   bus.onGap(() => {
-    borrowed.clear()
-    inUse.clear()
+    borrowed.forgetAll()
     for (const [key, borrowers] of lent) for (const borrower of [...borrowers.keys()]) takeBack(key, borrower)
     bus.broadcast(FORGOTTEN, null)
     onDoubt()
   })
   bus.on(FORGOTTEN, (_, from) => {
-    const dropped = [...borrowed.keys()].filter((key) => forgetLender(key, from))
+    const hadLent = borrowed.forget(from)
     // What was lent while this was on its way is forgotten too, on both sides.
     for (const [key, borrowers] of lent) if (borrowers.has(from)) revoke(key, from)
-    if (dropped.length > 0) bus.send(from, FORGOTTEN, null)
+    if (hadLent) bus.send(from, FORGOTTEN, null)
     onDoubt()
   })
 
   return {
-    take(partition, tenantId) {
-      if (!bus.isShared) return undefined
-      const allowed = isQuiet(partition, tenantId) ? KINDS : KINDS.slice(0, 1)
-      for (const kind of allowed) {
-        const key = keyOf(partition, kind)
-        const lender = borrowed.get(key)?.shift()
-        if (lender === undefined) continue
-        const ticket: Ticket = { key, lender }
-        inUse.add(ticket)
-        return {
-          workerId: lender,
-          start(work) {
-            inUse.delete(ticket)
-            if (!bus.knows(lender)) {
-              orphaned(work)
-              return
-            }
-            const text = JSON.stringify(work)
-            bus.send(lender, START, [partition, kind, work.id, ...(text.length <= TRAVELS_BYTES ? [text] : [])])
-          },
-          giveBack() {
-            if (inUse.delete(ticket)) borrow(partition, kind, lender, 1)
-          },
-        }
-      }
-      miss(partition)
-      return undefined
-    },
+    take: borrowed.take,
     lend(partition, concurrency, reserve) {
       let spares = Math.floor(concurrency / PLACES_PER_SPARE)
       const reserveSpare: Reserve = () => {
@@ -334,13 +199,13 @@ export const makeLentPlaces = <T extends Work>(options: LentPlacesOptions<T>): L
     },
     full(partition) {
       fullMs.set(partition, clock.now())
-      takeAllBack(keyOf(partition, 'places'))
+      takeAllBack(placeKey(partition, 'places'))
     },
     refuse: (id) => void seen.set(id, 'refused'),
     stop() {
       for (const partition of [...reserves.keys()]) {
         reserves.delete(partition)
-        for (const kind of KINDS) takeAllBack(keyOf(partition, kind))
+        for (const kind of PLACE_KINDS) takeAllBack(placeKey(partition, kind))
       }
     },
   }
