@@ -269,8 +269,8 @@ export const buildServices = ({
   const rotation = makeRotation({
     keys,
     sealed: [
-      { name: 'secrets', reseal: (limit) => secrets.reseal(limit) },
-      { name: 'channels', reseal: (limit) => notifications.reseal(limit) },
+      { name: 'secrets', reseal: secrets.reseal },
+      { name: 'channels', reseal: notifications.reseal },
     ],
   })
   return {

@@ -4,6 +4,9 @@ import type { NotificationTables } from './schema.ts'
 
 export interface SealedConfig {
   readonly id: string
+  readonly tenantId: string
+  readonly projectId: string | null
+  readonly name: string
   /** JSON, as it lies in the database. */
   readonly config: string
 }
@@ -13,7 +16,8 @@ export const makeResealRepository = (handle: Handle) => {
   return {
     /** In the order of their ids, after this one. */
     async configs(afterId: string, limit: number): Promise<SealedConfig[]> {
-      const query = db.selectFrom('channels').select(['id', 'config']).where('id', '>', afterId)
+      const columns = ['id', 'tenant_id as tenantId', 'project_id as projectId', 'name', 'config'] as const
+      const query = db.selectFrom('channels').select(columns).where('id', '>', afterId)
       return query.orderBy('id').limit(limit).execute()
     },
     /** Only while it is as it was read: a change made meanwhile stays. */

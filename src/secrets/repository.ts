@@ -79,12 +79,13 @@ export const makeSecretRepository = (handle: Handle) => {
       await db.deleteFrom('secrets').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
     },
 
-    /** Of all tenants: those under another key, in the order of their ids. */
-    async underOtherKeys(keyId: string, limit: number): Promise<SealedSecret[]> {
+    /** Of all tenants: those under another key, in the order of their ids, after this one. */
+    async underOtherKeys(keyId: string, limit: number, afterId: string): Promise<SealedSecret[]> {
       const query = db
         .selectFrom('secrets')
         .selectAll()
         .where((eb) => eb.or([eb('key_id', '<', keyId), eb('key_id', '>', keyId)]))
+        .where('id', '>', afterId)
       return (await query.orderBy('id').limit(limit).execute()).map(toSecret)
     },
     /** Only while it is sealed as it was read: a value that was set meanwhile stays. */

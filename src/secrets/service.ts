@@ -5,6 +5,7 @@ import { isUniqueViolation } from '../platform/db/errors.ts'
 import { defineErrors } from '../platform/errors.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { MakeId } from '../platform/ids.ts'
+import { openIfReadable, type Reseal, type Unreadable } from '../platform/resealing.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
 import { makeSecretRepository, type SecretFilter } from './repository.ts'
 import type { RevealSecret, SealedSecret, Secret } from './types.ts'
@@ -120,6 +121,24 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
     return `${reference.prefix ?? ''}${value}`
   }
 
+  /** Of all tenants. */
+  const reseal: Reseal = async (limit, afterId) => {
+    const old = await secrets.underOtherKeys(box.currentKeyId(), limit, afterId)
+    const unreadable: Unreadable[] = []
+    const changes = old.flatMap((before) => {
+      const { id, tenantId, projectId, name } = before
+      const value = openIfReadable(box, before.sealed, placeOf(id))
+      if (value !== undefined) return [{ before, ...seal(id, value) }]
+      unreadable.push({ tenantId, projectId, name })
+      return []
+    })
+    if (changes.length > 0)
+      await db.transaction(async (tx) => {
+        for (const { before, sealed, keyId } of changes) await makeSecretRepository(tx).reseal(before, sealed, keyId)
+      })
+    return { count: changes.length, unreadable, nextId: old.length < limit ? null : (old.at(-1)?.id ?? null) }
+  }
+
   return {
     /** Makes it, or gives it another value; it counts for whatever is sent from now on. `hosts` as before if left out. */
     async set(
@@ -157,17 +176,7 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
     },
     reveal,
 
-    /** Puts up to `limit` of all tenants' secrets under the key that seals now; says how many were not under it. */
-    async reseal(limit: number): Promise<number> {
-      const old = await secrets.underOtherKeys(box.currentKeyId(), limit)
-      await db.transaction(async (tx) => {
-        for (const secret of old) {
-          const { sealed, keyId } = seal(secret.id, box.open(secret.sealed, placeOf(secret.id)))
-          await makeSecretRepository(tx).reseal(secret, sealed, keyId)
-        }
-      })
-      return old.length
-    },
+    reseal,
   }
 }
 
