@@ -25,6 +25,9 @@ const makeTestWires = (clock: Clock) => {
         heard.push([channel, hear])
       }
     },
+    async subscribeAgain() {
+      for (const [channel, hear] of heard) ears.set(channel, (ears.get(channel) ?? new Set()).add(hear))
+    },
     listeners: async (channels) => channels.map((channel) => ears.get(channel)?.size ?? 0),
     showLife: async (channel, forMs) => void lives.set(channel, clock.now() + forMs),
     showsLife: async (channels) => channels.map((channel) => (lives.get(channel) ?? 0) > clock.now()),

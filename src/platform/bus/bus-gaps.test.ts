@@ -21,6 +21,7 @@ const setUp = async (isLost: (channel: string) => boolean) => {
     async subscribe(channels, hear) {
       for (const channel of channels) ears.set(channel, [...(ears.get(channel) ?? []), hear])
     },
+    subscribeAgain: async () => {},
     listeners: async (channels) => channels.map(() => 1),
     showLife: async () => {},
     showsLife: async (channels) => channels.map(() => true),
@@ -126,5 +127,37 @@ for (const [name, target] of TARGETS) {
     else subscriber?.disconnect(true)
     await until('b to say that it has missed some', () => gaps > before)
     void b
+  })
+}
+
+for (const [name, target] of TARGETS) {
+  test(`a process whose subscription was lost hears again, over ${name}`, async (t) => {
+    const prefix = randomPrefix()
+    const subscribers: { unsubscribe(): Promise<unknown> }[] = []
+    let heard = 0
+    const open = async (id: string) => {
+      const redis = await connectRedis(target(), t)
+      const duplicate: typeof redis.duplicate = (use, connectionName) => {
+        const made = redis.duplicate(use, connectionName)
+        if (id === 'b') subscribers.push(made)
+        return made
+      }
+      const wire = makeRedisWire({ ...redis, duplicate })
+      const bus = makeWireBus({ wire, id, clock: systemClock, prefix, helloEveryMs: 100, onError: () => {} })
+      t.after(() => bus.stop())
+      bus.on('topic', () => void heard++)
+      await bus.start()
+      return bus
+    }
+    const a = await open('a')
+    await open('b')
+    const told = (): boolean => {
+      a.send('b', 'topic', null)
+      return heard > 0
+    }
+    await until('b to hear', told)
+    await subscribers[0]?.unsubscribe()
+    heard = 0
+    await until('b to hear again', told)
   })
 }

@@ -10,13 +10,18 @@ const LIVES = 3
 export const makeRedisWire = (redis: RedisConnection): Wire => {
   const lives = spreadTags('life', redis.mode === 'cluster' ? LIVES : 1)
   const subscriber = redis.duplicate('subscriber', 'aidos-bus')
+  const subscribed: string[] = []
   return {
     async publish(channel, text) {
       await redis.client.publish(channel, text)
     },
     async subscribe(channels, hear) {
       subscriber.on('message', (_channel: string, text: string) => hear(text))
+      subscribed.push(...channels)
       await subscriber.subscribe(...channels)
+    },
+    async subscribeAgain() {
+      await subscriber.subscribe(...subscribed)
     },
     async listeners(channels) {
       const { client } = redis

@@ -12,6 +12,8 @@ export interface Wire {
   publish(channel: string, text: string): Promise<void>
   /** Hears those channels, now and after each outage. */
   subscribe(channels: readonly string[], hear: (text: string) => void): Promise<void>
+  /** Asks once more for what was subscribed to; does no harm where that still holds. */
+  subscribeAgain(): Promise<void>
   /** How many hear each of those channels. Rejects when that cannot be told for certain. */
   listeners(channels: readonly string[]): Promise<number[]>
   /** Leaves a sign of life for a channel that others find for so long. */
@@ -71,6 +73,8 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
   const peers = new Map<string, number>()
   const silent = new Set<string>()
   let lastGapMs = clock.now()
+  /** Since when what this process tells all, itself among them, does not come back to it. */
+  let deafSinceMs: number | undefined
   const outgoing = new Map<string, Parcel['messages']>()
   /** How many parcels were put on a channel; and by sender the numbers of the last that came to all, and to this process. */
   const sent = new LRUCache<string, number>({ max: CHANNELS_MAX })
@@ -92,9 +96,14 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
       const number = (sent.get(channel) ?? 0) + 1
       sent.set(channel, number)
       const parcel: Parcel = { from: id, number, ...(channel === everyone ? { isToAll: true } : {}), messages }
-      wire.publish(channel, JSON.stringify(parcel)).catch((error: unknown) => {
-        if (!isStopped) onError(error)
-      })
+      wire.publish(channel, JSON.stringify(parcel)).then(
+        () => {
+          if (channel === everyone) deafSinceMs ??= clock.now()
+        },
+        (error: unknown) => {
+          if (!isStopped) onError(error)
+        },
+      )
     }
   }
 
@@ -148,7 +157,10 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
 
   const hear = (parcel: Parcel): void => {
     const { from, messages } = parcel
-    if (from === id) return
+    if (from === id) {
+      deafSinceMs = undefined
+      return
+    }
     silent.delete(from)
     for (const [topic, message, ask] of messages) {
       if (topic === HELLO) greeted(from)
@@ -182,8 +194,15 @@ export const makeWireBus = (options: WireBusOptions): Bus => {
     for (const [peer, heardMs] of peers) {
       if (clock.now() - heardMs > HELLOS_MISSED * helloEveryMs) left(peer)
     }
+    if (deafSinceMs !== undefined && clock.now() - deafSinceMs > HELLOS_MISSED * helloEveryMs) hearAgain()
     put(everyone, HELLO, null)
     disarmHello = clock.after(helloEveryMs, hello)
+  }
+
+  /** The wire is up, and the subscription was lost: a client may fail to renew it, and say nothing. */
+  const hearAgain = (): void => {
+    deafSinceMs = undefined
+    wire.subscribeAgain().then(gap, onError)
   }
 
   const showLife = async (): Promise<void> => {
