@@ -1,4 +1,5 @@
 /** Reads and writes of the queues' rules. */
+import type { ExpressionBuilder } from 'kysely'
 import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import type { QueueTables } from './schema.ts'
@@ -27,6 +28,9 @@ export const makeQueueRepository = (handle: Handle) => {
     partition_name: partition,
     key_name: key,
   })
+  const isAs = (rule: QueueRule) => (eb: ExpressionBuilder<QueueTables, 'queue_rules'>) =>
+    eb.and({ ...at(rule), updated_at: rule.updatedAtMs })
+
   return {
     async all(): Promise<QueueRule[]> {
       return (await db.selectFrom('queue_rules').selectAll().execute()).map(toRule)
@@ -46,18 +50,9 @@ export const makeQueueRepository = (handle: Handle) => {
         .executeTakeFirst()
       return row && toRule(row)
     },
-    /** A rule that says nothing is removed. */
-    async save(rule: QueueRule): Promise<void> {
+    /** A rule that says nothing is removed. False: it is not as `known` any more, and nothing was written. */
+    async save(rule: QueueRule, known: QueueRule | undefined): Promise<boolean> {
       const { tenant_id, partition_name, key_name } = at(rule)
-      if (isEmpty(rule)) {
-        await db
-          .deleteFrom('queue_rules')
-          .where('tenant_id', '=', tenant_id)
-          .where('partition_name', '=', partition_name)
-          .where('key_name', '=', key_name)
-          .execute()
-        return
-      }
       const values = {
         paused: (rule.paused.byTenant ? 1 : 0) + (rule.paused.byOperator ? 2 : 0),
         concurrency: rule.concurrency,
@@ -66,11 +61,20 @@ export const makeQueueRepository = (handle: Handle) => {
         weight: rule.weight,
         updated_at: rule.updatedAtMs,
       }
-      await db
-        .insertInto('queue_rules')
-        .values({ tenant_id, partition_name, key_name, ...values })
-        .onConflict((conflict) => conflict.columns(['tenant_id', 'partition_name', 'key_name']).doUpdateSet(values))
-        .execute()
+      if (!known) {
+        if (isEmpty(rule)) return true
+        const insert = db.insertInto('queue_rules').values({ tenant_id, partition_name, key_name, ...values })
+        const { numInsertedOrUpdatedRows } = await insert
+          .onConflict((conflict) => conflict.columns(['tenant_id', 'partition_name', 'key_name']).doNothing())
+          .executeTakeFirst()
+        return (numInsertedOrUpdatedRows ?? 0n) > 0n
+      }
+      if (isEmpty(rule)) {
+        const remove = db.deleteFrom('queue_rules').where(isAs(known))
+        return (await remove.executeTakeFirst()).numDeletedRows > 0n
+      }
+      const update = db.updateTable('queue_rules').set(values).where(isAs(known))
+      return (await update.executeTakeFirst()).numUpdatedRows > 0n
     },
     countOf: (tenantId: string): Promise<number> =>
       countRows(db.selectFrom('queue_rules').where('tenant_id', '=', tenantId)),

@@ -90,6 +90,22 @@ for (const kind of DATABASES) {
     assert.equal(a.rules.mostOf('tasks', tenantId), Number.POSITIVE_INFINITY)
   })
 
+  test(name('changes of different parts of a rule at the same time lose none of each other'), async () => {
+    const { a, b, tenantId, author, place } = await setUp()
+    for (let round = 1; round <= 10; round++) {
+      await Promise.all([
+        a.set(author, place, { paused: round % 2 === 1 }),
+        b.set(operator, place, { weight: 1 + round }),
+        a.set(operator, place, { concurrency: 100 + round }),
+      ])
+      const [rule] = await a.list(tenantId)
+      assert.deepEqual(
+        [rule?.paused.byTenant, rule?.weight, rule?.concurrency],
+        [round % 2 === 1, 1 + round, 100 + round],
+      )
+    }
+  })
+
   test(name('a pause holds in every process when set() has resolved, is told of, and goes as it came'), async () => {
     const { a, b, tenantId, author, place, events } = await setUp()
     let changes = 0

@@ -128,8 +128,9 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
     }
   }
 
-  const save = async (author: RuleAuthor, place: RulePlace, change: (before: RuleSettings) => RuleSettings) => {
-    const rule = await db.transaction(async (tx) => {
+  /** Undefined when somebody else has changed it meanwhile. */
+  const trySave = (author: RuleAuthor, place: RulePlace, change: (before: RuleSettings) => RuleSettings) =>
+    db.transaction(async (tx): Promise<QueueRule | undefined> => {
       const repository = makeQueueRepository(tx)
       const known = await repository.find(place)
       const before = known ?? NO_SETTINGS
@@ -140,11 +141,15 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
       if (!known && (await repository.countOf(tenantId)) >= RULES_MAX) {
         throw queueErrors.queue_rules_too_many(`a tenant can have ${RULES_MAX} rules; use "*" for all keys`)
       }
-      await repository.save(after)
+      if (!(await repository.save(after, known))) return undefined
       const event = pauseEvent(author, before, after)
       if (event) await writeEvent(tx, event)
       return after
     })
+
+  const save = async (author: RuleAuthor, place: RulePlace, change: (before: RuleSettings) => RuleSettings) => {
+    let rule = await trySave(author, place, change)
+    while (!rule) rule = await trySave(author, place, change)
     apply(rule)
     await bus.ask(RULES, rule as unknown as Json)
     return rule
