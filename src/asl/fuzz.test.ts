@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { checksAnything, endsProperly, replaysTheSame } from '../../test/asl/properties.ts'
 
 /** A few hundred of what `test/asl/fuzz.ts` does for long; fewer where the machine is busy. */
-const options = { numRuns: 150, interruptAfterTimeLimit: 15_000 }
+const options = { numRuns: 100, interruptAfterTimeLimit: 7_000 }
 
 describe('for random definitions, inputs and worlds', () => {
   test('reading and checking never throw', () => fc.assert(checksAnything, { ...options, numRuns: 500 }))
