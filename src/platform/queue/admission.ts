@@ -51,8 +51,10 @@ const OLD_MS = 15_000
 const PLACES_EVERY_MS = 10_000
 /** Jobs that travel together. */
 const BATCH = 500
-/** Jobs of one step of a refill: a window takes them in one script, during which nobody else is answered. */
-const REFILL_BATCH = 100
+/** Jobs of one step of a refill at the least: a window takes them in one script, during which nobody else is answered. */
+const STEP_LEAST = 100
+/** A step whose reading took longer is followed by a larger one: a busy database takes its time for few as for many. */
+const SLOW_READ_MS = 5
 /** After a failure the backlog is read again so much later. */
 const AFTER_FAILURE_MS = 1000
 /** Readings in a row in which nothing could go on: the rest is left to the next sweep. */
@@ -66,6 +68,7 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
   let isLeaving = false
   let refilling: Promise<void> | undefined
   let isAsked = false
+  let step = STEP_LEAST
   let again: { readonly atMs: number; disarm(): void } | undefined
 
   /** Those that get a place go to the queue: how many, and whether others found none. */
@@ -151,8 +154,11 @@ export const makeAdmission = (options: AdmissionOptions): Admission => {
     let room = await window.room(partition)
     for (let barren = 0; barren < BARREN_MAX; ) {
       if (room <= 0) return false
-      const limit = Math.min(room, REFILL_BATCH)
-      const { jobs, isAll, isTurnDone } = await backlog.read(limit, await window.inside(partition))
+      const inside = await window.inside(partition)
+      const beganMs = clock.now()
+      const { jobs, isAll, isTurnDone } = await backlog.read(Math.min(room, step), inside)
+      const isSlow = clock.now() - beganMs > SLOW_READ_MS
+      step = isSlow ? Math.min(2 * step, BATCH) : Math.max(Math.floor(step / 2), STEP_LEAST)
       const { count, isFull } = await enter(jobs, true)
       if (isFull && count === 0) return false
       if (isAll && !isFull) return true
