@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeBetween } from '../../test/support/between.ts'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeFakeClock } from '../platform/clock.ts'
-import { decorateDatabase } from '../platform/db/database.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { grantsOf } from './roles.ts'
 import { makeTenantService } from './service.ts'
@@ -10,18 +10,8 @@ import { makeTenantService } from './service.ts'
 const FROM = { address: '127.0.0.1', userAgent: 'test' }
 
 for (const database of DATABASES) {
-  /** `between` is done once, after the next call has read and before it writes. */
   const setUp = async () => {
-    const { db: real } = await database.open()
-    let between: (() => Promise<unknown>) | undefined
-    const db = decorateDatabase(real, {
-      async transaction(work) {
-        const first = between
-        between = undefined
-        await first?.()
-        return real.transaction(work)
-      },
-    })
+    const { db, meanwhile } = makeBetween((await database.open()).db)
     const tenants = makeTenantService({
       ...{ db, clock: makeFakeClock(), makeId: makeIdGenerator(), keyCacheMs: 0, keyCacheMax: 10 },
       cookies: { origin: 'https://aidos.example.org' },
@@ -33,9 +23,7 @@ for (const database of DATABASES) {
     const signIn = async (subject: string) => members.signIn(await members.find(tenantId, ada.id), { subject }, FROM)
     return {
       ...{ members, tenantId, id: ada.id, signIn },
-      meanwhile: (work: () => Promise<unknown>) => {
-        between = work
-      },
+      meanwhile,
     }
   }
   const name = (title: string): string => `members on ${database.name}: ${title}`

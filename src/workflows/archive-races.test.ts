@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeBetween } from '../../test/support/between.ts'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeFakeClock } from '../platform/clock.ts'
-import { decorateDatabase } from '../platform/db/database.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { makeWorkflowService } from './service.ts'
 import type { Workflow } from './types.ts'
@@ -15,25 +15,12 @@ const pass = (output: number) => ({
 
 for (const database of DATABASES) {
   const name = (title: string): string => `workflows on ${database.name}: ${title}`
-  /** `between` is done once, after the next call has read and before it writes. */
   const setUp = async () => {
-    const { db: real } = await database.open()
-    let between: (() => Promise<unknown>) | undefined
-    const db = decorateDatabase(real, {
-      async transaction(work) {
-        const first = between
-        between = undefined
-        await first?.()
-        return real.transaction(work)
-      },
-    })
+    const { db, meanwhile } = makeBetween((await database.open()).db)
     const clock = makeFakeClock()
     const workflows = makeWorkflowService({ db, clock, makeId: makeIdGenerator(), cacheMs: 0, cacheMax: 10 })
     const put = (output: number) =>
       workflows.put({ tenantId: 't', projectId: null, name: 'w', definition: pass(output) })
-    const meanwhile = (work: () => Promise<unknown>): void => {
-      between = work
-    }
     await put(1)
     return { workflows, put, meanwhile }
   }

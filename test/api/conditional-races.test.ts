@@ -9,12 +9,12 @@ import { makePreferences } from '../../src/notifications/preferences.ts'
 import { makeTemplates } from '../../src/notifications/templates.ts'
 import { makeRouteWriter } from '../../src/notifications/write-route.ts'
 import { makeFakeClock } from '../../src/platform/clock.ts'
-import { decorateDatabase } from '../../src/platform/db/database.ts'
 import { makeIdGenerator } from '../../src/platform/ids.ts'
 import { makeSecretBox } from '../../src/platform/secret-box.ts'
 import { makeSecretService } from '../../src/secrets/service.ts'
 import { makeLimitsService } from '../../src/tenants/limits.ts'
 import { makeTenantService } from '../../src/tenants/service.ts'
+import { makeBetween } from '../support/between.ts'
 import { DATABASES } from '../support/databases.ts'
 
 type Check = (current: unknown) => void
@@ -35,24 +35,11 @@ const DEFAULTS = {
 }
 
 for (const database of DATABASES) {
-  /** `between` is done once, after the next call has read and before it writes. */
   const setUp = async () => {
-    const { db: real } = await database.open()
-    let between: (() => Promise<unknown>) | undefined
-    const db = decorateDatabase(real, {
-      async transaction(work) {
-        const first = between
-        between = undefined
-        await first?.()
-        return real.transaction(work)
-      },
-    })
+    const { db, meanwhile } = makeBetween((await database.open()).db)
     const base = { db, clock: makeFakeClock(), makeId: makeIdGenerator() }
     const tenants = makeTenantService({ ...base, keyCacheMs: 0, keyCacheMax: 10 })
     const { tenant } = await tenants.createTenant('one')
-    const meanwhile = (work: () => Promise<unknown>): void => {
-      between = work
-    }
     return { base, tenants, tenantId: tenant.id, meanwhile }
   }
   type Base = Awaited<ReturnType<typeof setUp>>
