@@ -1,6 +1,6 @@
 /** Reads of runs, journals and signals. */
 import { compileOnce, VALUE } from '../platform/db/compiled.ts'
-import { countRows, countRowsBy } from '../platform/db/count.ts'
+import { countRows, countRowsAmong } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
 import { readBacklogRows } from '../platform/queue/backlog-rows.ts'
@@ -148,11 +148,8 @@ export const makeRunRepository = (handle: Handle) => {
     },
 
     /** Those that are not over: the others grow without end. */
-    async countOpen(): Promise<Record<string, number>> {
-      const none = Object.fromEntries(OPEN_RUN_STATUSES.map((status) => [status, 0]))
-      const open = db.selectFrom('runs').where('status', 'in', OPEN_RUN_STATUSES)
-      return { ...none, ...(await countRowsBy(open, 'status')) }
-    },
+    countOpen: (): Promise<Record<string, number>> =>
+      countRowsAmong(db.selectFrom('runs'), 'status', OPEN_RUN_STATUSES),
   }
 }
 

@@ -1,5 +1,5 @@
 /** Counts of rows as numbers: PostgreSQL sends them as text. */
-import type { SelectQueryBuilder, StringReference } from 'kysely'
+import { type SelectQueryBuilder, type SqlBool, type StringReference, sql } from 'kysely'
 
 interface Count {
   readonly count: number | string
@@ -21,4 +21,15 @@ export const countRowsBy = async <DB, TB extends keyof DB>(
   const counting = query.select(({ fn, ref }) => [ref(column).as('value'), fn.countAll().as('count')]).groupBy(column)
   const rows = await counting.$castTo<Count & { readonly value: string }>().execute()
   return Object.fromEntries(rows.map(({ value, count }) => [value, Number(count)]))
+}
+
+/** The same of those values only, with 0 where there is none. */
+export const countRowsAmong = async <DB, TB extends keyof DB>(
+  query: SelectQueryBuilder<DB, TB, object>,
+  column: StringReference<DB, TB>,
+  values: readonly string[],
+): Promise<Record<string, number>> => {
+  const none = Object.fromEntries(values.map((value) => [value, 0]))
+  const among = query.where(sql<SqlBool>`${sql.ref(column as string)} IN (${sql.join(values)})`)
+  return { ...none, ...(await countRowsBy(among, column)) }
 }
