@@ -13,11 +13,16 @@ interface FileState {
   output: string
 }
 
+/** What the list at the end repeats of a failure: whoever sees only the end of a long output learns the cause. */
+const LINES_AGAIN = 12
+
 /** Output of a file is kept until it ends, and shown only if it fails. */
 const OUTPUT_LIMIT = 50_000
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const indent = (text: string): string => text.replace(/^(?=.)/gm, '    ')
+
+const beginningOf = (text: string): string => text.split('\n').slice(0, LINES_AGAIN).join('\n')
 
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const files = new Map<string, FileState>()
@@ -43,7 +48,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       return `✔ ${name} (${state.tests} tests${skips}, ${seconds(data.details.duration_ms)})\n`
     }
     const reasons = state.failures.length > 0 ? state.failures : [empty ? 'holds no test' : 'the file itself failed']
-    failed.push(...reasons.map((reason) => `${name}: ${reason.split('\n')[0]}`))
+    failed.push(...reasons.map((reason) => `${name}: ${beginningOf(reason)}`))
     const output = state.output ? `  its output:\n${indent(state.output.trimEnd())}\n` : ''
     const details = reasons.map((reason) => `  ✖ ${reason}\n`).join('')
     return `✖ ${name} (${state.tests} tests, ${seconds(data.details.duration_ms)})\n${details}${output}`

@@ -36,6 +36,8 @@ test('the test command shows a failure in full and fails', async (t) => {
   })
   assert.equal((await run.exited).code, 1)
   assert.match(run.output(), /✖ sum \(.*bad\.test\.ts:2\)\n\s+Error: two[\s\S]*a clue[\s\S]*^# fail 1$/m)
+  const again = run.output().split('\nfailed:\n')[1]!
+  assert.match(again, /✖ .*bad\.test\.ts: sum .*\n\s+Error: two/)
 })
 
 test('the test command counts the tests of a shared suite for the file that ran it', async (t) => {
