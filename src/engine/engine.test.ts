@@ -50,6 +50,9 @@ for (const database of BACKENDS) {
           [2, 'add', 42],
         ],
       )
+      const keys = async (page: { after?: number; limit: number }) =>
+        (await engine.engine.runs.steps(run.id, page)).map(({ key }) => key)
+      assert.deepEqual([await keys({ limit: 1 }), await keys({ after: 1, limit: 9 })], [['double'], ['add']])
     },
   )
 

@@ -24,6 +24,7 @@ export type {
 } from './task-port.ts'
 export {
   isFinal,
+  type JournalEntry,
   RUN_STATUSES,
   type Run,
   type RunOptions,

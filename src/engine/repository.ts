@@ -61,6 +61,12 @@ export const makeRunRepository = (handle: Handle) => {
       return rows.map(toJournalEntry)
     },
 
+    /** A part of the journal, which can be long: what follows a position. */
+    async steps(runId: string, { after = 0, limit }: { after?: number | undefined; limit: number }) {
+      const query = db.selectFrom('journal').selectAll().where('run_id', '=', runId).where('position', '>', after)
+      return (await query.orderBy('position').limit(limit).execute()).map(toJournalEntry)
+    },
+
     async signals(runId: string): Promise<SignalRow[]> {
       return db.selectFrom('signals').selectAll().where('run_id', '=', runId).orderBy('id').execute()
     },

@@ -224,7 +224,14 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
   const tags = ['subscriptions']
   server.get(
     '/v1/subscriptions/types',
-    { config: READ, schema: { tags, summary: 'All event types: what they tell, their severity and data' } },
+    {
+      config: READ,
+      schema: {
+        tags,
+        summary: 'All event types: what they tell, their severity and data',
+        description: 'Always all, in one page: it is the catalogue of this version, and does not grow with use.',
+      },
+    },
     async () => ({
       items: Object.entries(CATALOGUE).map(([type, entry]) => ({ type, ...entry, schema: schemaOf(type) })),
       nextCursor: null,

@@ -1,9 +1,15 @@
 /** Reads and writes of the queues' rules. */
-import type { ExpressionBuilder } from 'kysely'
+import { type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import type { QueueTables } from './schema.ts'
 import { isEmpty, type QueueRule, type RulePlace } from './types.ts'
+
+/** A part of a tenant's rules: those that follow a place. */
+export interface RulePage {
+  readonly after?: Pick<RulePlace, 'partition' | 'key'> | undefined
+  readonly limit: number
+}
 
 type Row = QueueTables['queue_rules']
 
@@ -35,9 +41,11 @@ export const makeQueueRepository = (handle: Handle) => {
     async all(): Promise<QueueRule[]> {
       return (await db.selectFrom('queue_rules').selectAll().execute()).map(toRule)
     },
-    async ofTenant(tenantId: string): Promise<QueueRule[]> {
-      const query = db.selectFrom('queue_rules').selectAll().where('tenant_id', '=', tenantId)
-      return (await query.orderBy('partition_name').orderBy('key_name').execute()).map(toRule)
+    /** In the order of queues and keys. */
+    async ofTenant(tenantId: string, { after, limit }: RulePage): Promise<QueueRule[]> {
+      let query = db.selectFrom('queue_rules').selectAll().where('tenant_id', '=', tenantId)
+      if (after) query = query.where(sql<SqlBool>`(partition_name, key_name) > (${after.partition}, ${after.key})`)
+      return (await query.orderBy('partition_name').orderBy('key_name').limit(limit).execute()).map(toRule)
     },
     async find(place: RulePlace): Promise<QueueRule | undefined> {
       const { tenant_id, partition_name, key_name } = at(place)

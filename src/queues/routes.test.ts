@@ -102,6 +102,30 @@ describe('routes of queues', () => {
     assert.equal((await call('ann', 'DELETE', '/v1/queues/rules?key=crm')).status, 404)
   })
 
+  test('GET /v1/queues/rules is paged, in the order of queues and keys', async () => {
+    const places: Record<string, string>[] = [
+      { key: '*' },
+      { key: 'a "key", ünusual' },
+      { key: 'b' },
+      { partition: 'tasks', key: '*' },
+      { partition: 'tasks', key: 'b' },
+    ]
+    for (const place of places.toReversed()) await call('ann', 'PUT', '/v1/queues/rules', { ...place, concurrency: 2 })
+    const all = (await call('ann', 'GET', '/v1/queues/rules')).body
+    assert.deepEqual([all.items.length, all.nextCursor], [places.length, null])
+    const seen = []
+    for (let cursor = ''; ; ) {
+      const page = (await call('ann', 'GET', `/v1/queues/rules?limit=2${cursor}`)).body
+      assert.ok(page.items.length <= 2)
+      seen.push(...page.items)
+      if (page.nextCursor === null) break
+      cursor = `&cursor=${page.nextCursor}`
+    }
+    assert.deepEqual(seen, all.items)
+    assert.equal((await call('ann', 'GET', '/v1/queues/rules?cursor=zzz')).body.code, 'cursor_invalid')
+    for (const place of places) await call('ann', 'DELETE', `/v1/queues/rules?${new URLSearchParams(place)}`)
+  })
+
   test('a tenant sees and sets nothing of another, nor its own limits; the operator does', async () => {
     assert.equal((await call('ann', 'GET', `/v1/queues/rules?tenantId=${operator}`)).status, 403)
     assert.equal((await call('ann', 'PUT', '/v1/queues/rules', { concurrency: 3 })).body.code, 'operator_only')

@@ -1,6 +1,7 @@
 /** HTTP routes of queues: what waits in them, their pauses, and the rules by which work is let in. */
 import { z } from 'zod'
 import { parseDuration } from '../engine/index.ts'
+import { type PageOrder, pageQuery, readPageBy } from '../platform/http/page.ts'
 import type { Principal } from '../platform/http/principal.ts'
 import type { Routes } from '../platform/http/server.ts'
 import { durationSchema, idSchema, toTime } from '../platform/http/views.ts'
@@ -88,6 +89,19 @@ const ruleView = (rule: QueueRule) => ({
   updatedAt: toTime(rule.updatedAtMs),
 })
 
+const byPlace: PageOrder<QueueRule, Pick<RulePlace, 'partition' | 'key'>> = {
+  placeOf: ({ partition, key }) => [partition, key],
+  place: z
+    .tuple([
+      z.enum(['', ...PARTITIONS]),
+      z
+        .string()
+        .max(200)
+        .regex(/^[^\0]*$/),
+    ])
+    .transform(([partition, key]) => ({ partition, key })),
+}
+
 export const makeQueueRoutes =
   ({ queues, queue, window, operatorId, backlog }: QueueRoutesOptions): Routes =>
   (server) => {
@@ -126,7 +140,8 @@ export const makeQueueRoutes =
           tags,
           summary: 'What waits in each queue: of this tenant, and for the operator of all',
           description:
-            '`queued` waits in the database; of that `inside` has been handed to the queue or is being done.',
+            '`queued` waits in the database; of that `inside` has been handed to the queue or is being done. Always all queues, in ' +
+            'one page: there are as many as there are kinds of work.',
         },
       },
       async ({ principal }) => {
@@ -174,8 +189,8 @@ export const makeQueueRoutes =
         config: read,
         schema: {
           tags,
-          summary: 'Pauses, limits and weight of a tenant',
-          querystring: z.strictObject({ tenantId: place.tenantId }),
+          summary: 'Pauses, limits and weight of a tenant, in the order of queues and keys',
+          querystring: z.strictObject({ tenantId: place.tenantId, ...pageQuery }),
         },
       },
       async ({ principal, query }) => {
@@ -184,7 +199,7 @@ export const makeQueueRoutes =
         if (wanted !== tenantId && !isOperator) {
           throw queueErrors.operator_only('only the operator sees the rules of another tenant')
         }
-        return { items: (await queues.list(wanted)).map(ruleView), nextCursor: null }
+        return readPageBy(byPlace, query, (page) => queues.list(wanted, page), ruleView)
       },
     )
 

@@ -98,12 +98,27 @@ for (const kind of DATABASES) {
         b.set(operator, place, { weight: 1 + round }),
         a.set(operator, place, { concurrency: 100 + round }),
       ])
-      const [rule] = await a.list(tenantId)
+      const [rule] = await a.list(tenantId, { limit: 10 })
       assert.deepEqual(
         [rule?.paused.byTenant, rule?.weight, rule?.concurrency],
         [round % 2 === 1, 1 + round, 100 + round],
       )
     }
+  })
+
+  test(name('list() goes on after a place'), async () => {
+    const { a, tenantId } = await setUp()
+    for (const partition of ['tasks', '', 'agents'] as const)
+      for (const key of ['b', '*', 'é', 'A']) await a.set(operator, { tenantId, partition, key }, { concurrency: 1 })
+    const all = await a.list(tenantId, { limit: 100 })
+    assert.equal(all.length, 12)
+    const seen = []
+    for (let after: (typeof all)[number] | undefined; ; after = seen.at(-1)) {
+      const page = await a.list(tenantId, { after, limit: 5 })
+      seen.push(...page)
+      if (page.length < 5) break
+    }
+    assert.deepEqual(seen, all)
   })
 
   test(name('a pause holds in every process when set() has resolved, is told of, and goes as it came'), async () => {
@@ -123,7 +138,7 @@ for (const kind of DATABASES) {
       ['tenant.paused', {}],
       ['tenant.resumed', {}],
     ])
-    assert.deepEqual(await a.list(tenantId), [])
+    assert.deepEqual(await a.list(tenantId, { limit: 10 }), [])
   })
 
   test(name('the operator pauses a partition for all; nobody else does'), async () => {
@@ -182,7 +197,7 @@ for (const kind of DATABASES) {
     assert.deepEqual([a.rules.weightOf(tenantId), a.rules.mostOf('tasks', tenantId)], [3, Number.POSITIVE_INFINITY])
     await a.remove(operator, place)
     assert.equal(b.rules.weightOf(tenantId), 1)
-    assert.deepEqual(await a.list(tenantId), [])
+    assert.deepEqual(await a.list(tenantId, { limit: 10 }), [])
     await assert.rejects(a.remove(operator, place), { code: 'queue_rule_not_found' })
   })
 

@@ -8,7 +8,7 @@ import { PARTITIONS, type Partition } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Rate } from '../platform/queue/window.ts'
 import { queueErrors } from './errors.ts'
-import { makeQueueRepository } from './repository.ts'
+import { makeQueueRepository, type RulePage } from './repository.ts'
 import { makeRuleBook } from './rule-book.ts'
 import { isPause, NO_SETTINGS, type QueueRule, type RulePlace, type RuleSettings } from './types.ts'
 
@@ -171,7 +171,7 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
       isStopped = true
       disarm()
     },
-    list: (tenantId: string) => makeQueueRepository(db.primary).ofTenant(tenantId),
+    list: (tenantId: string, page: RulePage) => makeQueueRepository(db.primary).ofTenant(tenantId, page),
     /** In effect in every process that is alive when it resolves. */
     async set(author: RuleAuthor, place: RulePlace, changes: RuleChanges): Promise<QueueRule> {
       checkAuthor(author, place, changes)
@@ -189,7 +189,7 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
     },
     /** The pause of a partition as a whole. */
     async pausedPartitions(): Promise<ReadonlySet<Partition>> {
-      const rules = await makeQueueRepository(db.primary).ofTenant('')
+      const rules = await makeQueueRepository(db.primary).ofTenant('', { limit: PARTITIONS.length })
       return new Set(rules.flatMap(({ partition, paused }) => (partition && isPause(paused) ? [partition] : [])))
     },
   }

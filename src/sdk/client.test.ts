@@ -146,7 +146,11 @@ test('runs.start() waits for the end as long as it is told, and the same idempot
   await client.runs.signal(run.id, 'go', { x: 1 })
   for await (const _ of client.runs.watch(run.id));
   assert.deepEqual((await client.runs.find(run.id)).output, { n: 2 })
-  assert.ok((await client.runs.steps(run.id)).items.length >= 3)
+  const all = (await client.runs.steps(run.id)).items
+  assert.ok(all.length >= 3)
+  const first = await client.runs.steps(run.id, { limit: 2 })
+  const rest = await client.runs.steps(run.id, { cursor: first.nextCursor ?? undefined })
+  assert.deepEqual([...first.items, ...rest.items], all)
 })
 
 test('keys.list() and projects.list() give a page, and where the next one begins', async () => {

@@ -51,7 +51,9 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
         send('POST', `/v1/runs/${e(id)}/signals/${e(name)}`, payload === undefined ? {} : { payload }),
       events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.Page<v.EventView>> =>
         get(`/v1/runs/${e(id)}/events`, query),
-      steps: (id: string): Promise<v.Page<v.StepView>> => get(`/v1/runs/${e(id)}/steps`),
+      /** The journal from its beginning on, page by page. */
+      steps: (id: string, query: v.PageQuery = {}): Promise<v.Page<v.StepView>> =>
+        get(`/v1/runs/${e(id)}/steps`, query),
       /** The run's timeline from its beginning, live, until its end; a broken connection is taken up where it broke. */
       watch: (id: string, options?: WatchOptions): AsyncGenerator<v.EventView> =>
         watchEvents(
@@ -147,7 +149,8 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
         send('POST', `/v1/queues/${e(name)}/pause`, { tenantId }),
       resume: (name: string, tenantId?: string): Promise<v.QueueRuleView> =>
         send('POST', `/v1/queues/${e(name)}/resume`, { tenantId }),
-      rules: (tenantId?: string): Promise<v.Page<v.QueueRuleView>> => get('/v1/queues/rules', { tenantId }),
+      rules: (query: v.PageQuery & { tenantId?: string | undefined } = {}): Promise<v.Page<v.QueueRuleView>> =>
+        get('/v1/queues/rules', query),
       setRule: (rule: v.QueueRuleChanges): Promise<v.QueueRuleView> => send('PUT', '/v1/queues/rules', rule),
       removeRule: async (place: v.QueueRulePlace): Promise<void> => {
         await send('DELETE', '/v1/queues/rules', undefined, place)

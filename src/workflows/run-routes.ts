@@ -1,10 +1,18 @@
 /** HTTP routes of runs, of workflows and agents alike. */
 import { z } from 'zod'
-import { type Engine, engineErrors, isFinal, parseDuration, RUN_STATUSES, type Run } from '../engine/index.ts'
+import {
+  type Engine,
+  engineErrors,
+  isFinal,
+  type JournalEntry,
+  parseDuration,
+  RUN_STATUSES,
+  type Run,
+} from '../engine/index.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { EventLog } from '../platform/events/log.ts'
 import { eventSchema, eventView, filterOf, streamEvents } from '../platform/http/event-stream.ts'
-import { type PageRead, pageOf, pageQuery, readPage } from '../platform/http/page.ts'
+import { type PageOrder, type PageRead, pageOf, pageQuery, readPage, readPageBy } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
 import { givenTraceId } from '../platform/http/trace-context.ts'
 import {
@@ -57,6 +65,21 @@ const runView = (run: Run) => ({
   startedAt: toTimeOrNull(run.startedAtMs),
   finishedAt: toTimeOrNull(run.finishedAtMs),
 })
+
+const stepSchema = z.object({
+  position: z.number(),
+  key: z.string(),
+  kind: z.string(),
+  outcome: z.enum(['ok', 'error']),
+  value: jsonSchema,
+  ref: z.string().nullable(),
+  at: z.string(),
+})
+
+const stepView = ({ atMs, ...entry }: JournalEntry) => ({ ...entry, at: toTime(atMs) })
+
+/** The journal is a list from its beginning on. */
+const byPosition: PageOrder<JournalEntry, number> = { placeOf: ({ position }) => position, place: z.int().min(0) }
 
 const newRun = z
   .strictObject({
@@ -146,11 +169,19 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
 
   server.get(
     '/v1/runs/:id/steps',
-    { config: read, schema: { tags, summary: 'What a run has finished, in order: its journal', params: byId } },
-    async (request) => {
-      const run = await find(request.principal, request.params.id)
-      const entries = await engine.runs.journal(run.id)
-      return { items: entries.map(({ atMs, ...entry }) => ({ ...entry, at: toTime(atMs) })), nextCursor: null }
+    {
+      config: read,
+      schema: {
+        tags,
+        summary: 'What a run has finished, in order: its journal',
+        params: byId,
+        querystring: z.strictObject(pageQuery),
+        response: { 200: pageOf(stepSchema) },
+      },
+    },
+    async ({ principal, params, query }, reply) => {
+      const run = await find(principal, params.id)
+      return reply.send(await readPageBy(byPosition, query, (page) => engine.runs.steps(run.id, page), stepView))
     },
   )
 

@@ -163,6 +163,32 @@ test('lists are paged without gap or repetition, and filtered', async () => {
   assert.equal(new Set(seen).size, 12)
 })
 
+test("a run's steps are paged, from the first on", async () => {
+  const { body: run } = await app.call('POST', '/v1/runs', { workflow: 'approve', input: 1 })
+  await app.call('POST', `/v1/runs/${run.id}/signals/approved`)
+  await ended(`/v1/runs/${run.id}`)
+  const all = (await app.call('GET', `/v1/runs/${run.id}/steps`)).body
+  assert.ok(all.items.length >= 2 && all.nextCursor === null)
+  const first = (await app.call('GET', `/v1/runs/${run.id}/steps?limit=1`)).body
+  const rest = (await app.call('GET', `/v1/runs/${run.id}/steps?cursor=${first.nextCursor}`)).body
+  assert.equal(first.items.length, 1)
+  assert.deepEqual([...first.items, ...rest.items], all.items)
+  assert.equal((await app.call('GET', `/v1/runs/${run.id}/steps?limit=0`)).status, 400)
+})
+
+test('every list is paged, or says that it is answered in one page', async () => {
+  const { paths } = (await app.call('GET', '/openapi.json', undefined, null)).body
+  const noList = /\/(limits|session|stream|schema\.json|preview)$/
+  const lists = Object.keys(paths).filter((path) => /^\/v1\/.*\w$/.test(path) && paths[path].get && !noList.test(path))
+  assert.ok(lists.length >= 20, lists.join())
+  const unpaged = lists.filter((path) => {
+    const names = (paths[path].get.parameters ?? []).map(({ name }: { name: string }) => name)
+    return !(names.includes('limit') && (names.includes('cursor') || names.includes('after')))
+  })
+  assert.deepEqual(unpaged, ['/v1/queues', '/v1/subscriptions/types'])
+  for (const path of unpaged) assert.match(paths[path].get.description, /in one page/)
+})
+
 test('the OpenAPI document is 3.1 and has every route; the health routes are open', async () => {
   const { body } = await app.call('GET', '/openapi.json', undefined, null)
   assert.match(body.openapi, /^3\.1/)

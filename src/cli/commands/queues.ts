@@ -1,6 +1,6 @@
 /** `aidos queues`: what waits, pauses and limits. */
 import type { QueueRuleView, QueueView } from '../../sdk/views.ts'
-import { formatRows, showPage } from '../columns.ts'
+import { formatRows, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { nounCommand } from '../noun-command.ts'
@@ -70,8 +70,10 @@ const ruleColumns = [
   { title: 'WEIGHT', of: (row: QueueRuleView) => row.weight },
 ]
 
-const rules = async (call: CommandCall): Promise<number> =>
-  showPage(call, await call.client().queues.rules(call.text('tenant')), 'no rules: nothing is limited', ruleColumns)
+const rules = async (call: CommandCall): Promise<number> => {
+  const page = await call.client().queues.rules({ tenantId: call.text('tenant'), ...pageOf(call) })
+  return showPage(call, page, 'no rules: nothing is limited', ruleColumns)
+}
 
 const tenant = { type: 'text', value: 'ID', about: 'For this tenant alone.' } as const
 
@@ -121,6 +123,6 @@ queue, fairly between tenants. A paused queue begins nothing; what is under way 
       },
       run: limit,
     },
-    { name: 'rules', summary: 'Pauses and limits of a tenant', options: { tenant }, run: rules },
+    { name: 'rules', summary: 'Pauses and limits of a tenant', options: { tenant, ...PAGE_OPTIONS }, run: rules },
   ],
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CreatedCursor, readPage } from './page.ts'
+import { z } from 'zod'
+import { type CreatedCursor, type PageOrder, readPage, readPageBy } from './page.ts'
 
 const cursorOf = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
@@ -35,3 +36,19 @@ for (const value of [{ a: 1 }, null, 7, [], [1.5, 'x'], [1e300, 'x'], [1, 'a\u00
     await assert.rejects(readPage({ limit: 1, cursor: cursorOf(value) }, read, idOf), { code: 'cursor_invalid' })
   })
 }
+
+const byName: PageOrder<string, string> = { placeOf: (name) => name, place: z.string().max(5) }
+const names = async ({ after = '', limit }: { after: string | undefined; limit: number }) =>
+  ['ann', 'bob', 'é'].filter((name) => name > after).slice(0, limit)
+
+test('readPageBy() pages a list in an order of its own', async () => {
+  const first = await readPageBy(byName, { limit: 2 }, names, (name) => ({ name }))
+  assert.deepEqual(first.items, [{ name: 'ann' }, { name: 'bob' }])
+  const second = await readPageBy(byName, { limit: 2, cursor: first.nextCursor ?? '' }, names, (name) => name)
+  assert.deepEqual(second, { items: ['é'], nextCursor: null })
+})
+
+test('readPageBy() refuses the place of another order', async () => {
+  for (const cursor of [cursorOf('too long'), cursorOf(['ann']), 'not base64 of JSON', ''])
+    await assert.rejects(readPageBy(byName, { limit: 2, cursor }, names, String), { code: 'cursor_invalid' })
+})

@@ -38,36 +38,50 @@ const decode = (cursor: string): unknown => {
   }
 }
 
-const readCursor = (cursor: string | undefined): CreatedCursor | undefined => {
-  if (cursor === undefined) return undefined
-  const given = decode(cursor)
-  const [createdAtMs, id] = (Array.isArray(given) ? given : []) as [unknown, unknown]
-  // Anybody can write one: what no database column could hold must not reach the database.
-  if (Number.isSafeInteger(createdAtMs) && typeof id === 'string' && /^[\w:.-]{1,100}$/.test(id)) {
-    return { createdAtMs: createdAtMs as number, id }
-  }
-  throw pageErrors.cursor_invalid(`the cursor "${cursor}" was not given by this API; start without one`)
+/** By what a list is ordered: how a cursor names the place of a row, and how it is read. */
+export interface PageOrder<R, P> {
+  /** As JSON. */
+  placeOf(row: R): unknown
+  /** Anybody can write a cursor: what no database column could hold must not get past this. */
+  readonly place: z.ZodType<P>
+}
+
+const newestFirst: PageOrder<CreatedCursor, CreatedCursor> = {
+  placeOf: ({ createdAtMs, id }) => [createdAtMs, id],
+  place: z
+    .tuple([z.int(), z.string().regex(/^[\w:.-]{1,100}$/)])
+    .transform(([createdAtMs, id]) => ({ createdAtMs, id })),
 }
 
 /** What is asked of a list: the query as it was given, but for where the page begins and how many rows to read. */
-export type PageRead<Q extends PageQuery> = Omit<Q, keyof PageQuery> & {
-  readonly after: CreatedCursor | undefined
+export type PageRead<Q extends PageQuery, P = CreatedCursor> = Omit<Q, keyof PageQuery> & {
+  readonly after: P | undefined
   readonly limit: number
 }
 
 /**
- * A page of what `read` gives newest first: it is asked for one row more, which says whether there is another page.
+ * A page of what `read` gives in that order: it is asked for one row more, which says whether there is another page.
  * Throws `cursor_invalid`.
  */
-export const readPage = async <Q extends PageQuery, R extends CreatedCursor, T>(
+export const readPageBy = async <Q extends PageQuery, R, P, T>(
+  { placeOf, place }: PageOrder<R, P>,
+  { limit, cursor, ...filter }: Q,
+  read: (filter: PageRead<Q, P>) => Promise<readonly R[]>,
+  view: (row: R) => T,
+): Promise<Page<T>> => {
+  const after = cursor === undefined ? undefined : place.safeParse(decode(cursor))
+  if (after?.success === false)
+    throw pageErrors.cursor_invalid(`the cursor "${cursor}" was not given by this list; start without one`)
+  const rows = await read({ ...filter, after: after?.data, limit: limit + 1 })
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  const nextCursor = rows.length > limit && last !== undefined ? encode(placeOf(last)) : null
+  return { items: items.map(view), nextCursor }
+}
+
+/** A page of a list that is ordered newest first. */
+export const readPage = <Q extends PageQuery, R extends CreatedCursor, T>(
   query: Q,
   read: (filter: PageRead<Q>) => Promise<readonly R[]>,
   view: (row: R) => T,
-): Promise<Page<T>> => {
-  const { limit, cursor, ...filter } = query
-  const rows = await read({ ...filter, after: readCursor(cursor), limit: limit + 1 })
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  const nextCursor = rows.length > limit && last ? encode([last.createdAtMs, last.id]) : null
-  return { items: items.map(view), nextCursor }
-}
+): Promise<Page<T>> => readPageBy(newestFirst, query, read, view)
