@@ -74,7 +74,7 @@ test('a worker that waits for ever is replaced, and its queue goes on', async (t
     mayStick = id === 'first'
     done.push(id)
   }
-  const consumer = queue.consume({ partition: 'tasks', concurrency: 2, handle })
+  const consumer = queue.consume({ partition: 'tasks', concurrency: 1, handle })
   t.after(() => consumer.stop())
   await queue.add([taskOf('first')])
   await until('the worker to be stuck', () => isStuck)
