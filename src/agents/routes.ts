@@ -66,7 +66,7 @@ export const makeAgentRoutes =
     server.get(
       '/v1/agents/:name',
       {
-        ...read,
+        config: { ...read.config, conditional: true },
         schema: { tags, summary: 'One agent, as one of its versions has it', params, querystring: findQuery },
       },
       async (request, reply) => {
@@ -77,7 +77,10 @@ export const makeAgentRoutes =
 
     server.put(
       '/v1/agents/:name',
-      { ...write, schema: { tags, summary: 'Add the next version; new runs take it', params, body: newVersion } },
+      {
+        config: { ...write.config, conditional: true },
+        schema: { tags, summary: 'Add the next version; new runs take it', params, body: newVersion },
+      },
       async (request, reply) => {
         const { principal, params: path, body } = request
         const check = ifMatch(request, stateOf)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { mayNot, type Principal } from '../platform/http/principal.ts'
 import type { HttpServer } from '../platform/http/server.ts'
-import { idSchema, toTime } from '../platform/http/views.ts'
+import { idSchema, noContent, toTime } from '../platform/http/views.ts'
 import { notificationErrors } from './errors.ts'
 import type { NotificationService } from './service.ts'
 import type { MemberPreferences } from './types.ts'
@@ -66,7 +66,7 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
   const url = '/v1/notification-preferences/:memberId'
   server.get(
     url,
-    { config: OWN, schema: { tags, summary: 'How a member wants to be told', params } },
+    { config: { ...OWN, conditional: true }, schema: { tags, summary: 'How a member wants to be told', params } },
     async (request, reply) => {
       const memberId = memberOf(request.principal, request.params.memberId, false)
       const found = await preferences.find(request.principal.tenantId, memberId)
@@ -76,7 +76,7 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
   server.put(
     url,
     {
-      config: OWN,
+      config: { ...OWN, conditional: true },
       schema: {
         tags,
         summary: 'Say how a member wants to be told: channel, quiet hours, digest',
@@ -93,7 +93,15 @@ export const addPreferenceRoutes = (server: HttpServer, { preferences }: Notific
   )
   server.delete(
     url,
-    { config: OWN, schema: { tags, summary: 'Back to: at once, through the channel of the subscription', params } },
+    {
+      config: { ...OWN, conditional: true },
+      schema: {
+        tags,
+        summary: 'Back to: at once, through the channel of the subscription',
+        params,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const memberId = memberOf(request.principal, request.params.memberId, true)
       await preferences.remove(request.principal.tenantId, memberId, ifMatch(request, stateOf))

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
-import { idSchema, jsonSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { idSchema, jsonSchema, nameSchema, noContent, toTime } from '../platform/http/views.ts'
 import { TEMPLATE_CHARACTERS } from './liquid.ts'
 import type { NotificationService } from './service.ts'
 import type { Template } from './types.ts'
@@ -69,7 +69,7 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
   )
   server.get(
     '/v1/templates/:id',
-    { config: READ, schema: { tags, summary: 'A template', params } },
+    { config: { ...READ, conditional: true }, schema: { tags, summary: 'A template', params } },
     async (request, reply) => {
       const template = await templates.find(request.principal, request.params.id)
       return sendTagged(request, reply, stateOf(template), view(template))
@@ -78,7 +78,7 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
   server.put(
     '/v1/templates/:id',
     {
-      config: WRITE,
+      config: { ...WRITE, conditional: true },
       schema: {
         tags,
         summary: 'Change a template',
@@ -94,7 +94,15 @@ export const addTemplateRoutes = (server: HttpServer, { templates }: Notificatio
   )
   server.delete(
     '/v1/templates/:id',
-    { config: WRITE, schema: { tags, summary: 'Delete a template; its channels tell plainly again', params } },
+    {
+      config: { ...WRITE, conditional: true },
+      schema: {
+        tags,
+        summary: 'Delete a template; its channels tell plainly again',
+        params,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       await templates.remove(request.principal, request.params.id, ifMatch(request, stateOf))
       return reply.code(204).send()

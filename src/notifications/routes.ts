@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
-import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { idSchema, nameSchema, noContent, toTime } from '../platform/http/views.ts'
 import { secretReferenceSchema } from '../secrets/index.ts'
 import { CATALOGUE, SEVERITIES, schemaOf } from './catalogue.ts'
 import { notificationErrors } from './errors.ts'
@@ -154,7 +154,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
   )
   server.get(
     '/v1/channels/:id',
-    { config: READ, schema: { tags, summary: 'A channel', params } },
+    { config: { ...READ, conditional: true }, schema: { tags, summary: 'A channel', params } },
     async (request, reply) => {
       const channel = await channels.find(request.principal, request.params.id)
       return sendTagged(request, reply, stateOf(channel), channelView(channel))
@@ -163,7 +163,7 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
   server.put(
     '/v1/channels/:id',
     {
-      config: WRITE,
+      config: { ...WRITE, conditional: true },
       schema: {
         tags,
         summary: 'Change the name, the address or the settings',
@@ -212,7 +212,10 @@ const addChannelRoutes = (server: HttpServer, notifications: NotificationService
   )
   server.delete(
     '/v1/channels/:id',
-    { config: WRITE, schema: { tags, summary: 'Delete a channel and its subscriptions', params } },
+    {
+      config: { ...WRITE, conditional: true },
+      schema: { tags, summary: 'Delete a channel and its subscriptions', params, response: { 204: noContent } },
+    },
     async (request, reply) => {
       await channels.remove(request.principal, request.params.id, ifMatch(request, stateOf))
       return reply.code(204).send()
@@ -275,7 +278,7 @@ const addSubscriptionRoutes = (server: HttpServer, { channels }: NotificationSer
   )
   server.delete(
     '/v1/subscriptions/:id',
-    { config: WRITE, schema: { tags, summary: 'Delete a subscription', params } },
+    { config: WRITE, schema: { tags, summary: 'Delete a subscription', params, response: { 204: noContent } } },
     async (request, reply) => {
       await channels.unsubscribe(request.principal, request.params.id)
       return reply.code(204).send()

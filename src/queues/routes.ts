@@ -4,7 +4,7 @@ import { parseDuration } from '../engine/index.ts'
 import { type PageOrder, pageQuery, readPageBy } from '../platform/http/page.ts'
 import type { Principal } from '../platform/http/principal.ts'
 import type { Routes } from '../platform/http/server.ts'
-import { durationSchema, idSchema, toTime } from '../platform/http/views.ts'
+import { durationSchema, idSchema, noContent, toTime } from '../platform/http/views.ts'
 import { PARTITIONS, type Partition, type Queue } from '../platform/queue/queue.ts'
 import type { Window } from '../platform/queue/window.ts'
 import type { Owner } from '../platform/scope.ts'
@@ -226,7 +226,10 @@ export const makeQueueRoutes =
 
     server.delete(
       '/v1/queues/rules',
-      { config: write, schema: { tags, summary: 'Remove a rule', querystring: z.strictObject(place) } },
+      {
+        config: write,
+        schema: { tags, summary: 'Remove a rule', querystring: z.strictObject(place), response: { 204: noContent } },
+      },
       async ({ principal, query }, reply) => {
         const author = authorOf(principal)
         await queues.remove(author, placeOf(author, query))

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { type PageRead, pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer, Routes } from '../platform/http/server.ts'
-import { jsonSchema, nameSchema, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
+import { jsonSchema, nameSchema, noContent, timeSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { definitionSchema, definitionView, newScheduleSchema, overlapSchema } from './definition.ts'
 import type { ScheduleService } from './service.ts'
 import { FIRE_STATUSES, type Fire, SCHEDULE_STATUSES, type Schedule } from './types.ts'
@@ -63,7 +63,7 @@ const addReads = (server: HttpServer, schedules: ScheduleService): void => {
 
   server.get(
     '/v1/schedules/:name',
-    { ...read, schema: { tags, summary: 'One schedule', params } },
+    { config: { ...read.config, conditional: true }, schema: { tags, summary: 'One schedule', params } },
     async (request, reply) => {
       const schedule = await schedules.find(request.principal, request.params.name)
       return sendTagged(request, reply, stateOf(schedule), scheduleView(schedule))
@@ -130,7 +130,10 @@ export const makeScheduleRoutes =
 
     server.put(
       '/v1/schedules/:name',
-      { ...write, schema: { tags, summary: 'Replace the definition of a schedule', params, body: definitionSchema } },
+      {
+        config: { ...write.config, conditional: true },
+        schema: { tags, summary: 'Replace the definition of a schedule', params, body: definitionSchema },
+      },
       async (request, reply) => {
         const { principal, params: path, body } = request
         const schedule = await schedules.update(principal, path.name, body, ifMatch(request, stateOf))
@@ -141,8 +144,13 @@ export const makeScheduleRoutes =
     server.delete(
       '/v1/schedules/:name',
       {
-        ...write,
-        schema: { tags, summary: 'Delete a schedule and its history; what it started goes on', params },
+        config: { ...write.config, conditional: true },
+        schema: {
+          tags,
+          summary: 'Delete a schedule and its history; what it started goes on',
+          params,
+          response: { 204: noContent },
+        },
       },
       async (request, reply) => {
         await schedules.remove(request.principal, request.params.name, ifMatch(request, stateOf))

@@ -4,7 +4,7 @@ import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import { authErrors, type Principal } from '../platform/http/principal.ts'
 import type { Routes } from '../platform/http/server.ts'
-import { idSchema, nameSchema, toTime } from '../platform/http/views.ts'
+import { idSchema, nameSchema, noContent, toTime } from '../platform/http/views.ts'
 import type { Rotation } from './rotation.ts'
 import type { SecretPlace, SecretService } from './service.ts'
 import type { Secret } from './types.ts'
@@ -65,7 +65,10 @@ export const makeSecretRoutes =
     )
     server.get(
       '/v1/secrets/:name',
-      { config: read, schema: { tags, summary: 'A secret without its value', params, querystring: query } },
+      {
+        config: { ...read, conditional: true },
+        schema: { tags, summary: 'A secret without its value', params, querystring: query },
+      },
       async (request, reply) => {
         const secret = await secrets.find(placeOf(request.principal, request.params.name, request.query.projectId))
         return sendTagged(request, reply, stateOf(secret), secretView(secret))
@@ -74,7 +77,7 @@ export const makeSecretRoutes =
     server.put(
       '/v1/secrets/:name',
       {
-        config: write,
+        config: { ...write, conditional: true },
         schema: { tags, summary: 'Make a secret or give it another value', params, querystring: query, body: newValue },
       },
       async (request, reply) => {
@@ -86,8 +89,14 @@ export const makeSecretRoutes =
     server.delete(
       '/v1/secrets/:name',
       {
-        config: write,
-        schema: { tags, summary: 'Remove a secret; what names it fails from now on', params, querystring: query },
+        config: { ...write, conditional: true },
+        schema: {
+          tags,
+          summary: 'Remove a secret; what names it fails from now on',
+          params,
+          querystring: query,
+          response: { 204: noContent },
+        },
       },
       async (request, reply) => {
         const place = placeOf(request.principal, request.params.name, request.query.projectId)

@@ -82,7 +82,7 @@ export const makeSkillRoutes =
     server.get(
       '/v1/skills/:name',
       {
-        config: { permission: 'skills:read' },
+        config: { permission: 'skills:read', conditional: true },
         schema: { tags, summary: 'A skill with its tools and definition', params, querystring: versionQuery },
       },
       async (request, reply) => {
@@ -94,7 +94,7 @@ export const makeSkillRoutes =
     server.put(
       '/v1/skills/:name',
       {
-        config: { permission: 'skills:write' },
+        config: { permission: 'skills:write', conditional: true },
         schema: {
           tags,
           summary: 'Add the next version; nothing when nothing differs. An archived skill is in use again',
@@ -112,7 +112,7 @@ export const makeSkillRoutes =
     server.delete(
       '/v1/skills/:name',
       {
-        config: { permission: 'skills:write' },
+        config: { permission: 'skills:write', conditional: true },
         schema: { tags, summary: 'Archive a skill: no new use of it; calls under way finish', params },
       },
       async (request, reply) => {

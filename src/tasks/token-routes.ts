@@ -1,7 +1,7 @@
 /** HTTP routes for those who work outside: they answer tasks by their token, and poll for the tasks of an activity. */
 import { z } from 'zod'
 import type { HttpServer } from '../platform/http/server.ts'
-import { idSchema, jsonSchema, nameSchema } from '../platform/http/views.ts'
+import { idSchema, jsonSchema, nameSchema, noContent } from '../platform/http/views.ts'
 import type { TaskService } from './service.ts'
 
 const LONGEST_POLL_MS = 60_000
@@ -23,6 +23,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
         summary: 'End the task of a token with its output',
         description: 'Answered after the commit. 409 when the task has ended already, 404 when nobody knows the token.',
         params: byToken,
+        response: { 204: noContent },
         body: z.strictObject({ output: jsonSchema.default(null) }),
       },
     },
@@ -40,6 +41,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
         tags,
         summary: 'End the task of a token with an error',
         params: byToken,
+        response: { 204: noContent },
         body: z.strictObject({
           error: z.string().min(1).max(256).default(NAMELESS_ERROR).describe('The name that a definition catches.'),
           cause: z.string().max(32_768).default(''),
@@ -61,6 +63,7 @@ const addTokens = (server: HttpServer, { answers }: TaskService): void => {
         tags,
         summary: 'Say that the work for a token goes on',
         params: byToken,
+        response: { 204: noContent },
         body: z.strictObject({ progress: jsonSchema.optional() }).optional(),
       },
     },

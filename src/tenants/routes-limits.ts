@@ -52,7 +52,7 @@ export const makeLimitRoutes =
     server.get(
       '/v1/tenants/:id/limits',
       {
-        config: { permission: 'tenants:read' },
+        config: { permission: 'tenants:read', conditional: true },
         schema: { tags, summary: 'What a tenant may use (operator)', params },
       },
       async (request, reply) => {
@@ -63,7 +63,7 @@ export const makeLimitRoutes =
     server.patch(
       '/v1/tenants/:id/limits',
       {
-        config: { permission: 'tenants:write' },
+        config: { permission: 'tenants:write', conditional: true },
         schema: { tags, summary: 'Set what a tenant may use (operator)', params, body: changes },
       },
       async (request, reply) => {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ifMatch, sendTagged } from '../platform/http/etag.ts'
 import { pageQuery, readPage } from '../platform/http/page.ts'
 import type { HttpServer } from '../platform/http/server.ts'
-import { idSchema, toTime, toTimeOrNull } from '../platform/http/views.ts'
+import { idSchema, noContent, toTime, toTimeOrNull } from '../platform/http/views.ts'
 import { checkMeant, csrfTokenOf, readCookie } from './cookies.ts'
 import { ROLES } from './roles.ts'
 import type { TenantService } from './service.ts'
@@ -61,7 +61,7 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
   )
   server.get(
     '/v1/members/:id',
-    { config: read, schema: { tags, summary: 'A member', params } },
+    { config: { ...read, conditional: true }, schema: { tags, summary: 'A member', params } },
     async (request, reply) => {
       const member = await members.find(request.principal.tenantId, request.params.id)
       return sendTagged(request, reply, stateOf(member), memberView(member))
@@ -70,7 +70,7 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
   server.put(
     '/v1/members/:id',
     {
-      config: write,
+      config: { ...write, conditional: true },
       schema: { tags, summary: 'Change a member; a disabled one is signed out', params, body: memberChange },
     },
     async (request, reply) => {
@@ -82,7 +82,10 @@ export const addMemberRoutes = (server: HttpServer, { members }: TenantService):
   )
   server.delete(
     '/v1/members/:id',
-    { config: write, schema: { tags, summary: 'Remove a member, with all sessions', params } },
+    {
+      config: { ...write, conditional: true },
+      schema: { tags, summary: 'Remove a member, with all sessions', params, response: { 204: noContent } },
+    },
     async (request, reply) => {
       const { principal, params: path } = request
       await members.remove(principal.tenantId, path.id, principal, ifMatch(request, stateOf))
@@ -138,7 +141,10 @@ export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService):
   )
   server.post(
     '/auth/sign-out',
-    { config: { public: true }, schema: { tags, summary: 'End the session of the cookie' } },
+    {
+      config: { public: true },
+      schema: { tags, summary: 'End the session of the cookie', response: { 204: noContent } },
+    },
     async (request, reply) => {
       const token = cookieOf(request, 'session')
       if (token !== undefined && signIn.cookies) checkMeant(request, token, signIn.cookies)

@@ -38,7 +38,7 @@ export const makeWorkflowRoutes =
     server.post(
       '/v1/workflows',
       {
-        config: { permission: 'workflows:write' },
+        config: { permission: 'workflows:write', conditional: true },
         schema: {
           tags,
           summary: 'Make a workflow, or its next version',
@@ -97,7 +97,7 @@ export const makeWorkflowRoutes =
     server.get(
       '/v1/workflows/:name',
       {
-        config: { permission: 'workflows:read' },
+        config: { permission: 'workflows:read', conditional: true },
         schema: {
           tags,
           summary: 'Get a workflow with its definition',
@@ -118,7 +118,7 @@ export const makeWorkflowRoutes =
     server.delete(
       '/v1/workflows/:name',
       {
-        config: { permission: 'workflows:write' },
+        config: { permission: 'workflows:write', conditional: true },
         schema: { tags, summary: 'Archive a workflow: no new runs; those under way go on', params: byName },
       },
       async (request, reply) => {

@@ -100,6 +100,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 }
 
+/** All that was asked here, and how it was answered. */
+const asked: { method: string; path: string; status: number; tag: string; wasConditional: boolean }[] = []
+
 const send = async (method: string, path: string, body: Json | undefined, headers: Record<string, string>) => {
   const response = await fetch(`${app.app.url}${path}`, {
     method,
@@ -111,7 +114,10 @@ const send = async (method: string, path: string, body: Json | undefined, header
     ...(body !== undefined && { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, tag: response.headers.get('etag') ?? '', code: text && JSON.parse(text).code, text }
+  const { status } = response
+  const tag = response.headers.get('etag') ?? ''
+  asked.push({ method, path, status, tag, wasConditional: 'if-match' in headers || 'if-none-match' in headers })
+  return { status, tag, code: text && JSON.parse(text).code, text }
 }
 
 for (const [kind, { make, at, updates, removes }] of Object.entries(KINDS)) {
@@ -167,4 +173,50 @@ test('the tag of a secret does not say whether the value is still the same', asy
   const set = () => send('PUT', '/v1/secrets/same', { value: 'geheim' }, {})
   const [first, second] = [await set(), await set()]
   assert.notEqual(first.tag, second.tag)
+})
+
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly responses: Readonly<Record<string, { readonly headers?: object; readonly content?: object }>>
+}
+
+test('the documentation names the tags, and what is sent with them, of every route that has them', async () => {
+  const { body } = await app.call('GET', '/openapi.json', undefined, null)
+  const paths = Object.entries(body.paths as Record<string, Record<string, Operation>>)
+  const operations = paths.flatMap(([path, of]) =>
+    Object.entries(of).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  )
+  const kinds = new Set<string>()
+  for (const { method, path, operation } of operations) {
+    const form = new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`)
+    const own = asked.filter((one) => one.method === method && form.test(one.path))
+    const name = `${method} ${path}`
+    const [header, refusal] = method === 'GET' ? ['If-None-Match', '304'] : ['If-Match', '412']
+    if (!operation.parameters?.some((parameter) => parameter.in === 'header' && parameter.name === header)) {
+      assert.ok(
+        own.every(({ tag, wasConditional }) => tag === '' && !wasConditional),
+        name,
+      )
+      assert.ok(!(method === 'PUT' || method === 'PATCH') || path === '/v1/queues/rules', `${name} is not conditional`)
+      continue
+    }
+    kinds.add(name)
+    assert.ok(
+      own.some(({ status }) => String(status) === refusal),
+      `${name} was never answered ${refusal}`,
+    )
+    assert.ok(operation.responses[refusal], `${name} ${refusal}`)
+    for (const { status, tag } of own.filter((one) => one.status < 300)) {
+      const documented = operation.responses[status === 201 ? 200 : status]
+      assert.ok(documented, `${name} was answered ${status}`)
+      assert.equal('ETag' in (documented.headers ?? {}), tag !== '', `${name} ${status}`)
+      assert.ok(status !== 204 || documented.content === undefined, name)
+    }
+  }
+  assert.equal(kinds.size, Object.keys(KINDS).length * 2 + Object.values(KINDS).filter(({ removes }) => removes).length)
+  assert.deepEqual(body.paths['/v1/channels/{id}'].put.responses['412'].content, {
+    'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+  })
+  assert.ok(body.components.schemas.Problem.required.includes('code'))
+  assert.equal(JSON.stringify(body).includes('x-conditional'), false)
 })

@@ -35,11 +35,15 @@ const makeServer = async (
         made.get('/v1/plain', { config: CONFIG }, async (request) => ({ traceId: request.trace.traceId }))
         made.get('/readyz', { config: { public: true } }, async () => ({ status: 'ready' }))
         const stateOf = (value: number) => ({ fields: [value], figures: [things.size] })
-        made.get('/v1/thing', { config: CONFIG }, async (request, reply) => {
+        made.get('/v1/thing', { config: { ...CONFIG, conditional: true } }, async (request, reply) => {
           const value = things.get('a') as number
           return sendTagged(request, reply, stateOf(value), { value })
         })
-        made.put('/v1/thing', { config: CONFIG }, async (request, reply) => {
+        made.get('/v1/undeclared', { config: CONFIG }, async (request, reply) =>
+          sendTagged(request, reply, stateOf(1), {}),
+        )
+        made.put('/v1/undeclared', { config: CONFIG }, async (request) => void ifMatch(request, stateOf))
+        made.put('/v1/thing', { config: { ...CONFIG, conditional: true } }, async (request, reply) => {
           ifMatch(request, stateOf)?.(things.get('a') as number)
           things.set('a', (things.get('a') as number) + 1)
           return sendTagged(request, reply, stateOf(things.get('a') as number), { value: things.get('a') })
@@ -135,6 +139,12 @@ test('pages of the origins that are named may call, and no others', async (t) =>
   const plain = await server.inject({ url: '/v1/plain', headers: { origin: 'https://app.example' } })
   assert.equal(plain.headers['access-control-allow-origin'], 'https://app.example')
   assert.equal(plain.headers['access-control-allow-credentials'], undefined)
+})
+
+test('a route that does not say it is conditional cannot be: the documentation would be silent about it', async (t) => {
+  const server = await makeServer(t)
+  assert.equal((await server.inject({ url: '/v1/undeclared' })).statusCode, 500)
+  assert.equal((await server.inject({ method: 'PUT', url: '/v1/undeclared' })).statusCode, 500)
 })
 
 test('a thing that was not changed is answered 304, and a change over a stale reading is refused with 412', async (t) => {

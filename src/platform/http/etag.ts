@@ -21,6 +21,18 @@ const hash = (values: readonly unknown[]): string =>
 const tagOf = ({ fields, figures }: State): string =>
   `"${hash(fields)}${figures === undefined ? '' : `.${hash(figures)}`}"`
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Its answers have a tag, or it heeds `If-Match`: the documentation tells so, and a route that does not name this may do neither. */
+    conditional?: boolean
+  }
+}
+
+const checkDeclared = ({ routeOptions }: FastifyRequest): void => {
+  if (routeOptions.config.conditional) return
+  throw new Error(`the route ${String(routeOptions.method)} ${routeOptions.url} does not say that it is conditional`)
+}
+
 const listOf = (header: string): string[] => header.match(/(?:W\/)?"[^"]*"|\*/g) ?? []
 /** Of a tag, the part that a change is checked against. */
 const stateOf = (tag: string): string => tag.slice(1, -1).split('.')[0] ?? ''
@@ -33,6 +45,7 @@ export const ifMatch = <T>(
   request: FastifyRequest,
   state: (current: T) => State,
 ): ((current: T) => void) | undefined => {
+  checkDeclared(request)
   const header = request.headers['if-match']
   if (header === undefined) return undefined
   const given = listOf(header)
@@ -48,6 +61,7 @@ export const ifMatch = <T>(
 
 /** Sets the tag of what is answered. True when the caller has it already: the answer is 304 then, without a body. */
 const isUnchanged = (request: FastifyRequest, reply: FastifyReply, state: State): boolean => {
+  checkDeclared(request)
   const tag = tagOf(state)
   reply.header('etag', tag).header('cache-control', 'private, no-cache')
   const header = request.method === 'GET' || request.method === 'HEAD' ? request.headers['if-none-match'] : undefined

@@ -1,15 +1,11 @@
 /** The HTTP server: validation, documentation, authentication and errors, the same for every route that a domain adds. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod'
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { AppError, defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import type { Quotas } from '../limits/quotas.ts'
 import { addJsonParser, refuseNulInUrl } from './body.ts'
+import { DESCRIPTION, describeAll, describeRoute } from './documentation.ts'
 import { addDraining } from './draining.ts'
 import { addCors, addSecurityHeaders } from './headers.ts'
 import { addIdempotency } from './idempotency.ts'
@@ -73,11 +69,6 @@ const LOOK_EVERY_MS = 30_000
 
 const httpErrors = defineErrors({ route_not_found: { status: 404 } })
 
-const DESCRIPTION = `Runs AI agents, durable workflows, schedules and notifications.
-
-Every call carries \`Authorization: Bearer KEY\`. Errors are RFC 9457 problem details with a stable \`code\`. Lists are paged: pass
-\`nextCursor\` of one page as \`cursor\` of the next.`
-
 const missing = ({ principal, routeOptions }: FastifyRequest): Permission | undefined => {
   const { permission } = routeOptions.config
   return permission && !principal.permissions.has(permission) ? permission : undefined
@@ -111,14 +102,6 @@ const checkCaller = (server: FastifyInstance, authenticate: HttpServerOptions['a
       (error: Error) => done(error),
     )
   })
-}
-
-/** What the documentation says of a route, with what the route demands of the caller. */
-const withAccess: typeof jsonSchemaTransform = (input) => {
-  const { schema, url } = jsonSchemaTransform(input)
-  const { permission, public: isPublic } = input.route.config ?? {}
-  const access = { ...(permission && { 'x-permission': permission }), ...(isPublic && { security: [] }) }
-  return { schema: { ...schema, ...access }, url }
 }
 
 /** Gives every request its place in a trace, in its log lines and for what is done on its behalf. */
@@ -199,8 +182,8 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],
     },
-    transform: withAccess,
-    transformObject: jsonSchemaTransformObject,
+    transform: describeRoute,
+    transformObject: describeAll,
   })
   server.get('/openapi.json', { config: { public: true }, schema: { hide: true } }, () => server.swagger())
   const { default: swaggerUi } = await import('@fastify/swagger-ui')

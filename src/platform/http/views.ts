@@ -15,6 +15,8 @@ export const jsonSchema = z.unknown().refine((value) => value !== undefined, 'is
   Json,
   Json
 >
+/** Of a 204. Documented as nothing at all. */
+export const noContent = z.null().describe('Done; the answer has no body.') as unknown as z.ZodType<undefined>
 export const prioritySchema = z.enum(['critical', 'high', 'normal', 'low'])
 export const durationSchema = z
   .union([z.number().int().min(0), z.string().max(100)])
