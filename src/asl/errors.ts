@@ -25,6 +25,8 @@ export interface AslErrorOptions {
   readonly field?: string
   /** What went wrong below, for logs. */
   readonly reason?: unknown
+  /** Another name that the error answers to in `ErrorEquals`, and is not reported by. */
+  readonly alias?: string
 }
 
 /** An error with a States Language name. Hosts reject with it; anything else thrown by a host counts as `States.TaskFailed`. */
@@ -32,6 +34,7 @@ export class AslError extends Error {
   readonly error: string | undefined
   readonly causeText: string | undefined
   readonly field: string | undefined
+  readonly alias: string | undefined
 
   constructor(error: string | undefined, causeText?: string, options: AslErrorOptions = {}) {
     super(causeText ?? error ?? 'failed', options.reason === undefined ? undefined : { cause: options.reason })
@@ -39,6 +42,7 @@ export class AslError extends Error {
     this.error = error
     this.causeText = causeText
     this.field = options.field
+    this.alias = options.alias
   }
 }
 
@@ -71,6 +75,10 @@ export const hostError = (thrown: unknown, name: string = STATES.taskFailed): As
   return new AslError(name, thrown instanceof Error ? thrown.message : String(thrown), { reason: thrown })
 }
 
+/** A heartbeat that stayed away: the service reports a time-out, which `ErrorEquals` may also call by its own name. */
+export const heartbeatTimedOut = (cause?: string, reason?: unknown): AslError =>
+  new AslError(STATES.timeout, cause, { reason, alias: STATES.heartbeatTimeout })
+
 /** Asks the host for something; what it rejects with becomes an error of the given name. */
 export const askHost = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
   try {
@@ -88,13 +96,10 @@ export const asAslError = (thrown: unknown): AslError => {
   return runtimeError(`The interpreter failed: ${text}`, { reason: thrown })
 }
 
-/**
- * Whether one name of an `ErrorEquals` list covers an error. `States.Runtime` is covered by nothing: it always ends the run.
- * A heartbeat time-out is reported as `States.Timeout` and also answers to its own name.
- */
+/** Whether one name of an `ErrorEquals` list covers an error. `States.Runtime` is covered by nothing: it always ends the run. */
 export const nameCovers = (name: string, error: AslError): boolean => {
   if (error.error === STATES.runtime) return false
-  if (name === STATES.all || name === error.error) return true
+  if (name === STATES.all || name === error.error || name === error.alias) return true
   if (name === STATES.taskFailed) return error.error !== STATES.timeout && error.error !== STATES.heartbeatTimeout
   if (name === STATES.timeout) return error.error === STATES.heartbeatTimeout
   return false

@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../platform/json.ts'
 export interface AslHost {
   /**
    * Does one task and resolves with its JSON output; rejects with an `AslError`. The host enforces `timeoutMs` and
-   * `heartbeatMs` (it alone sees heartbeats) by rejecting with `States.Timeout` or `States.HeartbeatTimeout`. It may throw
+   * `heartbeatMs` (it alone sees heartbeats) by rejecting with `States.Timeout` or `heartbeatTimedOut()`. It may throw
    * at once, say an `EngineError` named `States.Runtime`, for a resource that does not exist: nothing was scheduled then.
    */
   task(request: TaskRequest): Promise<Json>

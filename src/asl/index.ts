@@ -1,7 +1,7 @@
 /** The States Language as a library: read, check and compile a definition, then run it over a host. */
 export { compile, type Program } from './compile.ts'
 export { type ParsedDefinition, parseDefinition } from './definition.ts'
-export { AslError, EngineError, STATES } from './errors.ts'
+export { AslError, EngineError, heartbeatTimedOut, STATES } from './errors.ts'
 export { type Finding, InvalidDefinition } from './finding.ts'
 export type {
   AslHost,

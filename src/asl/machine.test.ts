@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeFakeHost, runStates, START_MS } from '../../test/asl/fake-host.ts'
 import type { JsonObject } from '../platform/json.ts'
-import { AslError } from './index.ts'
+import { AslError, heartbeatTimedOut } from './index.ts'
 
 const failing = (...names: (string | undefined)[]) => {
   let calls = 0
@@ -136,6 +136,17 @@ describe('Catch', () => {
     assert.deepEqual(timedOut, { status: 'SUCCEEDED', output: { Error: 'States.Timeout', Cause: '' } })
     const bare = await runStates(states, {}, { host: host(new AslError(undefined)) })
     assert.deepEqual(bare, { status: 'SUCCEEDED', output: { Error: null, Cause: null } })
+  })
+
+  test('a heartbeat that stayed away is a time-out that also answers to its own name', async () => {
+    for (const name of ['States.HeartbeatTimeout', 'States.Timeout', 'States.ALL', 'States.TaskFailed']) {
+      const states = { ...task({ Catch: [{ ErrorEquals: [name], Next: 'C' }] }), C: caught }
+      const host = makeFakeHost(() => Promise.reject(heartbeatTimedOut()))
+      const result = await runStates(states, {}, { host })
+      if (name === 'States.TaskFailed') assert.deepEqual(result, { status: 'FAILED', error: 'States.Timeout' })
+      else assert.deepEqual(result, { status: 'SUCCEEDED', output: { Error: 'States.Timeout', Cause: '' } })
+      assert.ok(host.transitions.some(({ type, error }) => type === 'TaskTimedOut' && error === 'States.Timeout'))
+    }
   })
 })
 

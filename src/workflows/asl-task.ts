@@ -1,5 +1,5 @@
 /** One Task state as commands of the engine. */
-import { AslError, EngineError, STATES, type TaskRequest } from '../asl/index.ts'
+import { AslError, EngineError, heartbeatTimedOut, STATES, type TaskRequest } from '../asl/index.ts'
 import { type CommandSink, compileRetry } from '../engine/index.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
@@ -15,11 +15,11 @@ const STATES_NAMES: Readonly<Record<string, string>> = {
   task_timeout: STATES.timeout,
   signal_timeout: STATES.timeout,
   run_timed_out: STATES.timeout,
-  task_heartbeat_timeout: STATES.heartbeatTimeout,
 }
 
 export const toAslError = (error: unknown): unknown => {
   if (!(error instanceof AppError)) return error
+  if (error.code === 'task_heartbeat_timeout') return heartbeatTimedOut(error.message, error)
   return new AslError(STATES_NAMES[error.code] ?? error.code, error.message, { reason: error })
 }
 

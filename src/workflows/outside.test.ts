@@ -53,11 +53,16 @@ test('a failure told by token is caught by its name, with its cause', async () =
   assert.deepEqual((await ended(id)).output, { Error: 'Declined', Cause: 'no money' })
 })
 
-test('a token that nobody answers, or keeps alive, is a time-out by the names of the language', async () => {
+test('a token that nobody answers, or keeps alive, is a time-out; the latter can be caught by its own name', async () => {
+  const silence = { TimeoutSeconds: 60, HeartbeatSeconds: 1 }
+  const Catch = [{ ErrorEquals: ['States.HeartbeatTimeout'], Next: 'Caught' }]
+  const caught = { ...callback({ ...silence, Catch }), Caught: { Type: 'Pass', OutputPath: '$.Error', End: true } }
   const late = await start('late', machine(callback({ TimeoutSeconds: 1 })))
-  const silent = await start('silent', machine(callback({ TimeoutSeconds: 60, HeartbeatSeconds: 1 })))
+  const silent = await start('silent', machine(callback(silence)))
+  const handled = await start('handled', machine(caught))
   assert.equal((await ended(late)).error.code, 'States.Timeout')
-  assert.equal((await ended(silent)).error.code, 'States.HeartbeatTimeout')
+  assert.equal((await ended(silent)).error.code, 'States.Timeout')
+  assert.equal((await ended(handled)).output, 'States.Timeout')
 })
 
 test('a started execution with a token ends by the token, and its failure is not waited out', async () => {

@@ -4,6 +4,7 @@ import {
   AslError,
   type AslHost,
   EngineError,
+  heartbeatTimedOut,
   type OpenItemsRequest,
   parseItems,
   type TaskRequest,
@@ -91,11 +92,13 @@ export const makePlayback = (oneCase: Case, matcher: Matcher, clock: VirtualCloc
   }
 }
 
-const timeOut = async (request: TaskRequest, clock: VirtualClock): Promise<Json> => {
-  const limits = [request.timeoutMs, request.heartbeatMs].filter((limit) => limit !== undefined)
-  if (limits.length === 0) return new Promise(() => undefined)
-  await clock.sleepUntil(clock.now() + Math.min(...limits))
-  throw new AslError('States.Timeout')
+/** Nothing was heard of the task: the earlier of its limits ends it. */
+const timeOut = async ({ timeoutMs, heartbeatMs }: TaskRequest, clock: VirtualClock): Promise<Json> => {
+  const [timeout, heartbeat] = [timeoutMs ?? Number.POSITIVE_INFINITY, heartbeatMs ?? Number.POSITIVE_INFINITY]
+  const firstMs = Math.min(timeout, heartbeat)
+  if (firstMs === Number.POSITIVE_INFINITY) return new Promise(() => undefined)
+  await clock.sleepUntil(clock.now() + firstMs)
+  throw heartbeat < timeout ? heartbeatTimedOut() : new AslError('States.Timeout')
 }
 
 /** A cause that was recorded as an object was the text of one. */
