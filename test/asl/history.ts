@@ -93,6 +93,9 @@ const pick = (data: JsonObject, like: JsonObject): JsonObject =>
 /** The service's own steps of a task, and ends of iterations, say nothing about the language. */
 const LEFT_OUT = /^(TaskStarted|TaskSubmitted|LambdaFunctionStarted|ActivityStarted|.*Aborted)$/
 
+/** Here a task that could not be started, or submitted, has failed. */
+const FAILURE = /^(Task|LambdaFunction|Activity)(Start|Submit)?(Failed|TimedOut)$/
+
 const momentsOf = (recorded: readonly HistoryEvent[]): Moment[] => {
   const stateOf = new Map<number, string>()
   const moments: Moment[] = []
@@ -123,8 +126,7 @@ const recordedMoment = (event: HistoryEvent, state: string): Moment | undefined 
   }
   if (/^(Task|LambdaFunction|Activity)Succeeded$/.test(type))
     return { state, kind: 'succeeded', data: defined({ output: event.output }) }
-  if (/^(Task|LambdaFunction|Activity)(Failed|TimedOut)$/.test(type))
-    return { state, kind: 'failed', data: defined({ error: event.error }) }
+  if (FAILURE.test(type)) return { state, kind: 'failed', data: defined({ error: event.error }) }
   if (type === 'MapStateStarted') {
     // The service tells a length of 0 where a reader will give the items.
     return { state: '', kind: 'map started', data: event.length ? { length: event.length } : {} }
