@@ -69,13 +69,17 @@ export const makeMemberService = (options: MemberServiceOptions) => {
     return find(tenantId, id, held)
   }
 
-  const checkNotLastOwner = async (tx: Handle, before: Member, after?: Member): Promise<void> => {
+  /** Whether the change would leave the tenant without an owner. */
+  const losesLastOwner = async (tx: Handle, before: Member, after?: Member): Promise<boolean> => {
     const isOwner = (member?: Member): boolean => member?.role === 'owner' && member.status === 'active'
-    if (!isOwner(before) || isOwner(after)) return
+    if (!isOwner(before) || isOwner(after)) return false
     // One at a time: two owners who put each other out at the same moment would leave none.
     await makeTenantRepository(tx).lockTenant(before.tenantId)
-    if ((await makeMemberRepository(tx).countActiveOwners(before.tenantId)) > 1) return
-    throw tenantErrors.last_owner(`${before.email} is the last owner of the tenant; make another one first`)
+    return (await makeMemberRepository(tx).countActiveOwners(before.tenantId)) <= 1
+  }
+  const checkNotLastOwner = async (tx: Handle, before: Member, after?: Member): Promise<void> => {
+    if (await losesLastOwner(tx, before, after))
+      throw tenantErrors.last_owner(`${before.email} is the last owner of the tenant; make another one first`)
   }
 
   return {
@@ -148,8 +152,9 @@ export const makeMemberService = (options: MemberServiceOptions) => {
     },
 
     /**
-     * A session for the member, who was identified as `subject` just now. The token is for the cookie alone. Throws `forbidden` when the
-     * member was put out, or taken by another subject, since it was found.
+     * A session for the member, who was identified as `subject` just now. The token is for the cookie alone. The provider's word about
+     * the role counts, but it never leaves the tenant without an owner: `refusedRole` is the one that was not given then. Throws
+     * `forbidden` when the member was put out, or taken by another subject, since it was found.
      */
     async signIn(
       { tenantId, id: memberId }: Pick<Member, 'tenantId' | 'id'>,
@@ -159,7 +164,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
         role,
       }: { readonly subject: string; readonly name?: string | undefined; readonly role?: Role | undefined },
       from: Pick<Session, 'address' | 'userAgent'>,
-    ): Promise<{ token: string; session: Session; member: Member }> {
+    ): Promise<{ token: string; session: Session; member: Member; refusedRole: Role | undefined }> {
       const nowMs = clock.now()
       const token = randomBytes(32).toString('base64url')
       const times = { createdAtMs: nowMs, expiresAtMs: nowMs + sessionMs }
@@ -170,8 +175,9 @@ export const makeMemberService = (options: MemberServiceOptions) => {
         const before = await writes.member(tenantId, memberId)
         if (before?.status !== 'active' || ![null, subject].includes(before.subject))
           throw authErrors.forbidden('you are not a member here any more; ask to be invited')
-        const known = { subject, lastSeenAtMs: nowMs, name: name ?? before.name, role: role ?? before.role }
-        const after: Member = { ...before, ...known }
+        const known = { subject, lastSeenAtMs: nowMs, name: name ?? before.name }
+        const wanted: Member = { ...before, ...known, role: role ?? before.role }
+        const after = (await losesLastOwner(tx, before, wanted)) ? { ...wanted, role: before.role } : wanted
         await writes.removeExpiredSessions(nowMs)
         await writes.changeMember(after)
         await writes.addSession(session)
@@ -179,7 +185,7 @@ export const makeMemberService = (options: MemberServiceOptions) => {
         return after
       })
       changed()
-      return { token, session, member }
+      return { token, session, member, refusedRole: role === member.role ? undefined : role }
     },
 
     async signOut(token: string): Promise<void> {

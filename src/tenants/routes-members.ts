@@ -135,7 +135,11 @@ export const addSessionRoutes = (server: HttpServer, { signIn }: TenantService):
       const query = request.url.includes('?') ? request.url.slice(request.url.indexOf('?')) : ''
       const from = { address: request.ip, userAgent: request.headers['user-agent']?.slice(0, 300) ?? null }
       const finished = signIn.finish(query, cookieOf(request, 'sign_in'), from)
-      const { returnTo, cookies } = await finished.catch(tellWhy(request))
+      const { returnTo, cookies, member, refusedRole } = await finished.catch(tellWhy(request))
+      if (refusedRole !== undefined) {
+        const facts = { tenantId: member.tenantId, memberId: member.id, refusedRole }
+        request.log.warn(facts, 'the identity provider would take the last owner from a tenant; the member stays one')
+      }
       return reply.header('set-cookie', cookies).header('cache-control', 'no-store').redirect(returnTo)
     },
   )

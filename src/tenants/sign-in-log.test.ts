@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import { makeHttpServer } from '../platform/http/server.ts'
@@ -12,15 +12,14 @@ import type { Oidc } from './oidc.ts'
 import { makeTenantRoutes } from './routes.ts'
 import { makeTenantService } from './service.ts'
 
-test('why the identity provider lets nobody in is in the log, and not in the answer', async (t) => {
+/** A server whose identity provider answers so, and what it logs. */
+const setUp = async (t: TestContext, oidc: Partial<Oidc>) => {
   const { db } = await DATABASES[0]!.open()
-  const fail = async (): Promise<never> => {
-    throw tenantErrors.sign_in_failed('begin again', { cause: new Error('invalid_client') })
-  }
   const tenants = makeTenantService({
     ...{ db, clock: makeFakeClock(), makeId: makeIdGenerator(), keyCacheMs: 0, keyCacheMax: 10 },
     cookies: { origin: 'https://aidos.example.org' },
-    oidc: { begin: fail, finish: fail } as Oidc,
+    claimNames: { tenant: '', role: 'role', member: 'sub' },
+    oidc: oidc as Oidc,
   })
   const lines: string[] = []
   const destination = new Writable({
@@ -36,6 +35,14 @@ test('why the identity provider lets nobody in is in the log, and not in the ans
     routes: [makeTenantRoutes(tenants)],
   })
   t.after(() => server.close())
+  return { server, lines, tenants }
+}
+
+test('why the identity provider lets nobody in is in the log, and not in the answer', async (t) => {
+  const fail = async (): Promise<never> => {
+    throw tenantErrors.sign_in_failed('begin again', { cause: new Error('invalid_client') })
+  }
+  const { server, lines } = await setUp(t, { begin: fail, finish: fail })
   for (const url of ['/auth/sign-in', '/auth/callback?code=geheim']) {
     const answer = await server.inject(url)
     assert.equal(answer.statusCode, 401)
@@ -44,4 +51,13 @@ test('why the identity provider lets nobody in is in the log, and not in the ans
     assert.doesNotMatch(lines.join(''), /geheim/)
     lines.length = 0
   }
+})
+
+test('a role that is not given, for it would leave the tenant without an owner, is in the log', async (t) => {
+  const claims = { iss: 'i', sub: 'ada', email: 'ada@example.org', email_verified: true, role: 'viewer' }
+  const { server, lines, tenants } = await setUp(t, { finish: async () => ({ claims, returnTo: '/' }) })
+  const { id } = await tenants.ensureDefaultTenant()
+  const ada = await tenants.members.create(id, { email: claims.email, role: 'owner' })
+  assert.equal((await server.inject('/auth/callback?code=x')).statusCode, 302)
+  assert.partialDeepStrictEqual(JSON.parse(lines.join('')), { memberId: ada.id, tenantId: id, refusedRole: 'viewer' })
 })

@@ -19,16 +19,26 @@ for (const database of DATABASES) {
     let came: { claims: Claims; tenant?: string } = { claims: {} }
     const oidc = { finish: async () => ({ ...came, returnTo: '/' }) } as unknown as Oidc
     const cookies = { origin: 'https://aidos.example.org' }
-    const options = { keyCacheMs: 1000, keyCacheMax: 10, cookies, oidc, newMemberRole: 'developer' } as const
+    const claimNames = { tenant: '', role: 'roles', member: 'sub' }
+    const options = {
+      keyCacheMs: 1000,
+      keyCacheMax: 10,
+      cookies,
+      oidc,
+      claimNames,
+      newMemberRole: 'developer',
+    } as const
     const tenants = makeTenantService({ db, clock, makeId: makeIdGenerator(), ...options })
     const tenant = await tenants.ensureDefaultTenant()
-    const come = async (name: string, wanted?: string) => {
-      const email = `${name}@example.org`
-      came = { claims: { iss: ISSUER, sub: name, email, email_verified: true }, ...(wanted && { tenant: wanted }) }
-      return (await tenants.signIn.finish('?', undefined, FROM)).member
+    const finish = (name: string, wanted?: string, roles?: readonly Role[]) => {
+      const claims = { iss: ISSUER, sub: name, email: `${name}@example.org`, email_verified: true, roles }
+      came = { claims, ...(wanted && { tenant: wanted }) }
+      return tenants.signIn.finish('?', undefined, FROM)
     }
+    const come = async (name: string, wanted?: string) => (await finish(name, wanted)).member
+    const comeAs = (name: string, role: Role) => finish(name, undefined, [role])
     const roleOf = async (id: string): Promise<Role> => (await tenants.members.find(tenant.id, id)).role
-    return { tenants, tenant, come, roleOf }
+    return { tenants, tenant, come, comeAs, roleOf }
   }
   const name = (title: string): string => `signing in on ${database.name}: ${title}`
 
@@ -50,6 +60,24 @@ for (const database of DATABASES) {
       await come('viewer', wanted)
       assert.deepEqual([await roleOf(owner.id), await roleOf(viewer.id)], ['owner', 'viewer'], String(wanted))
     }
+  })
+
+  test(name('the role that the provider names counts, but takes no tenant its last owner'), async () => {
+    const { tenants, tenant, comeAs, roleOf } = await setUp()
+    const invite = (who: string) => tenants.members.create(tenant.id, { email: `${who}@example.org`, role: 'owner' })
+    const [ada, bob] = [await invite('ada'), await invite('bob')]
+    const first = await comeAs('ada', 'viewer')
+    assert.deepEqual([await roleOf(ada.id), first.refusedRole], ['viewer', undefined])
+    const last = await comeAs('bob', 'viewer')
+    assert.deepEqual([await roleOf(bob.id), last.refusedRole], ['owner', 'viewer'])
+    assert.equal((await comeAs('bob', 'owner')).refusedRole, undefined)
+    // A disabled owner is none that could sign in.
+    await tenants.members.update(tenant.id, ada.id, { role: 'owner', status: 'disabled' })
+    assert.equal((await comeAs('bob', 'admin')).refusedRole, 'admin')
+    await tenants.members.update(tenant.id, ada.id, { status: 'active' })
+    const both = await Promise.all([comeAs('ada', 'viewer'), comeAs('bob', 'viewer')])
+    assert.deepEqual([await roleOf(ada.id), await roleOf(bob.id)].toSorted(), ['owner', 'viewer'])
+    assert.deepEqual(both.map(({ refusedRole }) => refusedRole ?? 'given').toSorted(), ['given', 'viewer'])
   })
 
   test(name('somebody of two tenants keeps the role in each'), async () => {

@@ -61,10 +61,10 @@ export const makeSignIn = ({ oidc, cookies, claims, members, newMemberRole, oper
       const person = (await claims.person(given, tenant)) ?? (await stranger(given))
       if (!person) throw authErrors.forbidden('you are not a member here; ask to be invited')
       const member = await admit(person)
-      const { token, session } = await members.signIn(member, person, from)
+      const { token, session, refusedRole } = await members.signIn(member, person, from)
       const lifeS = Math.floor((session.expiresAtMs - session.createdAtMs) / 1000)
       const written = [writeCookie('session', token, lifeS, cookies), writeCookie('sign_in', '', 0, cookies)]
-      return { returnTo, cookies: written, member }
+      return { returnTo, cookies: written, member, refusedRole }
     },
 
     /** Nothing to do is no error. */
