@@ -214,8 +214,7 @@ export const makeDeliver = (options: DeliverOptions): TaskHandler => {
     const channel = await notifications.channel(call.tenantId, delivery.channelId)
     if (channel?.status !== 'active') return skip(delivery, channel ? 'the channel is disabled' : 'the channel is gone')
     if (channel.config.kind !== 'inbox') return put(channel, delivery, call)
-    await options.inbox.put(channel, delivery)
-    return { status: 'delivered' }
+    return { status: (await options.inbox.put(channel, delivery)) ? 'delivered' : 'skipped' }
   }
 }
 

@@ -27,7 +27,7 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
   const tell = (tx: Handle, owner: Scope, type: string, data: Record<string, Json>): Promise<void> =>
     writeEvent(tx, { ...scopeOf(owner), type, data, atMs: clock.now() })
 
-  const itemOf = (delivery: Delivery, template: TemplateText | undefined): InboxItem =>
+  const itemOf = (delivery: Delivery, template?: TemplateText): InboxItem =>
     toInboxItem(delivery, toText(JSON.parse(delivery.message) as Message, template, liquids).subject)
 
   /** Within the transaction that makes their deliveries. */
@@ -37,12 +37,13 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
       await tell(tx, own[0] as InboxItem, 'inbox.added', { itemIds: own.map(({ id }) => id) })
   }
 
-  /** Tests, replays and digests; what events bring is put there by the intake. */
-  const put = async (channel: Channel, delivery: Delivery): Promise<void> => {
+  /** What the intake does not: with the template of the channel. False when the member was removed meanwhile. */
+  const put = async (channel: Channel, delivery: Delivery): Promise<boolean> => {
     const item = itemOf(delivery, await templates.of(channel))
-    await db.transaction(async (tx) => {
-      await add(tx, [item])
-      await makeDeliveryRepository(tx).finish(delivery, 'delivered', null, clock.now())
+    return db.transaction(async (tx) => {
+      const isOpen = await makeDeliveryRepository(tx).finishOpen(delivery, clock.now())
+      if (isOpen) await add(tx, [item])
+      return isOpen
     })
   }
 

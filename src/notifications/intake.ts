@@ -17,7 +17,7 @@ import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
 import { makePaceRepository } from './repository-pace.ts'
 import type { Route, Routing } from './routing.ts'
-import type { Templates } from './templates.ts'
+import { makeShares, type Shares } from './shares.ts'
 import type { Delivery, InboxItem, Message } from './types.ts'
 
 export interface IntakeOptions {
@@ -27,8 +27,9 @@ export interface IntakeOptions {
   readonly log: Log
   readonly liquids: Liquids
   readonly inbox: Inbox
-  readonly templates: Templates
   readonly routing: Routing
+  /** Milliseconds, on a clock that is never set. */
+  readonly elapsed?: () => number
 }
 
 /** What the intake of some events left to do. */
@@ -50,14 +51,18 @@ const KEY_CHARACTERS = 500
 /** A key that takes too long to make is not tried again for every event. */
 const FAILING_MS = 60_000
 const AT_WORK_MS = 20
+/** What the keys of one tenant may take of one page of events: those of everyday take some microseconds each. */
+const KEYS_SHARE_MS = 250
 
 export const makeIntake = (options: IntakeOptions) => {
-  const { db, clock, makeId, log, liquids, inbox, templates, routing } = options
+  const { db, clock, makeId, log, liquids, inbox, routing } = options
+  const elapsed = options.elapsed ?? (() => performance.now())
   const failing = new LRUCache<string, true>({ max: 1000, ttl: FAILING_MS })
 
   const deliveryOf = (event: Event, route: Route): Delivery => {
     const { subscription, channel, preferences } = route
     const isInbox = channel.kind === 'inbox'
+    const isPut = isInbox && channel.settings.templateId === null
     const [id, nowMs] = [makeId(), clock.now()]
     const { memberId } = subscription
     const isPlain = isInbox || preferences === null
@@ -73,8 +78,9 @@ export const makeIntake = (options: IntakeOptions) => {
       messageId: `msg_${id}`,
       message: JSON.stringify(toMessage(event)),
       dedupKey: `${event.id}:${subscription.id}`,
-      // What is kept in the same database is delivered with this very transaction.
-      status: isInbox ? 'delivered' : 'pending',
+      // What is kept in the same database is delivered with this very transaction. A tenant's template is rendered by a task of the
+      // tenant's instead: here all other tenants would wait for it.
+      status: isPut ? 'delivered' : 'pending',
       error: null,
       taskId: null,
       memberId,
@@ -85,30 +91,33 @@ export const makeIntake = (options: IntakeOptions) => {
       digest: plan.isDigest ? `${memberId}:${channel.id}` : null,
       digestId: null,
       createdAtMs: nowMs,
-      finishedAtMs: isInbox ? nowMs : null,
+      finishedAtMs: isPut ? nowMs : null,
     }
   }
 
-  /** Undefined when every event is told of. A key that cannot be made hides nothing: the event is told of. */
-  const keyOf = ({ subscription }: Route, message: Message): string | undefined => {
-    if (!subscription.dedup || failing.has(subscription.id)) return undefined
+  /** Undefined when every event is told of. A key that cannot be made, or not in the share of its tenant, hides nothing. */
+  const keyOf = ({ subscription }: Route, message: Message, shares: Shares): string | undefined => {
+    const { id, tenantId, dedup } = subscription
+    if (!dedup || failing.has(id)) return undefined
     try {
-      return withoutNul(liquids.render(subscription.dedup.key, scopeOf(message)).slice(0, KEY_CHARACTERS))
+      const made = shares.within(tenantId, () => liquids.render(dedup.key, scopeOf(message)))
+      return made && withoutNul(made.value.slice(0, KEY_CHARACTERS))
     } catch (error) {
-      log.warn({ err: error, subscriptionId: subscription.id }, 'the key of an event could not be made')
-      failing.set(subscription.id, true)
+      log.warn({ err: error, subscriptionId: id }, 'the key of an event could not be made')
+      failing.set(id, true)
       return undefined
     }
   }
 
   const make = async (events: readonly Event[], rest: () => Promise<void>): Promise<Made[]> => {
     const routesOf = await routing.current()
+    const shares = makeShares({ elapsed, shareMs: KEYS_SHARE_MS })
     const made: Made[] = []
     for (const event of events) {
       if (isOwn(event)) continue
       for (const route of routesOf.get(event.tenantId) ?? []) {
         if (!route.fits(event)) continue
-        made.push({ delivery: deliveryOf(event, route), route, key: keyOf(route, toMessage(event)) })
+        made.push({ delivery: deliveryOf(event, route), route, key: keyOf(route, toMessage(event), shares) })
         await rest()
       }
     }
@@ -117,12 +126,12 @@ export const makeIntake = (options: IntakeOptions) => {
 
   /** When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<Taken> => {
-    const rest = makeRest()
+    const rest = makeRest(elapsed)
     const made = await make(events, rest)
     const items = new Map<string, InboxItem>()
-    for (const { delivery, route } of made) {
-      if (route.channel.kind !== 'inbox') continue
-      items.set(delivery.id, inbox.itemOf(delivery, await templates.of(route.channel)))
+    for (const { delivery } of made) {
+      if (delivery.status !== 'delivered') continue
+      items.set(delivery.id, inbox.itemOf(delivery))
       await rest()
     }
     const endings = events.filter((event) => event.type in STATUS_AFTER && isOwn(event) && event.taskId !== null)
@@ -162,12 +171,12 @@ export const makeIntake = (options: IntakeOptions) => {
 }
 
 /** Templates may take long, and there are many in a row: now and then whatever else the process has to do gets its turn. */
-const makeRest = (): (() => Promise<void>) => {
-  let sinceMs = performance.now()
+const makeRest = (elapsed: () => number): (() => Promise<void>) => {
+  let sinceMs = elapsed()
   return async () => {
-    if (performance.now() - sinceMs < AT_WORK_MS) return
+    if (elapsed() - sinceMs < AT_WORK_MS) return
     await nextTurn()
-    sinceMs = performance.now()
+    sinceMs = elapsed()
   }
 }
 

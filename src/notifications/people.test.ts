@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeBetween } from '../../test/support/between.ts'
 import { DATABASES } from '../../test/support/databases.ts'
 import { makeTestNotifications } from '../../test/support/notifications.ts'
 import { until } from '../../test/support/until.ts'
@@ -76,6 +77,40 @@ for (const database of DATABASES) {
     await tell('run.failed')
     await until('the next item', async () => (await itemsOf()).length >= 4)
     assert.ok(!(await itemsOf()).includes('ann'))
+  })
+
+  test(name('an item whose member goes while it is put into the inbox is not put'), async (t) => {
+    const opened = await database.open()
+    const between = makeBetween(opened.db)
+    const { notifications, engine, tell } = await makeTestNotifications(t, opened, {
+      db: between.db,
+      createTask: async () => {
+        throw new Error('done by the test')
+      },
+    })
+    const { channels, templates, inbox, forgetMember, handler } = notifications
+    const { tenantId } = engine
+    const text = { name: 'short', subject: '{{ type }}', body: '' }
+    const { id: templateId } = await templates.create({ tenantId, projectId: null }, text)
+    const kind = { kind: 'inbox', name: 'inbox', settings: { templateId } } as const
+    const { channel } = await channels.create(tenantId, null, kind)
+    const what = { channelId: channel.id, projectId: null, types: ['run.failed'], severity: 'debug' } as const
+    await channels.subscribe(tenantId, { ...what, memberId: 'ann' })
+    await notifications.start()
+    await tell('run.failed')
+    const find = async () => (await notifications.deliveries(tenantId, { limit: 1 }))[0]
+    const delivery = await until('the delivery', find)
+    await notifications.stop()
+
+    between.meanwhile(() => opened.db.transaction((tx) => forgetMember(tx, tenantId, 'ann', Date.now())))
+    const call = {
+      ...{ taskId: 'task', tenantId, projectId: null, attempt: 1, idempotencyKey: 'key', heartbeat() {} },
+      signal: new AbortController().signal,
+    }
+    const answer = await handler('notification:deliver')!({ deliveryId: delivery.id, round: 0 }, call)
+    assert.deepEqual(answer, { status: 'skipped' })
+    assert.deepEqual(await inbox.items(tenantId, { limit: 1 }), [])
+    assert.equal((await find())!.status, 'skipped')
   })
 }
 

@@ -174,6 +174,12 @@ export const makeDeliveryRepository = (handle: Handle) => {
         .where('status', '!=', 'delivered')
         .execute()
     },
+    /** Delivered from now on; false when it was already, or is skipped. */
+    async finishOpen({ tenantId, id }: Delivery, atMs: number): Promise<boolean> {
+      const update = db.updateTable('deliveries').set({ status: 'delivered', error: null, finished_at: atMs })
+      const its = update.where('tenant_id', '=', tenantId).where('id', '=', id)
+      return (await its.where('status', 'in', ['pending', 'failed']).executeTakeFirst()).numUpdatedRows > 0n
+    },
     /** Only one that stands at `before` is moved. */
     async follow(task: TaskNews, before: DeliveryStatus, after: DeliveryStatus): Promise<void> {
       await db

@@ -61,6 +61,8 @@ export interface NotificationServiceOptions extends PeopleOptions {
   readonly retry?: Partial<DeliveryRetry>
   /** 0 to 1. */
   readonly random?: () => number
+  /** Milliseconds, on a clock that is never set. */
+  readonly elapsed?: () => number
 }
 
 const TIMEOUT_MS = 15_000
@@ -89,7 +91,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
   const templates = makeTemplates({ db, clock, makeId, liquids })
   const inbox = makeInbox({ db, clock, liquids, templates })
   const routing = makeRouting(makeNotificationRepository(db.primary))
-  const intake = makeIntake({ ...options, liquids, inbox, templates, routing })
+  const intake = makeIntake({ ...options, liquids, inbox, routing })
   const retry = { ...DELIVERY_RETRY, ...options.retry }
   const dispatch = makeDispatch({ ...options, retry, taskTimeoutMs: timeoutMs + TASK_SLACK_MS })
   const outbox = makeOutbox({ ...options, routing, intake, dispatch })
