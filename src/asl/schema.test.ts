@@ -36,11 +36,16 @@ describe('the JSON Schema', () => {
       ),
       machine({
         Type: 'Map',
-        ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED' }, ...machine(pass) },
+        ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED' }, StartAt: 'I', States: { I: pass } },
         ItemBatcher: { MaxItemsPerBatch: 2 },
         End: true,
       }),
-      machine({ Type: 'Parallel', Branches: [machine(pass)], Catch: [{ ErrorEquals: ['E'], Next: 'S' }], End: true }),
+      machine({
+        Type: 'Parallel',
+        Branches: [{ StartAt: 'B', States: { B: pass } }],
+        Catch: [{ ErrorEquals: ['E'], Next: 'S' }],
+        End: true,
+      }),
       machine({ Type: 'Wait', Timestamp: '2026-01-01T00:00:00Z', End: true }),
     ]
     for (const definition of valid) {

@@ -122,9 +122,33 @@ const machine = (depth: number, outer: Language): Arb<JsonObject> =>
     const states = names.map((_, i) => stateArb(depth, outer, names, names[i + 1]))
     return fc.tuple(...states).map((all) => ({
       StartAt: names[0]!,
-      States: Object.fromEntries(all.map((state, i) => [names[i]!, state])),
+      States: Object.fromEntries(all.map((state, i) => [names[i]!, prefixed(state, `${names[i]}-`)])),
     }))
   })
+
+/** Names are unique in the whole definition: the states inside a state get its name, and the number of their branch, in front. */
+const prefixed = (state: JsonObject, prefix: string): JsonObject => {
+  const { Branches, ItemProcessor } = state as { Branches?: JsonObject[]; ItemProcessor?: JsonObject }
+  return {
+    ...state,
+    ...(Branches && { Branches: Branches.map((branch, i) => renamed(branch, `${prefix}${i}-`)) }),
+    ...(ItemProcessor && { ItemProcessor: renamed(ItemProcessor, prefix) }),
+  }
+}
+
+const renamed = (machine: JsonObject, prefix: string): JsonObject => {
+  const go = (one: JsonObject): JsonObject => ({
+    ...one,
+    ...(one.Next === undefined ? {} : { Next: `${prefix}${one.Next}` }),
+    ...(one.Default === undefined ? {} : { Default: `${prefix}${one.Default}` }),
+  })
+  const states = Object.entries(machine.States as Record<string, JsonObject>).map(([name, state]) => {
+    const { Choices, Catch } = state as { Choices?: JsonObject[]; Catch?: JsonObject[] }
+    const rules = { ...(Choices && { Choices: Choices.map(go) }), ...(Catch && { Catch: Catch.map(go) }) }
+    return [`${prefix}${name}`, { ...prefixed(go(state), prefix), ...rules }]
+  })
+  return { ...machine, StartAt: `${prefix}${machine.StartAt}`, States: Object.fromEntries(states) }
+}
 
 const stateArb = (
   depth: number,

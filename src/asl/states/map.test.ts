@@ -60,7 +60,8 @@ describe('Map', () => {
   })
 
   test('shows the item inside the iteration too, the inner one within two Maps', async () => {
-    const inner = each({ Type: 'Pass', Parameters: { 'v.$': '$$.Map.Item.Value' } })
+    const item = { Type: 'Pass', Parameters: { 'v.$': '$$.Map.Item.Value' }, End: true }
+    const inner = { Type: 'Map', ItemProcessor: { StartAt: 'Inner', States: { Inner: item } } }
     assert.deepEqual(await outputOf(each(inner), [[1], [2, 3]]), [[{ v: 1 }], [{ v: 2 }, { v: 3 }]])
   })
 

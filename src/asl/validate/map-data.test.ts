@@ -60,11 +60,12 @@ describe('validate() refuses in a distributed Map', () => {
       ],
     ],
     ['a label with a space', machine(map({ Label: 'my map' })), ['INVALID_VALUE /States/S/Label']],
+    ['an empty label', machine(map({ Label: '' })), ['INVALID_VALUE /States/S/Label']],
     ['a long label', machine(map({ Label: 'x'.repeat(41) })), ['INVALID_VALUE /States/S/Label']],
     [
       'the same label twice',
       machine({ ...map({ Label: 'A' }), End: false, Next: 'T' }, { T: map({ Label: 'A' }) }),
-      ['NOT_ALLOWED /States/T/Label'],
+      ['NOT_ALLOWED /States/T/Label', 'DUPLICATE_STATE_NAME /States/T/ItemProcessor/States/I'],
     ],
   ]
   for (const [what, definition, expected] of cases) {

@@ -50,6 +50,7 @@ const NOT_IN_LABEL = /[\s?*<>{}[\]:;,\\|^~$#%&`"\u0000-\u001f\u007f-\u009f]/
 
 /** As the service has it, where a label is part of an ARN. */
 const checkLabel = (label: string, labels: Set<string>, place: Place): void => {
+  if (label === '') place.error('INVALID_VALUE', 'must not be empty')
   if (label.length > LONGEST_LABEL) place.error('INVALID_VALUE', `must not be longer than ${LONGEST_LABEL} characters`)
   const odd = NOT_IN_LABEL.exec(label)
   if (odd) place.error('INVALID_VALUE', `must not contain ${JSON.stringify(odd[0])}`)

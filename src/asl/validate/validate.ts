@@ -99,11 +99,7 @@ const checkMachine = (machine: Json, language: QueryLanguage, check: Check, plac
     const at = placeOf(name)
     const before = check.names.get(name)
     if (before === undefined) check.names.set(name, at.pointer)
-    else
-      at.warn(
-        'DUPLICATE_STATE_NAME',
-        `the name '${name}' is also used at ${before}, which makes timelines hard to read`,
-      )
+    else at.error('DUPLICATE_STATE_NAME', `another state is called '${name}': ${before}`)
     const own = checkState(name, state, { language, isExpress: check.isExpress, labels: check.labels }, at)
     if (own && isObject(state)) checkInner(state, language, check, at, depth + 1)
   }
