@@ -4,6 +4,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import type { MakeId } from '../platform/ids.ts'
+import type { Log } from '../platform/log.ts'
 import { makeOutbound } from '../platform/outbound/outbound.ts'
 import type { SecretBox } from '../platform/secret-box.ts'
 import type { SecretKeys } from '../platform/secret-keys.ts'
@@ -18,6 +19,7 @@ import {
 
 export interface IdentityOptions {
   readonly config: Config
+  readonly log: Log
   readonly db: Database
   readonly hub: EventHub
   readonly clock: Clock
@@ -41,7 +43,7 @@ export const hostOf = (url: string): string => {
 }
 
 export const makeIdentity = (options: IdentityOptions) => {
-  const { config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax } = options
+  const { config, log, db, hub, clock, makeId, keys, box, cacheMs, cacheMax } = options
   const { OIDC_ISSUER, JWT_ISSUER, JWT_AUDIENCE, JWT_JWKS_URL, PUBLIC_URL, OIDC_NEW_MEMBER_ROLE: role } = config
   // The operator named these: they may stand inside, where nothing else may be called.
   const providers = [OIDC_ISSUER, JWT_JWKS_URL].filter((url) => url !== '').map(hostOf)
@@ -63,7 +65,11 @@ export const makeIdentity = (options: IdentityOptions) => {
     claimNames: { tenant: config.CLAIM_TENANT, role: config.CLAIM_ROLE, member: config.CLAIM_MEMBER },
     serviceTokens,
     verifyToken: JWT_ISSUER
-      ? makeTokenVerifier({ issuer: JWT_ISSUER, audience: JWT_AUDIENCE, jwksUrl: JWT_JWKS_URL, clock, fetch })
+      ? makeTokenVerifier({
+          ...{ issuer: JWT_ISSUER, audience: JWT_AUDIENCE, jwksUrl: JWT_JWKS_URL, clock, fetch },
+          onOutage: (err) => log.warn({ err, url: JWT_JWKS_URL }, 'the keys of the identity provider cannot be read'),
+          onRecovery: () => log.info({ url: JWT_JWKS_URL }, 'the keys of the identity provider can be read again'),
+        })
       : undefined,
     oidc: OIDC_ISSUER
       ? makeOidc({

@@ -131,7 +131,7 @@ export const buildServices = ({
   )
   const box = makeSecretBox(keys)
   const identity = makeIdentity({
-    ...{ config, db, hub, clock, makeId, keys, box, cacheMs, cacheMax },
+    ...{ config, log, db, hub, clock, makeId, keys, box, cacheMs, cacheMax },
     forgetMember: (...member) => (knot.notifications as NotificationService).forgetMember(...member),
   })
   const { tenants } = identity

@@ -2,19 +2,18 @@
 import type { JWTPayload } from 'jose'
 import type { Clock } from '../platform/clock.ts'
 import { defineErrors, messageOf } from '../platform/errors.ts'
+import { type JwksOptions, makeJwks } from './jwks.ts'
 
 const tokenErrors = defineErrors({
   /** The provider's keys cannot be read now: nobody can say whether the token is good. */
   identity_unavailable: { status: 503, retryable: true },
 })
 
-export interface TokenOptions {
+export interface TokenOptions extends Pick<JwksOptions, 'fetch' | 'onOutage' | 'onRecovery'> {
   readonly issuer: string
   readonly audience: string
   readonly jwksUrl: string
   readonly clock: Clock
-  /** Reaches the operator's provider. */
-  readonly fetch: typeof fetch
   /** How often at most the keys are read again because of a key id that is not among them. */
   readonly cooldownMs?: number
 }
@@ -24,8 +23,8 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 /** How far the clocks of the provider and of this machine may be apart. */
 const CLOCK_SKEW_S = 60
 const COOLDOWN_MS = 5000
-const KEYS_KEPT_MS = 600_000
-const UNAVAILABLE = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
+/** The published keys are at fault, not the token. */
+const UNAVAILABLE = ['ERR_JWKS_INVALID']
 
 /** Resolves with the claims, or undefined for a token that is wrong in any way. Throws `identity_unavailable`. */
 export type VerifyToken = (token: string) => Promise<JWTPayload | undefined>
@@ -34,12 +33,8 @@ export const makeTokenVerifier = (options: TokenOptions): VerifyToken => {
   const { issuer, audience, jwksUrl, clock, cooldownMs = COOLDOWN_MS } = options
   const start = async () => {
     const jose = await import('jose')
-    const keys = jose.createRemoteJWKSet(new URL(jwksUrl), {
-      [jose.customFetch]: options.fetch,
-      cooldownDuration: cooldownMs,
-      cacheMaxAge: KEYS_KEPT_MS,
-    })
-    return { jose, keys }
+    const { fetch, onOutage, onRecovery } = options
+    return { jose, keys: makeJwks(jose, { url: jwksUrl, clock, fetch, cooldownMs, onOutage, onRecovery }) }
   }
   let started: ReturnType<typeof start> | undefined
   return async (token) => {
