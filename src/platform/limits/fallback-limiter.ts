@@ -38,7 +38,10 @@ export const makeFallbackLimiter = (options: FallbackLimiterOptions): FallbackLi
 
   const inTime = <T>(work: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const cancel = clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)))
+      // A process that stood still finds the time up before it reads the answer that has come meanwhile: that is read first.
+      const cancel = clock.after(timeoutMs, () =>
+        setImmediate(() => reject(new Error(`no answer within ${timeoutMs} ms`))),
+      )
       work.then(resolve, reject).finally(cancel)
     })
 

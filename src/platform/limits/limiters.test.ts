@@ -84,3 +84,19 @@ test('while Redis is away each process limits by itself, and says so; the shared
   assert.equal(limiter.isLocal, false)
   assert.match(said.join('\n'), /away[\s\S]*back/)
 })
+
+test('a process that stood still takes the answer that came meanwhile', async () => {
+  const redis = await server.connect()
+  const clock = makeFakeClock()
+  const limiter = makeFallbackLimiter({
+    shared: makeRedisLimiter({ redis }),
+    local: makeMemoryLimiter({ clock }),
+    clock: systemClock,
+    log: makeLog('silent'),
+    timeoutMs: 20,
+  })
+  const asked = limiter.take('still', { limit: 2, windowMs: 60_000 })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  await asked
+  assert.equal(limiter.isLocal, false)
+})
