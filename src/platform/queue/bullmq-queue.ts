@@ -102,8 +102,10 @@ export const makeBullmqQueue = (options: BullmqQueueOptions): Queue => {
   const queueOf = (partition: Partition, id: string): BullQueue<JobData> => queuesOf(partition)[splitOf(id, splits)]!
 
   /** BullMQ waits for a connection for as long as it takes: whoever hands in work is told at once instead. */
+  const away = (cause?: unknown): Error =>
+    queueErrors.queue_away('Redis, which carries the queue, cannot be reached', { cause })
   const assertReady = (): void => {
-    if (!redis.isReady()) throw queueErrors.queue_away('Redis, which carries the queue, cannot be reached')
+    if (!redis.isReady()) throw away()
   }
 
   const addTo = async (queue: BullQueue<JobData>, jobs: readonly Job[]): Promise<void> => {
@@ -132,7 +134,10 @@ export const makeBullmqQueue = (options: BullmqQueueOptions): Queue => {
     })
     const calls = new Map([...byQueue].map(([queue, jobs]) => [queue, addTo(queue, jobs)]))
     for (const [i, { resolve, reject }] of adds.entries()) {
-      Promise.all([...needs[i]!].map((queue) => calls.get(queue))).then(resolve, reject)
+      // A command that was under way when the connection broke fails in words of the client's own.
+      Promise.all([...needs[i]!].map((queue) => calls.get(queue))).then(resolve, (error) =>
+        reject(redis.isReady() ? error : away(error)),
+      )
     }
   }
 
