@@ -4,7 +4,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 
-const deadlineMs = Number(process.env.AIDOS_TEST_FILE_TIMEOUT_MS ?? 180_000)
+const deadlineMs = Number(process.env.AIDOS_TEST_FILE_TIMEOUT_MS ?? 400_000)
 
 // The runner loads this too; only the processes it starts for the files carry the variable.
 if (isMainThread && process.env.NODE_TEST_CONTEXT) {
