@@ -12,7 +12,7 @@ export interface StateTest {
   readonly inspectionLevel?: 'INFO' | 'DEBUG' | 'TRACE'
   /** Stands for the outside world: what the task, or all branches or iterations, would give. */
   readonly mock?: StateMock
-  /** The context object; without it one is made up. */
+  /** The context object, where there is a mock; without it one is made up. */
   readonly context?: JsonObject
   readonly variables?: JsonObject
   readonly stateConfiguration?: StateConfiguration
@@ -69,7 +69,7 @@ const WAITS_FOR_OTHERS = /:activity:|^activity:|\.waitForTaskToken$|\.sync(:\d+)
 /** `undefined` when the request is in order. */
 export const checkRequest = (state: JsonObject, test: StateTest): StateTestResult | undefined => {
   const type = String(state.Type)
-  const problem = checkMock(state, type, test.mock) ?? checkContext(test.context)
+  const problem = checkMock(state, type, test.mock) ?? checkContext(test) ?? checkOrigin(state, type, test)
   if (problem !== undefined) return rejected('ValidationException', problem)
   if (!test.mock && (type === 'Map' || type === 'Parallel')) {
     return rejected('InvalidDefinition', `A ${type} state can only be tried with a mock of what runs inside it.`)
@@ -106,11 +106,30 @@ const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined)
   return type === 'Map' && !Array.isArray(mock.result) ? 'Mocked result must be an array.' : undefined
 }
 
-const checkContext = (context: JsonObject | undefined): string | undefined => {
-  if (context !== undefined && !isObject(context)) return 'Invalid Context object provided: it must be an object'
-  const fields = Object.entries(context ?? {})
+const checkContext = ({ context, mock }: StateTest): string | undefined => {
+  if (context === undefined) return undefined
+  if (!isObject(context)) return 'Invalid Context object provided: it must be an object'
+  const fields = Object.entries(context)
   const foreign = fields.find(([key]) => !CONTEXT_FIELDS.includes(key))
   if (foreign) return `Invalid Context object provided: Field '${foreign[0]}' is not allowed`
   const flat = fields.find(([, value]) => !isObject(value))
-  return flat && `Invalid Context object provided: Field '${flat[0]}' must be an object`
+  if (flat) return `Invalid Context object provided: Field '${flat[0]}' must be an object`
+  return mock ? undefined : 'A context object can only be given together with a mock.'
 }
+
+/** The state that an error is said to come from must be inside the Map or Parallel. */
+const checkOrigin = (state: JsonObject, type: string, { stateConfiguration }: StateTest): string | undefined => {
+  const origin = stateConfiguration?.errorCausedByState
+  if (origin === undefined || (type !== 'Map' && type !== 'Parallel') || hasInside(state, origin)) return undefined
+  return `There is no state '${origin}' inside the ${type} state that could have caused the error.`
+}
+
+const hasInside = (state: JsonObject, name: string): boolean =>
+  innerMachines(state).some(({ States }) => {
+    const states = States as Record<string, JsonObject>
+    return Object.hasOwn(states, name) || Object.values(states).some((inner) => hasInside(inner, name))
+  })
+
+/** The branches of a Parallel, the item processor of a Map. */
+export const innerMachines = (state: JsonObject): JsonObject[] =>
+  [...((state.Branches ?? []) as Json[]), state.ItemProcessor, state.Iterator].filter(isObject)

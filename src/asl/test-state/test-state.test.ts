@@ -72,7 +72,7 @@ describe('testState()', () => {
       [caught.status, caught.nextState, caught.output],
       ['CAUGHT_ERROR', 'Rescue', { n: 1, error: { Error: 'Boom', Cause: 'why' } }],
     )
-    assert.deepEqual(caught.inspectionData?.errorDetails, { catchIndex: 0 })
+    assert.deepEqual(caught.inspectionData?.errorDetails, { retryIndex: 1, catchIndex: 0 })
     const failed = await tryTask({}, { mock })
     assert.deepEqual([failed.status, failed.error, failed.cause], ['FAILED', 'Boom', 'why'])
   })
@@ -93,13 +93,13 @@ describe('testState()', () => {
 
   test('takes context and variables', async () => {
     const definition = {
-      Type: 'Pass',
-      Parameters: { 'who.$': '$$.Execution.Name', 'v.$': '$v' },
+      ...task,
+      ResultSelector: { 'who.$': '$$.Execution.Name', 'v.$': '$v' },
       Assign: { w: 2 },
-      End: true,
     }
     const result = await testState({
       definition,
+      mock: { result: {} },
       context: { Execution: { Name: 'me' } },
       variables: { v: 1 },
       inspectionLevel: 'DEBUG',
@@ -175,9 +175,39 @@ describe('testState()', () => {
       await rejected({ definition: map, input: [1, 2], mock: { result: [] }, stateConfiguration: tooMany }),
       'ValidationException',
     )
-    assert.equal(await rejected({ definition: pass, context: { Foo: 1 } }), 'ValidationException')
+    assert.equal(await rejected({ definition: pass, context: { State: {} } }), 'ValidationException')
+    assert.equal(await rejected({ definition: task, context: { State: {} } }), 'ValidationException')
     assert.equal(await rejected({ definition: { Type: 'Nope', End: true } }), 'InvalidDefinition')
     assert.equal(await rejected({ definition: { ...pass, InputPath: 'x' } }), 'InvalidDefinition')
+  })
+
+  test('tells the wait before a retry in whole seconds', async () => {
+    const Retry = [{ ErrorEquals: ['E'], IntervalSeconds: 3, BackoffRate: 1.5 }]
+    const request = { mock: { errorOutput: { error: 'E' } }, stateConfiguration: { retrierRetryCount: 1 } }
+    const { inspectionData } = await tryTask({ Retry }, { ...request, inspectionLevel: 'DEBUG' })
+    assert.deepEqual(inspectionData?.errorDetails, { retryIndex: 0, retryBackoffIntervalSeconds: 4 })
+  })
+
+  test('lets a mocked error come from a state inside the Map, at any depth, and from no other', async () => {
+    const inner = { ...map, ItemProcessor: { StartAt: 'Deep', States: { Deep: { Type: 'Pass', End: true } } } }
+    const definition = {
+      ...map,
+      ItemProcessor: { ...(map.ItemProcessor as JsonObject), StartAt: 'M', States: { M: inner } },
+    }
+    const from = async (errorCausedByState: string): Promise<string> => {
+      const mock = { errorOutput: { error: 'E' } }
+      return (await testState({ definition, input: [1], mock, stateConfiguration: { errorCausedByState } })).status
+    }
+    assert.deepEqual([await from('M'), await from('Deep'), await from('Nope')], ['FAILED', 'FAILED', 'REJECTED'])
+  })
+
+  test('does not mind a state inside that has the name of a state without one', async () => {
+    const definition = {
+      ...map,
+      ItemProcessor: { StartAt: 'StateName', States: { StateName: { Type: 'Pass', End: true } } },
+    }
+    const { status } = await testState({ definition, input: [1], mock: { result: [1] } })
+    assert.equal(status, 'SUCCEEDED')
   })
 
   test('names the state in an error of the language', async () => {

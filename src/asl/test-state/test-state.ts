@@ -18,6 +18,7 @@ import { isObject } from '../values.ts'
 import { makeVisit, type Stage, timestamp, type Visit } from '../visit.ts'
 import {
   checkRequest,
+  innerMachines,
   RequestRejected,
   rejected,
   type StateMock,
@@ -77,8 +78,7 @@ const searchState = (
   const states = machine.States as Record<string, JsonObject>
   if (Object.hasOwn(states, name)) return { name, definition: states[name]!, language: outer, map }
   for (const state of Object.values(states)) {
-    const inner = [...((state.Branches ?? []) as JsonObject[]), state.ItemProcessor, state.Iterator].filter(isObject)
-    for (const machine of inner) {
+    for (const machine of innerMachines(state)) {
       const found = searchState(machine, name, outer, state.Type === 'Map' ? state : map)
       if (found) return found
     }
@@ -96,12 +96,12 @@ const invalid = (finding: {
     `Invalid State Machine Definition: '${finding.code}: ${finding.message} at ${finding.location}'`,
   )
 
-/** A state by itself is checked as if it were a machine: where it leads to is not looked at. */
+/** What a state by itself cannot be held to: where it leads, and that nothing inside it has the name that it was given here. */
+const OF_WHOLE_MACHINES = ['MISSING_TRANSITION_TARGET', 'MISSING_END_STATE', 'DUPLICATE_STATE_NAME']
+
 const checkDefinition = (name: string, state: JsonObject, language: QueryLanguage): StateTestResult | undefined => {
   const { findings } = validate({ StartAt: name, QueryLanguage: language, States: { [name]: state } })
-  const problem = findings.find(({ severity, code }) => {
-    return severity === 'error' && code !== 'MISSING_TRANSITION_TARGET' && code !== 'MISSING_END_STATE'
-  })
+  const problem = findings.find(({ severity, code }) => severity === 'error' && !OF_WHOLE_MACHINES.includes(code))
   return problem && invalid(problem)
 }
 
@@ -223,19 +223,17 @@ const settle = async (state: State, visit: Visit, error: AslError, retries: numb
   const retryIndex = state.retriers.findIndex((one) => one.errorEquals.some((name) => nameCovers(name, error)))
   const retrier = state.retriers[retryIndex]
   if (retrier && retries < retrier.maxAttempts) {
-    const retryBackoffIntervalSeconds = plainDelayMs(retrier, retries + 1) / 1000
+    // The service tells whole seconds.
+    const retryBackoffIntervalSeconds = Math.floor(plainDelayMs(retrier, retries + 1) / 1000)
     return { status: 'RETRIABLE', ...about, errorDetails: { retryBackoffIntervalSeconds, retryIndex } }
   }
+  const usedUp = retrier ? { retryIndex } : undefined
   const catcher = findCatcher(state.catchers, error)
-  if (!catcher) return { status: 'FAILED', ...about, ...(retrier ? { errorDetails: { retryIndex } } : {}) }
-  const catchIndex = state.catchers.indexOf(catcher)
+  if (!catcher) return { status: 'FAILED', ...about, ...(usedUp ? { errorDetails: usedUp } : {}) }
+  const errorDetails = { ...usedUp, catchIndex: state.catchers.indexOf(catcher) }
   try {
-    return {
-      ...succeeded(await catcher.exit(visit, errorOutput(error)), 'CAUGHT_ERROR'),
-      ...about,
-      errorDetails: { catchIndex },
-    }
+    return { ...succeeded(await catcher.exit(visit, errorOutput(error)), 'CAUGHT_ERROR'), ...about, errorDetails }
   } catch (thrown) {
-    return { status: 'FAILED', ...nameAndCause(asAslError(thrown)), errorDetails: { catchIndex } }
+    return { status: 'FAILED', ...nameAndCause(asAslError(thrown)), errorDetails }
   }
 }
