@@ -55,6 +55,17 @@ for (const database of DATABASES) {
     await tenants.keys.create({ ...request, expiresAtMs: null, maker: await maker(null) })
   })
 
+  test(name('a key that ends makes no tenant, for the first key of that would not end'), async () => {
+    const { tenants, maker, nowMs } = await setUp()
+    await assert.rejects(tenants.createTenant('other', await maker(nowMs + 60_000)), {
+      code: 'key_outlives_maker',
+      message: /2026-01-01T00:01:00\.000Z; make the tenant with one that does not end/,
+    })
+    // Nothing is left of it: the name is free.
+    const { key } = await tenants.createTenant('other', await maker(null))
+    assert.equal((await tenants.authenticate(`Bearer ${key}`)).expiresAtMs, null)
+  })
+
   test(name('a key that ends rotates itself and none that lives longer'), async () => {
     const { tenants, tenantId, create, maker, nowMs } = await setUp()
     const ending = await maker(nowMs + 60_000)

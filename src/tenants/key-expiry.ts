@@ -29,6 +29,15 @@ export const checkExpiry = (expiresAtMs: number | null, nowMs: number, maker: En
   })
 }
 
+/** The first key of a tenant does not end: without it nobody could make the next one. Throws `key_outlives_maker`. */
+export const checkFirstKey = (maker: Ending | undefined): void => {
+  const endsAtMs = maker?.expiresAtMs ?? null
+  if (endsAtMs === null) return
+  throw tenantErrors.key_outlives_maker(
+    `the first key of a tenant does not end, and the calling key ends at ${toTime(endsAtMs)}; make the tenant with one that does not end`,
+  )
+}
+
 /** A new secret for a key that lives longer would let its holder live longer, too. Throws `key_outlives_maker`. */
 export const checkRotation = (
   { name, expiresAtMs }: Pick<ApiKey, 'name' | 'expiresAtMs'>,

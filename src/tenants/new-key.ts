@@ -23,6 +23,10 @@ export const newKey = (wish: Wish & { readonly role: Role | null }): ApiKey => (
   ...{ revokedAtMs: null, rotatedAtMs: null, previousUntilMs: null, lastUsedAtMs: null },
 })
 
+/** One that may do all in its tenant, and does not end. */
+export const ownerKey = (id: string, tenantId: string, name: string, createdAtMs: number): ApiKey =>
+  newKey({ id, tenantId, projectId: null, name, role: null, scopes: ['*'], expiresAtMs: null, createdAtMs })
+
 export const writeKey = async (tx: Handle, key: ApiKey, hash: string): Promise<void> => {
   await makeTenantRepository(tx).addKey(key, hash)
   const { role, scopes, createdAtMs } = key

@@ -7,7 +7,7 @@ import type { Database } from '../platform/db/database.ts'
 import type { MakeId } from '../platform/ids.ts'
 import { tenantErrors } from './errors.ts'
 import { hashSecret, makeKey, matchSecret, readKey } from './keys.ts'
-import { newKey, writeKey } from './new-key.ts'
+import { ownerKey, writeKey } from './new-key.ts'
 import { makeTenantRepository } from './repository.ts'
 
 export interface OwnerKeysOptions {
@@ -17,11 +17,6 @@ export interface OwnerKeysOptions {
 }
 
 export const makeOwnerKeys = ({ db, clock, makeId }: OwnerKeysOptions) => {
-  const ownerKey = (id: string, tenantId: string, name: string) => {
-    const all = { role: null, scopes: ['*'], expiresAtMs: null }
-    return newKey({ id, tenantId, projectId: null, name, ...all, createdAtMs: clock.now() })
-  }
-
   return {
     /** The tenant's first key; undefined where it has, or had, one. Of several processes that ask at once one gets it. */
     async createFirst(tenantId: string): Promise<string | undefined> {
@@ -31,7 +26,7 @@ export const makeOwnerKeys = ({ db, clock, makeId }: OwnerKeysOptions) => {
         const tenants = makeTenantRepository(tx)
         await tenants.lockTenant(tenantId)
         if ((await tenants.keys(tenantId, { limit: 1 })).length > 0) return false
-        await writeKey(tx, ownerKey(id, tenantId, 'first key'), made.hash)
+        await writeKey(tx, ownerKey(id, tenantId, 'first key', clock.now()), made.hash)
         return true
       })
       return isFirst ? made.key : undefined
@@ -49,7 +44,7 @@ export const makeOwnerKeys = ({ db, clock, makeId }: OwnerKeysOptions) => {
         await tenants.lockTenant(tenantId)
         const known = await tenants.keyForLogin(given.id)
         if (!known) {
-          await writeKey(tx, ownerKey(given.id, tenantId, 'owner key'), hashSecret(given.secret))
+          await writeKey(tx, ownerKey(given.id, tenantId, 'owner key', clock.now()), hashSecret(given.secret))
           return true
         }
         const isCurrent = matchSecret(await tenants.hashesOf(given.id), given.secret) === 'current'

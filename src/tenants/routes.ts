@@ -134,7 +134,7 @@ export const makeTenantRoutes =
         },
       },
       async (request, reply) => {
-        const { tenant, key } = await tenants.createTenant(request.body.name)
+        const { tenant, key } = await tenants.createTenant(request.body.name, request.principal)
         return reply.code(201).send({ ...tenantView(tenant), key })
       },
     )

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { DATABASES } from '../../test/support/databases.ts'
 import { until } from '../../test/support/until.ts'
 import { makeFakeClock } from '../platform/clock.ts'
+import { decorateDatabase } from '../platform/db/database.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { NO_HASH, readKey } from './keys.ts'
 import { makeTenantRepository } from './repository.ts'
@@ -95,6 +96,26 @@ for (const database of DATABASES) {
     const rows = await db.primary.withTables<{ api_keys: object }>().selectFrom('api_keys').selectAll().execute()
     assert.equal(rows.length, 1)
     assert.ok(!JSON.stringify(rows).includes(readKey(key)?.secret ?? assert.fail('no key')))
+  })
+
+  test(name('a tenant is never made without its first key'), async () => {
+    const { db, clock, tenants } = await setUp()
+    // The process dies after its first transaction.
+    let left = 1
+    const dying = decorateDatabase(db, {
+      transaction: async (work) => {
+        if (left-- > 0) return db.transaction(work)
+        throw new Error('died')
+      },
+    })
+    const other = makeTenantService({ db: dying, clock, makeId: makeIdGenerator(), keyCacheMs: 0, keyCacheMax: 10 })
+    await other.createTenant('other').catch(() => {})
+    const [made] = await tenants.tenants({ limit: 1 })
+    assert.equal(made?.name, 'other')
+    assert.deepEqual(
+      (await tenants.keys.list(made.id, { limit: 10 })).map((key) => [key.name, key.scopes, key.expiresAtMs]),
+      [['first key', ['*'], null]],
+    )
   })
 
   test(name('projects and keys of another tenant do not exist'), async () => {

@@ -1,6 +1,6 @@
 /** Tenants and projects; and, built here together, who may do what in them: keys, members, sign-in, authentication. */
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
 import { isUniqueViolation } from '../platform/db/errors.ts'
 import type { EventHub } from '../platform/events/hub.ts'
 import { writeEvent } from '../platform/events/write.ts'
@@ -11,8 +11,11 @@ import { makeAuthenticate } from './authenticate.ts'
 import { type ClaimNames, makeClaimReader } from './claims.ts'
 import type { CookieRules } from './cookies.ts'
 import { tenantErrors } from './errors.ts'
+import { checkFirstKey, type Ending } from './key-expiry.ts'
 import { makeKeyService } from './key-service.ts'
+import { makeKey } from './keys.ts'
 import { type ForgetMember, makeMemberService } from './member-service.ts'
+import { ownerKey, writeKey } from './new-key.ts'
 import type { Oidc } from './oidc.ts'
 import { makeOwnerKeys } from './owner-keys.ts'
 import { makeTenantRepository, type PageFilter } from './repository.ts'
@@ -95,22 +98,18 @@ export const makeTenantService = (options: TenantServiceOptions) => {
     return operatorId
   }
 
-  const firstKey = (tenantId: string) =>
-    keys.create({ tenantId, projectId: null, name: 'first key', scopes: ['*'], expiresAtMs: null })
-
-  const addTenant = (tenant: Tenant): Promise<void> =>
-    db.transaction(async (tx) => {
-      await makeTenantRepository(tx).addTenant(tenant)
-      const { id: tenantId, name } = tenant
-      const atMs = tenant.createdAtMs
-      await writeEvent(tx, { tenantId, projectId: null, type: 'tenant.created', data: { name }, atMs })
-    })
+  const addTenant = async (tx: Handle, tenant: Tenant): Promise<void> => {
+    await makeTenantRepository(tx).addTenant(tenant)
+    const { id: tenantId, name } = tenant
+    const atMs = tenant.createdAtMs
+    await writeEvent(tx, { tenantId, projectId: null, type: 'tenant.created', data: { name }, atMs })
+  }
 
   /** Undefined when another process was quicker. */
   const addDefaultTenant = async (): Promise<Tenant | undefined> => {
     const tenant = { id: makeId(), name: DEFAULT_TENANT, createdAtMs: clock.now() }
     try {
-      await addTenant(tenant)
+      await db.transaction((tx) => addTenant(tx, tenant))
       return tenant
     } catch (error) {
       if (isUniqueViolation(error)) return undefined
@@ -150,16 +149,22 @@ export const makeTenantService = (options: TenantServiceOptions) => {
       return found as Tenant
     },
     tenants: (filter: PageFilter): Promise<Tenant[]> => tenants.tenants(filter),
-    /** Another tenant, with its first key. */
-    async createTenant(name: string): Promise<{ tenant: Tenant; key: string }> {
+    /** Another tenant, with its first key: both or neither. Throws `tenant_exists`, and `key_outlives_maker` to a key that ends. */
+    async createTenant(name: string, maker?: Ending): Promise<{ tenant: Tenant; key: string }> {
+      checkFirstKey(maker)
       const tenant = { id: makeId(), name, createdAtMs: clock.now() }
+      const id = makeId()
+      const made = makeKey(id)
       try {
-        await addTenant(tenant)
+        await db.transaction(async (tx) => {
+          await addTenant(tx, tenant)
+          await writeKey(tx, ownerKey(id, tenant.id, 'first key', tenant.createdAtMs), made.hash)
+        })
       } catch (error) {
         if (isUniqueViolation(error)) throw tenantErrors.tenant_exists(`there is a tenant "${name}" already`)
         throw error
       }
-      return { tenant, key: (await firstKey(tenant.id)).key }
+      return { tenant, key: made.key }
     },
 
     stop: () => unsubscribe?.(),
