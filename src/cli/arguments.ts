@@ -89,7 +89,10 @@ export const readArguments = ({ path, command, rest }: Found): Arguments => {
   }
   try {
     const { values, positionals } = parse(options, rest, true)
-    if (!values.help) checkCount(path, command, positionals)
+    if (!values.help) {
+      checkCount(path, command, positionals)
+      checkChoices(options, values as Arguments['values'])
+    }
     return { args: positionals, values: values as Arguments['values'] }
   } catch (error) {
     if (error instanceof AppError) throw error
@@ -97,11 +100,24 @@ export const readArguments = ({ path, command, rest }: Found): Arguments => {
   }
 }
 
+const checkChoices = (options: Options, values: Arguments['values']): void => {
+  for (const [name, { choices }] of Object.entries(options)) {
+    const given = values[name]
+    if (!choices || typeof given !== 'string' || choices.includes(given)) continue
+    throw cliErrors.usage_invalid(
+      `--${name} is ${JSON.stringify(given)}${guess(given, choices)}; allowed: ${choices.join(', ')}`,
+    )
+  }
+}
+
 const checkCount = (path: string, command: Command, args: readonly string[]): void => {
   const [least, most] = command.takes ?? [0, 0]
   if (args.length >= least && args.length <= most) return
-  const usage = `Usage: aidos ${path}${command.usage ? ` ${command.usage}` : ''}`
+  const { usage: form = '' } = command
+  const usage = `Usage: aidos ${path}${form === '' ? '' : ` ${form}`}`
   const extra = args[most]
-  const what = args.length < least ? `"aidos ${path}" needs more` : `"aidos ${path}" does not take "${extra}"`
+  const missing = form.split(' ').filter((word) => /^[A-Z|]+$/.test(word))
+  const needed = missing.slice(args.length, least).join(' and ') || 'more'
+  const what = args.length < least ? `"aidos ${path}" needs ${needed}` : `"aidos ${path}" does not take "${extra}"`
   throw cliErrors.usage_invalid(`${what}\n${usage}`)
 }

@@ -22,11 +22,13 @@ export const makeCall = (io: Io, { args, values }: Arguments, style: Style): Com
     text,
     flag: (name) => values[name] === true,
     list: (name) => (Array.isArray(values[name]) ? values[name] : []),
-    integer(name, least) {
+    integer(name, least, most = Number.MAX_SAFE_INTEGER) {
       const given = text(name)
       if (given === undefined) return undefined
-      if (/^\d+$/.test(given) && Number(given) >= least) return Number(given)
-      throw cliErrors.usage_invalid(`--${name} is ${JSON.stringify(given)}; allowed: a whole number from ${least}`)
+      const value = /^\d+$/.test(given) ? Number(given) : Number.NaN
+      if (value >= least && value <= most) return value
+      const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`
+      throw cliErrors.usage_invalid(`--${name} is ${JSON.stringify(given)}; allowed: a whole number ${range}`)
     },
     client() {
       client ??= connect(findConnection(io, { url: text('url'), key: text('key'), dataDir: text('data-dir') }))

@@ -57,9 +57,12 @@ export const showFields = (call: CommandCall, thing: object): number => {
   return 0
 }
 
+/** From the most urgent down. */
+export const PRIORITIES = ['critical', 'high', 'normal', 'low'] as const
+
 export const PAGE_OPTIONS = {
   limit: { type: 'text', value: 'N', about: 'Rows at most, up to 500.' },
   cursor: { type: 'text', value: 'CURSOR', about: 'Go on where the list before ended.' },
 } as const
 
-export const pageOf = (call: CommandCall) => ({ limit: call.integer('limit', 1), cursor: call.text('cursor') })
+export const pageOf = (call: CommandCall) => ({ limit: call.integer('limit', 1, 500), cursor: call.text('cursor') })

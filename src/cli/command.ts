@@ -8,6 +8,8 @@ export interface Option {
   readonly short?: string
   /** How the help calls the value, e.g. `FILE`. */
   readonly value?: string
+  /** All that is allowed; the help lists it after `about`. */
+  readonly choices?: readonly string[]
   readonly about: string
 }
 
@@ -48,8 +50,8 @@ export interface CommandCall {
   flag(name: string): boolean
   text(name: string): string | undefined
   list(name: string): readonly string[]
-  /** Throws a usage error when it is no whole number from `least` on. */
-  integer(name: string, least: number): number | undefined
+  /** Throws a usage error when it is no whole number from `least` to `most`. */
+  integer(name: string, least: number, most?: number): number | undefined
   client(): Client
   /** With --json the value as JSON, else the text. */
   show(value: unknown, toText: () => string): void

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { makeClient } from '../sdk/client.ts'
 import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
+import { HOW_TO_START } from './next-steps.ts'
 
 export interface Connection {
   readonly url: string
@@ -18,8 +19,12 @@ interface Given {
   readonly dataDir?: string | undefined
 }
 
-const HOW_TO_START =
-  'Start one with "aidos start" (leave it running, use another terminal), or name one with --url and --key.'
+/** Throws `usage_invalid` naming where it was given. */
+const checkUrl = (url: string, from: string): string => {
+  const parsed = URL.parse(url)
+  if (parsed && /^https?:$/.test(parsed.protocol)) return url
+  throw cliErrors.usage_invalid(`${from} is ${JSON.stringify(url)}; allowed: a URL such as http://127.0.0.1:3000`)
+}
 
 export const credentialsFile = (io: Io, dataDir: string | undefined): string =>
   path.join(dataDir ?? (io.env.AIDOS_DATA_DIR || '.aidos'), 'credentials.json')
@@ -41,9 +46,10 @@ const readCredentials = (file: string): { url?: string; key?: string } | undefin
 
 /** Throws `no_server` or `no_key`, each with what to do. */
 export const findConnection = (io: Io, given: Given): Connection => {
-  const url = given.url ?? (io.env.AIDOS_URL || undefined)
+  const named = given.url ?? (io.env.AIDOS_URL || undefined)
+  const url = named === undefined ? undefined : checkUrl(named, given.url === undefined ? 'AIDOS_URL' : '--url')
   const key = given.key ?? (io.env.AIDOS_KEY || undefined)
-  if (url !== undefined && key !== undefined) return { url, key, from: given.url ? 'the options' : 'the environment' }
+  if (url !== undefined && key !== undefined) return { url, key, from: given.url ? '--url' : 'AIDOS_URL' }
   const file = credentialsFile(io, given.dataDir)
   const stored = readCredentials(file)
   // A stored key belongs to its own server: it is never sent to another one.
@@ -57,17 +63,4 @@ export const findConnection = (io: Io, given: Given): Connection => {
   return { url: found.url, key: found.key, from: file }
 }
 
-/** A client whose errors tell how to start a server where none answers. */
-export const connect = (connection: Connection) => {
-  const { url, key } = connection
-  const guarded: typeof fetch = async (input, init) => {
-    try {
-      return await fetch(input, init)
-    } catch (error) {
-      const cause = (error as { cause?: { code?: string } }).cause
-      if (cause?.code !== 'ECONNREFUSED') throw error
-      throw Object.assign(new Error(`nobody listens there. ${HOW_TO_START}`), { cause: undefined })
-    }
-  }
-  return makeClient({ url, key, fetch: guarded })
-}
+export const connect = ({ url, key }: Connection) => makeClient({ url, key })

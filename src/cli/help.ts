@@ -21,7 +21,9 @@ const columns = (rows: readonly (readonly [string, string])[], style: Style): st
 const optionRow = (name: string, option: Option): readonly [string, string] => {
   const short = option.short ? `-${option.short}, ` : ''
   const value = option.type === 'flag' ? '' : ` ${option.value ?? 'VALUE'}`
-  return [`${short}--${name}${value}`, `${option.about}${option.type === 'list' ? ' May be repeated.' : ''}`]
+  const choices = option.choices ? `${option.choices.slice(0, -1).join(', ')} or ${option.choices.at(-1)}.` : ''
+  const about = [option.about, choices, option.type === 'list' ? 'May be repeated.' : ''].filter((part) => part !== '')
+  return [`${short}--${name}${value}`, about.join(' ')]
 }
 
 const section = (title: string, lines: readonly string[], style: Style): string[] =>

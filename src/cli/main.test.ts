@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
 import { wholeFile } from '../../test/support/cleanup.ts'
@@ -143,6 +145,17 @@ describe('aidos run', () => {
     assert.equal((await app.cli(['workflows', 'show', 'bad'])).status, 1)
   })
 
+  test('shows each finding once, and says where to look for a name that is not known', async () => {
+    const bad = await app.cli(['keys', 'create', 'ci', '--expires', 'soon'])
+    assert.equal(bad.stderr.split('expiresAt').length, 2, bad.stderr)
+    assert.match(bad.stderr, /^error the request does not fit\n {2}body\.expiresAt: .*\(was "soon"\)\n/)
+    assert.match(
+      (await app.cli(['run', 'nobody'])).stderr,
+      /"aidos workflows" lists them; an agent is run with --agent/,
+    )
+    assert.match((await app.cli(['runs', '--key', 'aidos_x'])).stderr, /--key, else AIDOS_KEY/)
+  })
+
   test('says so when the input is no JSON, or the file is not there', async () => {
     assert.match((await app.cli(['run', 'hello', '--input', 'Ada'])).stderr, /--input is not JSON.*was Ada/)
     assert.match((await app.cli(['run', 'no.asl.json'])).stderr, /no\.asl\.json: there is no such file/)
@@ -235,6 +248,23 @@ describe('finding the server', () => {
   test('the stored key is not sent to another server', async () => {
     const { stderr } = await app.cli(['runs', '--url', 'http://127.0.0.1:1'])
     assert.match(stderr, /no key for http:\/\/127\.0\.0\.1:1/)
+  })
+
+  test('doctor finds nothing wrong where a proxy keeps the readiness to itself', async (t) => {
+    const proxy = createServer(async ({ url = '', headers: { authorization = '' } }, response) => {
+      if (url === '/readyz') return response.writeHead(404).end()
+      const answer = await fetch(`${app.url}${url}`, { headers: { authorization } })
+      return response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+    })
+    t.after(() => proxy.close())
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const { status, stdout } = await app.cli(['doctor', '--url', url, '--key', app.key!])
+    assert.equal(status, 0, stdout)
+    assert.match(stdout, /· ready +not told[\s\S]*✔ key/)
+    const refused = await app.cli(['doctor', '--url', url, '--key', 'aidos_x'])
+    assert.equal(refused.status, 1)
+    assert.match(refused.stdout, /✖ key[\s\S]*AIDOS_KEY/)
   })
 
   test('doctor tells what is well and what is not', async () => {

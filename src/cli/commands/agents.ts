@@ -8,7 +8,7 @@ const list = async (call: CommandCall): Promise<number> => {
   const page = await call
     .client()
     .agents.list({ status: call.text('status'), type: call.text('type'), ...pageOf(call) })
-  return showPage(call, page, 'no agents; make one: aidos agents create NAME --config FILE', [
+  return showPage(call, page, 'no agents; make one: aidos agents create NAME FILE', [
     { title: 'AGENT', of: (row) => row.name },
     { title: 'TYPE', of: (row) => row.type },
     { title: 'STATUS', of: (row) => row.status },
@@ -57,7 +57,12 @@ const moveCommand = (move: keyof typeof MOVES): Command => ({
 })
 
 const LIST_OPTIONS = {
-  status: { type: 'text', value: 'S', about: 'draft, active, paused, draining or archived.' },
+  status: {
+    type: 'text',
+    value: 'S',
+    about: 'Only those that are',
+    choices: ['draft', 'active', 'paused', 'draining', 'archived'],
+  },
   type: { type: 'text', value: 'TYPE', about: 'What you sort your agents by.' },
   ...PAGE_OPTIONS,
 } as const

@@ -10,7 +10,8 @@ const FILTERS = {
   reason: {
     type: 'text',
     value: 'R',
-    about: 'attempts_used_up, not_retryable, deadline_passed or worker_lost.',
+    about: 'Only of this reason:',
+    choices: ['attempts_used_up', 'not_retryable', 'deadline_passed', 'worker_lost'],
   },
 } as const
 
@@ -80,7 +81,9 @@ const redrive = async (call: CommandCall): Promise<number> => {
   call.show(redrive, () =>
     redrive.status === 'running'
       ? `redrive ${redrive.id} is under way\n${call.style.dim('see how far it is: aidos dead-letters redrives')}`
-      : `${redrive.count} tasks are tried again`,
+      : redrive.count === 1
+        ? '1 task is tried again'
+        : `${redrive.count} tasks are tried again`,
   )
   return 0
 }
@@ -118,13 +121,15 @@ const discard = async (call: CommandCall): Promise<number> => {
     count += answer.count
     hasMore = answer.hasMore
   }
-  call.show({ count }, () => `${count} dead letters are discarded; their tasks stay dead`)
+  const said =
+    count === 1 ? '1 dead letter is discarded; its task stays' : `${count} dead letters are discarded; their tasks stay`
+  call.show({ count }, () => `${said} dead`)
   return 0
 }
 
 const listOptions = {
   ...FILTERS,
-  status: { type: 'text', value: 'S', about: 'dead (the default), redriven or discarded.' },
+  status: { type: 'text', value: 'S', about: 'Default: dead.', choices: ['dead', 'redriven', 'discarded'] },
   ...PAGE_OPTIONS,
 } as const
 

@@ -4,6 +4,8 @@ import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
 import { nounCommand } from '../noun-command.ts'
 
+const ROLES = ['owner', 'admin', 'operator', 'developer', 'viewer'] as const
+
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().keys.list(pageOf(call))
   const stateOf = ({ revokedAt, expiresAt }: KeyView): string => {
@@ -28,7 +30,11 @@ const create = async (call: CommandCall): Promise<number> => {
     projectId: call.text('project'),
     expiresAt: call.text('expires'),
   })
-  call.show(key, () => `${key.key}\n${call.style.dim(`key ${key.id}: shown this once; keep it safe`)}`)
+  call.show(key, () => {
+    const may = key.role ?? key.scopes.join(' ')
+    const all = may === '*' ? ': everything; --role or --scope make one that may do less' : ''
+    return `${key.key}\n${call.style.dim(`key ${key.id}: shown this once; keep it safe\nit may: ${may}${all}`)}`
+  })
   return 0
 }
 
@@ -71,7 +77,7 @@ export const keysCommand = nounCommand({
       usage: 'NAME [--role ROLE | --scope S…] [--expires TIME]',
       takes: [1, 1],
       options: {
-        role: { type: 'text', value: 'ROLE', about: 'owner, admin, operator, developer or viewer, instead of scopes.' },
+        role: { type: 'text', value: 'ROLE', about: 'Instead of scopes:', choices: ROLES },
         scope: { type: 'list', value: 'S', about: '*, *:read, runs:*, runs:read, …; all if none is given.' },
         project: { type: 'text', value: 'ID', about: 'Bind it to one project.' },
         expires: { type: 'text', value: 'TIME', about: 'ISO 8601, such as 2030-01-01T00:00:00Z.' },

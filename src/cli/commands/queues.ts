@@ -4,6 +4,7 @@ import { formatRows, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { nounCommand } from '../noun-command.ts'
+import { formatDuration } from '../timeline/draw.ts'
 
 const list = async (call: CommandCall): Promise<number> => {
   const page = await call.client().queues.list()
@@ -51,11 +52,17 @@ const numberOf = (call: CommandCall, name: string): number | null | undefined =>
   call.text(name) === 'none' ? null : call.integer(name, 1)
 
 const limit = async (call: CommandCall): Promise<number> => {
-  const rule = await call.client().queues.setRule({
-    ...{ tenantId: call.text('tenant'), partition: call.args[0], key: call.text('limit-key') },
+  const given = {
     concurrency: numberOf(call, 'concurrency'),
     rate: rateOf(call.text('rate')),
     weight: numberOf(call, 'weight'),
+  }
+  if (Object.values(given).every((value) => value === undefined)) {
+    throw cliErrors.usage_invalid('say what to limit: --concurrency, --rate or --weight; "none" lifts a limit')
+  }
+  const rule = await call.client().queues.setRule({
+    ...{ tenantId: call.text('tenant'), partition: call.args[0], key: call.text('limit-key') },
+    ...given,
   })
   call.show(rule, () => formatRows([rule], ruleColumns, call.style))
   return 0
@@ -66,7 +73,7 @@ const ruleColumns = [
   { title: 'LIMIT KEY', of: (row: QueueRuleView) => row.key },
   { title: 'STATE', of: (row: QueueRuleView) => (row.paused ? 'paused' : 'open') },
   { title: 'AT A TIME', of: (row: QueueRuleView) => row.concurrency },
-  { title: 'RATE', of: (row: QueueRuleView) => row.rate && `${row.rate.count} in ${row.rate.per} ms` },
+  { title: 'RATE', of: (row: QueueRuleView) => row.rate && `${row.rate.count} in ${formatDuration(row.rate.per)}` },
   { title: 'WEIGHT', of: (row: QueueRuleView) => row.weight },
 ]
 

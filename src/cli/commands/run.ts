@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Json } from '../../platform/json.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { RunView } from '../../sdk/views.ts'
-import { age, formatFields, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
+import { age, formatFields, PAGE_OPTIONS, PRIORITIES, pageOf, showPage } from '../columns.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readJson, readText } from '../input.ts'
@@ -135,7 +135,7 @@ Exit status with --watch: 0 when it completed, 1 when it ended in any other way.
     watch: { type: 'flag', short: 'w', about: 'Draw the timeline live, until the end.' },
     agent: { type: 'flag', about: 'The name is that of an agent.' },
     version: { type: 'text', value: 'N', about: 'A version other than the current one.' },
-    priority: { type: 'text', value: 'P', about: 'critical, high, normal or low.' },
+    priority: { type: 'text', value: 'P', about: 'How urgent:', choices: PRIORITIES },
     timeout: { type: 'text', value: 'TIME', about: 'Limit of the whole run, such as "10 minutes".' },
     'idempotency-key': { type: 'text', value: 'KEY', about: 'The same key again gives the same run, not another one.' },
   },
@@ -204,10 +204,11 @@ export const runsCommand: Command = {
     status: {
       type: 'text',
       value: 'S',
-      about: 'queued, running, waiting, stopped, completed, failed, cancelled or timed_out.',
+      about: 'Only those that are',
+      choices: ['queued', 'running', 'waiting', 'stopped', 'completed', 'failed', 'cancelled', 'timed_out'],
     },
     target: { type: 'text', value: 'NAME', about: 'Only of this workflow or agent.' },
-    kind: { type: 'text', value: 'KIND', about: 'workflow or agent.' },
+    kind: { type: 'text', value: 'KIND', about: 'Only of this kind:', choices: ['workflow', 'agent'] },
     ...PAGE_OPTIONS,
   },
   examples: [

@@ -1,6 +1,6 @@
 /** `aidos tasks`: single tasks. */
 import type { NewTask } from '../../sdk/views.ts'
-import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
+import { age, PAGE_OPTIONS, PRIORITIES, pageOf, showFields, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
 import { readJson } from '../input.ts'
 import { nounCommand } from '../noun-command.ts'
@@ -61,11 +61,12 @@ const TASK_FILTERS = {
   status: {
     type: 'text',
     value: 'S',
-    about: 'scheduled, queued, running, waiting, completed, failed, dead or cancelled.',
+    about: 'Only those that are',
+    choices: ['scheduled', 'queued', 'running', 'waiting', 'completed', 'failed', 'dead', 'cancelled'],
   },
   kind: { type: 'text', value: 'KIND', about: 'Only of this kind, e.g. skill:files/read.' },
   run: { type: 'text', value: 'ID', about: 'Only of this run.' },
-  priority: { type: 'text', value: 'P', about: 'critical, high, normal or low.' },
+  priority: { type: 'text', value: 'P', about: 'How urgent:', choices: PRIORITIES },
   ...PAGE_OPTIONS,
 } as const
 
@@ -92,7 +93,7 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
       takes: [1, 1],
       options: {
         input: { type: 'text', short: 'i', value: 'JSON', about: 'JSON, @FILE or -.' },
-        priority: { type: 'text', value: 'P', about: 'critical, high, normal or low.' },
+        priority: { type: 'text', value: 'P', about: 'How urgent:', choices: PRIORITIES },
         delay: { type: 'text', value: 'TIME', about: 'Not before, e.g. "10 minutes".' },
         attempts: { type: 'text', value: 'N', about: 'Tries in all.' },
         'limit-key': { type: 'text', value: 'KEY', about: 'Shares the limits that are set for this key.' },
