@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<Kind, JsonSchema>> = {
   referencePathOrNull: { anyOf: [path, { type: 'null' }] },
   textPath: { type: 'string', pattern: '^(\\$|States\\.)' },
   template: {},
+  items: { anyOf: [{ type: 'array' }, { type: 'object' }, expression] },
   assign: { type: 'object', propertyNames: { pattern: '^[\\p{L}_][\\p{L}\\p{N}_]*(\\.\\$)?$' } },
   seconds: { anyOf: [whole(1), expression] },
   count: { anyOf: [whole(0), expression] },

@@ -14,6 +14,8 @@ export type Kind =
   | 'textPath'
   /** A payload template or any JSON with expressions in it, according to the language. */
   | 'template'
+  /** A list, an object or an expression. */
+  | 'items'
   | 'assign'
   | 'seconds'
   | 'count'
@@ -126,7 +128,7 @@ export const STATE_FIELDS: Readonly<Record<StateType, Fields>> = {
     ItemProcessor: { kind: 'object' },
     Iterator: { kind: 'object' },
     ItemsPath: path,
-    Items: expression,
+    Items: { kind: 'items', language: 'JSONata' },
     ItemSelector: { kind: 'template' },
     Parameters: template,
     ItemReader: { kind: 'object' },

@@ -6,7 +6,8 @@ import { isObject } from '../values.ts'
 import type { Place } from './report.ts'
 import { checkNumber, checkValue } from './values.ts'
 
-const LONGEST_DELAY_SECONDS = 31_622_400
+/** The service wants less than a leap year. */
+const LONGEST_DELAY_SECONDS = 31_622_399
 
 export const checkRetry = (field: Json | undefined, place: Place): void => {
   eachPolicy(field, place, (retrier, at) => {

@@ -150,6 +150,11 @@ describe('validate() refuses', () => {
       ['INVALID_VALUE /States/S/Retry/0/BackoffRate'],
     ],
     [
+      'a delay of a leap year',
+      machine({ ...task, Retry: [{ ErrorEquals: ['A'], MaxDelaySeconds: 31_622_400 }] }),
+      ['INVALID_VALUE /States/S/Retry/0/MaxDelaySeconds'],
+    ],
+    [
       'an unknown jitter',
       machine({ ...task, Retry: [{ ErrorEquals: ['A'], JitterStrategy: 'SOME' }] }),
       ['INVALID_VALUE /States/S/Retry/0/JitterStrategy'],
@@ -194,6 +199,16 @@ describe('validate() refuses', () => {
       'a broken branch',
       machine({ Type: 'Parallel', Branches: [{ StartAt: 'X', States: { B: pass } }], End: true }),
       ['MISSING_TRANSITION_TARGET /States/S/Branches/0/StartAt'],
+    ],
+    [
+      'items that are a text',
+      machine({ ...map, QueryLanguage: 'JSONata', Items: 'a' }),
+      ['INVALID_VALUE /States/S/Items'],
+    ],
+    [
+      'items that are null',
+      machine({ ...map, QueryLanguage: 'JSONata', Items: null }),
+      ['INVALID_VALUE /States/S/Items'],
     ],
     ['a map without a processor', machine({ Type: 'Map', End: true }), ['MISSING_FIELD /States/S']],
     [

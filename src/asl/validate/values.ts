@@ -36,6 +36,10 @@ export const checkValue = (value: Json, kind: Kind, language: QueryLanguage, pla
       return checkDynamicText(value, place)
     case 'template':
       return checkTemplate(value, language, place)
+    case 'items':
+      if ((typeof value !== 'object' || value === null) && !isExpression(value))
+        wrongKind(value, 'an array, an object or an expression', place)
+      return checkTemplate(value, language, place)
     case 'assign':
       return checkAssign(value, language, place)
     case 'timestamp':
