@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { makeStreamServer } from '../../../test/support/stream-server.ts'
 import { dbErrors } from '../db/errors.ts'
-import { makeLog } from '../log.ts'
-import { openEventConnection } from './event-connection.ts'
 import { authErrors, type Permission } from './principal.ts'
-import { makeHttpServer } from './server.ts'
 
 const SIGN_OF_LIFE_MS = 15_000
 
@@ -16,35 +12,11 @@ test('a stream goes on while its caller may read it, and ends when the caller ma
   let asked = 0
   let fault: Error | undefined
   let may: Permission[] = ['events:read']
-  const server = await makeHttpServer({
-    log: makeLog('silent'),
-    makeId: randomUUID,
-    bodyLimitBytes: 1024,
-    version: '0',
-    authenticate() {
-      asked++
-      if (fault) throw fault
-      const who = {
-        kind: 'key',
-        tenantId: 't',
-        projectId: null,
-        keyId: 'k',
-        name: 'k',
-        memberId: null,
-        role: null,
-      } as const
-      return { ...who, permissions: new Set(may) }
-    },
-    routes: [
-      (server) =>
-        server.get(
-          '/v1/things/stream',
-          { config: { permission: 'events:read' } },
-          async (request, reply) => void openEventConnection(request, reply, { heldBytes: 1024, closed() {} }),
-        ),
-    ],
+  const { server } = await makeStreamServer(t, () => {
+    asked++
+    if (fault) throw fault
+    return may
   })
-  t.after(() => server.close())
   await server.ready()
   const streaming = async (): Promise<() => boolean> => {
     let isOver = false
@@ -81,40 +53,35 @@ test('a stream goes on while its caller may read it, and ends when the caller ma
 })
 
 test('a stream says at once that it is there, and a HEAD request is over then', async (t) => {
-  const server = await makeHttpServer({
-    log: makeLog('silent'),
-    makeId: randomUUID,
-    bodyLimitBytes: 1024,
-    version: '0',
-    authenticate() {
-      const who = {
-        kind: 'key',
-        tenantId: 't',
-        projectId: null,
-        keyId: 'k',
-        name: 'k',
-        memberId: null,
-        role: null,
-      } as const
-      return { ...who, permissions: new Set(['events:read'] as const) }
-    },
-    routes: [
-      (server) =>
-        server.get(
-          '/v1/things/stream',
-          { config: { permission: 'events:read' } },
-          async (request, reply) => void openEventConnection(request, reply, { heldBytes: 1024, closed() {} }),
-        ),
-    ],
-  })
-  t.after(() => server.close())
-  await server.listen({ port: 0, host: '127.0.0.1' })
-  const url = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}/v1/things/stream`
+  const made = await makeStreamServer(t)
+  const url = await made.url()
   // Long before the first sign of life.
   const within = { signal: AbortSignal.timeout(5000) }
   const open = await fetch(url, within)
   assert.equal(open.headers.get('content-type'), 'text/event-stream')
   assert.equal((await fetch(url, { method: 'HEAD', ...within })).status, 200)
-  while (server.openStreams.size > 1) await turn()
+  while (made.server.openStreams.size > 1) await turn()
   await open.body?.cancel()
+})
+
+test('a stream is drained when its reader has read, or has gone', async (t) => {
+  const made = await makeStreamServer(t, undefined, { heldBytes: Number.POSITIVE_INFINITY })
+  const url = await made.url()
+  // More than the operating systems of both sides keep for them.
+  const much = 'x'.repeat(50_000_000)
+  for (const isRead of [true, false]) {
+    const answer = await fetch(url)
+    const connection = made.connections.at(-1)!
+    await connection.drained()
+    let isDrained = false
+    connection.write(much)
+    const draining = connection.drained().then(() => {
+      isDrained = true
+    })
+    for (let i = 0; i < 20; i++) await turn()
+    assert.equal(isDrained, false)
+    if (!isRead) await answer.body!.cancel()
+    else for await (const _ of answer.body!) if (isDrained) break
+    await draining
+  }
 })

@@ -26,6 +26,8 @@ export interface EventConnection {
   isOpen(): boolean
   /** Does nothing once it is closed. */
   write(text: string): void
+  /** Resolves when the reader has taken most of what was written, or the connection is closed. */
+  drained(): Promise<void>
   close(): void
   /** Logs what went wrong, and closes. */
   broke(error: unknown): void
@@ -52,6 +54,11 @@ export const openEventConnection = (
   // A reader knows at once that it is connected, not only when something happens.
   raw.flushHeaders()
   let isOpen = true
+  const waiting = new Set<() => void>()
+  const goOn = (): void => {
+    for (const resolve of waiting) resolve()
+    waiting.clear()
+  }
 
   const close = (): void => {
     if (!isOpen) return
@@ -60,11 +67,15 @@ export const openEventConnection = (
     clearInterval(keepAlive)
     openStreams.delete(close)
     raw.end()
+    goOn()
   }
   const write = (text: string): void => {
     if (!isOpen) return
     raw.write(text)
     if (raw.writableLength > heldBytes) close()
+  }
+  const drained = async (): Promise<void> => {
+    if (isOpen && raw.writableNeedDrain) await new Promise<void>((resolve) => waiting.add(resolve))
   }
   const broke = (error: unknown): void => {
     request.log.error({ err: error }, 'an event stream broke')
@@ -76,11 +87,13 @@ export const openEventConnection = (
     checkCaller().catch(broke)
   }, KEEP_ALIVE_MS)
   keepAlive.unref()
-  raw.on('close', close)
+  raw.on('drain', goOn)
   openStreams.add(close)
-  if (request.method === 'HEAD') setImmediate(close)
+  // Not within this call: what `closed` ends is made after it.
+  if (request.method === 'HEAD' || raw.closed) setImmediate(close)
+  else raw.once('close', close)
 
-  return { isOpen: () => isOpen, write, close, broke }
+  return { isOpen: () => isOpen, write, drained, close, broke }
 }
 
 /** The last event that the reader has; undefined when it names none. */
