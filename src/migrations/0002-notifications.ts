@@ -35,6 +35,9 @@ export const notifications: Migration = {
     'CREATE INDEX idx_deliveries_digest_id ON deliveries (digest_id) WHERE digest_id IS NOT NULL',
     'ALTER TABLE delivery_attempts ADD COLUMN request TEXT',
     'ALTER TABLE inbox ADD COLUMN member_id TEXT',
+    // Few among the events of a tenant: whoever watches the inbox finds them without reading the others.
+    `CREATE INDEX idx_events_inbox ON events (tenant_id, id)
+      WHERE type IN ('inbox.added', 'inbox.read', 'inbox.unread', 'inbox.all_read')`,
 
     `CREATE TABLE notification_templates (
       id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL,

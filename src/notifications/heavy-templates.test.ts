@@ -58,8 +58,8 @@ for (const database of DATABASES) {
     })
 
     test('as keys have a share of the time; what comes beyond it is told, and takes nothing from others', async (t) => {
-      let atMs = 0
-      const s = await scene(t, { elapsed: () => (atMs += LOOK_MS) })
+      let looks = 0
+      const s = await scene(t, { elapsed: () => ++looks * LOOK_MS })
       for (const tenantId of [s.heavy, s.light]) await s.subscribe(tenantId, {}, SAME)
       for (let n = 0; n < 12; n++) await s.tell('run.failed')
       for (let n = 0; n < 3; n++) await s.tell('run.failed', { tenantId: s.light })
@@ -71,12 +71,13 @@ for (const database of DATABASES) {
     })
 
     test('as keys leave whatever else the process has to do its turn', async (t) => {
-      let [atMs, turn] = [0, 0]
+      let turn = 0
+      let looks = 0
       const seen = new Set<number>()
       const s = await scene(t, {
         elapsed() {
           seen.add(turn)
-          return (atMs += LOOK_MS)
+          return ++looks * LOOK_MS
         },
       })
       await s.subscribe(s.heavy, {}, { ...SAME, key: '{{ data.n }}' })

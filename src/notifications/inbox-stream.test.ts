@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import test, { after, before, describe } from 'node:test'
+import { sql } from 'kysely'
 import { wholeFile } from '../../test/support/cleanup.ts'
-import { DATABASES } from '../../test/support/databases.ts'
+import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { makeTestNotifications, type TestNotifications } from '../../test/support/notifications.ts'
 import { makeRoutesServer } from '../../test/support/routes-server.ts'
 import { until } from '../../test/support/until.ts'
+import { writeEvent } from '../platform/events/write.ts'
 import type { HttpServer } from '../platform/http/server.ts'
+import { eventsOfInbox, makeInboxRepository } from './repository-inbox.ts'
 import { makeNotificationRoutes } from './routes.ts'
 
 interface Frame {
@@ -20,8 +24,10 @@ for (const database of DATABASES) {
     let server: HttpServer
     let made: TestNotifications
     let url: string
+    let opened: TestDatabase
     before(async () => {
-      made = await makeTestNotifications(wholeFile, await database.open())
+      opened = await database.open()
+      made = await makeTestNotifications(wholeFile, opened)
       const { tenantId } = made.engine
       server = await makeRoutesServer({
         routes: makeNotificationRoutes(made.notifications),
@@ -128,6 +134,64 @@ for (const database of DATABASES) {
       )
       assert.deepEqual(theirs.frames, [])
       for (const stream of [ours, theirs]) await stream.leave()
+    })
+
+    /** An event of several items at once, each with a text of so many characters. */
+    const putMany = async (count: number, characters: number): Promise<void> => {
+      const { tenantId } = made.engine
+      const item = { tenantId, projectId: null, channelId: 'c', type: 'run.failed', severity: 'error' } as const
+      const text = JSON.stringify({ text: 'x'.repeat(characters) })
+      const items = Array.from({ length: count }, (_, i) => ({
+        ...item,
+        ...{ id: randomUUID(), title: String(i), message: text, memberId: 'ann', readAtMs: null, createdAtMs: i },
+      }))
+      await opened.db.transaction(async (tx) => {
+        await makeInboxRepository(tx).addItems(items)
+        const data = { itemIds: items.map(({ id }) => id) }
+        await writeEvent(tx, { tenantId, projectId: null, type: 'inbox.added', data, atMs: Date.now() })
+      })
+    }
+
+    test('a reader takes much at its own pace, on one connection, and goes on live', async () => {
+      const stream = await open('?memberId=ann')
+      await putMany(120, 60_000)
+      await stream.got(120)
+      await made.tell('task.dead', { data: { kind: 'x' } })
+      await stream.got(121)
+      const { frames } = stream
+      const ids = frames.map(({ id }) => id !== undefined)
+      assert.deepEqual(ids, [...Array(119).fill(false), true, true])
+      assert.deepEqual(
+        frames.slice(0, 120).map(({ data }) => data.title),
+        Array.from({ length: 120 }, (_, i) => String(i)),
+      )
+      await stream.leave()
+    })
+
+    test('an event that comes after a younger one is told of as well', async () => {
+      const stream = await open()
+      const event = { tenantId: made.engine.tenantId, projectId: null, runId: null, taskId: null, atMs: Date.now() }
+      const read = (id: number) => ({ ...event, id, type: 'inbox.read', data: { itemIds: [String(id)] } })
+      for (const id of [1_000_002, 1_000_001, 1_000_002]) opened.hub.publish([read(id)])
+      await stream.got(2)
+      await stream.leave()
+      assert.deepEqual(
+        stream.frames.map(({ id }) => id),
+        ['1000002', '1000001'],
+      )
+    })
+
+    test('of the log a reader that comes back reads what is of the inbox alone, by its index', async () => {
+      const plan = await opened.db.transaction(async (tx) => {
+        if (opened.db.dialect === 'postgres') await sql`SET LOCAL enable_seqscan = off`.execute(tx.withTables())
+        const how = opened.db.dialect === 'postgres' ? sql`COSTS OFF` : sql`QUERY PLAN`
+        const query = eventsOfInbox(tx, made.engine.tenantId).selectAll().where('id', '>', 0).orderBy('id').limit(10)
+        return JSON.stringify(await query.explain(undefined, how))
+      })
+      assert.match(plan, /idx_events_inbox/)
+      const { inbox } = made.notifications
+      const types = (await inbox.eventsAfter(made.engine.tenantId, 0, 500)).map(({ type }) => type)
+      assert.ok(types.length > 0 && types.every((type) => type.startsWith('inbox.')), types.join())
     })
 
     test('a server that closes ends its streams', async () => {

@@ -75,6 +75,8 @@ export const makeInbox = ({ db, clock, liquids, templates }: InboxOptions) => {
     setAllRead,
     items: (owner: Owner, filter: InboxFilter) => repository.items(owner, filter),
     itemsById: (owner: Owner, ids: readonly string[]) => repository.itemsById(owner, ids),
+    eventsAfter: (owner: Owner, afterId: number, limit: number) => repository.eventsAfter(owner, afterId, limit),
+    lastEventId: (owner: Owner) => repository.lastEventId(owner),
     unreadCount: (owner: Owner, scope?: InboxScope) => repository.unreadCount(owner, scope),
   }
 }

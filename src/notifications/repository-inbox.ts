@@ -1,7 +1,10 @@
-/** Reads and writes of the inbox. */
+/** Reads and writes of the inbox, and reads of the events that tell of it. */
+import { type SqlBool, sql } from 'kysely'
 import { countRows } from '../platform/db/count.ts'
 import type { Handle } from '../platform/db/database.ts'
 import { olderThan } from '../platform/db/keyset.ts'
+import type { Event } from '../platform/events/event.ts'
+import { type EventTables, toEvent } from '../platform/events/log.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, ownedBy } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
@@ -34,6 +37,12 @@ export interface InboxFilter extends InboxScope {
   readonly after?: CreatedCursor | undefined
   readonly limit: number
 }
+
+/** Word for word as in `idx_events_inbox`: only then the index serves. */
+const OF_INBOX = sql<SqlBool>`type IN ('inbox.added', 'inbox.read', 'inbox.unread', 'inbox.all_read')`
+
+export const eventsOfInbox = (handle: Handle, owner: Owner) =>
+  handle.withTables<EventTables>().selectFrom('events').where(ownedBy(owner)).where(OF_INBOX)
 
 export const makeInboxRepository = (handle: Handle) => {
   const db = handle.withTables<NotificationTables>()
@@ -78,6 +87,16 @@ export const makeInboxRepository = (handle: Handle) => {
       if (ids.length === 0) return []
       const query = db.selectFrom('inbox').selectAll().where(ownedBy(owner)).where('id', 'in', ids)
       return (await query.orderBy('created_at').orderBy('id').execute()).map(toInboxItem)
+    },
+    /** What the log has of the inbox, in the order of its ids. */
+    async eventsAfter(owner: Owner, afterId: number, limit: number): Promise<Event[]> {
+      const query = eventsOfInbox(handle, owner).selectAll().where('id', '>', afterId)
+      return (await query.orderBy('id').limit(limit).execute()).map(toEvent)
+    },
+    /** 0 when the log has none. */
+    async lastEventId(owner: Owner): Promise<number> {
+      const query = eventsOfInbox(handle, owner).select('id').orderBy('id', 'desc').limit(1)
+      return (await query.executeTakeFirst())?.id ?? 0
     },
     async setRead(tenantId: string, id: string, readAtMs: number | null): Promise<void> {
       const update = db.updateTable('inbox').set({ read_at: readAtMs }).where('tenant_id', '=', tenantId)

@@ -35,7 +35,7 @@ const streamQuery = z.strictObject({
 
 export const addInboxRoutes = (server: HttpServer, notifications: NotificationService): void => {
   const tags = ['inbox']
-  const { inbox, eventLog, hub } = notifications
+  const { inbox, hub } = notifications
   server.get(
     '/v1/inbox',
     {
@@ -65,7 +65,7 @@ export const addInboxRoutes = (server: HttpServer, notifications: NotificationSe
     (request, reply) => {
       const { projectId, memberId } = request.query
       return streamInbox(request, reply, {
-        ...{ log: eventLog, hub, inbox, owner: request.principal, view: itemView },
+        ...{ hub, inbox, owner: request.principal, view: itemView },
         wants: (item) =>
           (projectId === undefined || item.projectId === projectId) &&
           (memberId === undefined || item.memberId === memberId),

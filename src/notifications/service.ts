@@ -210,7 +210,6 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     /** In the transaction that removes a member: ends what there is for it. */
     forgetMember: people.forget,
     /** For streams of the inbox. */
-    eventLog: options.eventLog,
     hub: options.hub,
     test,
     find,

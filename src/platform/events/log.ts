@@ -40,7 +40,7 @@ export interface EventLog {
   head(): Promise<number | undefined>
 }
 
-const toEvent = (row: EventTables['events']): Event => ({
+export const toEvent = (row: EventTables['events']): Event => ({
   id: row.id,
   tenantId: row.tenant_id,
   projectId: row.project_id,
