@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import type { FastifyInstance } from 'fastify'
 import { defineErrors } from '../errors.ts'
+import { whenOver } from './request-end.ts'
 
 const loadErrors = defineErrors({ overloaded: { status: 503, retryable: true } })
 
@@ -117,7 +118,7 @@ export const addLoadShedding = (server: FastifyInstance, watch: LoadWatch): void
       )
     }
     // Also when the caller goes away, or the answer is a stream: `onResponse` would miss those.
-    reply.raw.once('close', watch.enter())
+    whenOver(reply.raw, watch.enter())
     done()
   })
 }

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { until } from '../../../test/support/until.ts'
 import { makeFakeClock } from '../clock.ts'
 import { makeMemoryLimiter } from '../limits/memory-limiter.ts'
 import { makeLog } from '../log.ts'
 import { PERMISSIONS } from './principal.ts'
 import type { CallerLimits } from './request-limits.ts'
-import { makeHttpServer } from './server.ts'
+import { type HttpServer, makeHttpServer } from './server.ts'
 
-const setUp = async (t: TestContext, limits: CallerLimits) => {
+const countConnections = (server: HttpServer): Promise<number> =>
+  new Promise((resolve, reject) =>
+    server.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  )
+
+const setUp = async (t: TestContext, limits: CallerLimits, before = async (): Promise<void> => {}) => {
   const clock = makeFakeClock()
   const held: (() => void)[] = []
   const server = await makeHttpServer({
@@ -26,7 +33,7 @@ const setUp = async (t: TestContext, limits: CallerLimits) => {
       } as const),
       ...{ tenantId: caller.split('/')[0] as string, keyId: caller, permissions: new Set(PERMISSIONS) },
     }),
-    limits: { limiter: makeMemoryLimiter({ clock }), of: () => limits },
+    limits: { limiter: makeMemoryLimiter({ clock }), of: () => before().then(() => limits) },
     routes: [
       (made) => {
         made.get('/v1/x', { config: { permission: 'runs:read' } }, async () => ({}))
@@ -46,7 +53,7 @@ const setUp = async (t: TestContext, limits: CallerLimits) => {
     for (let i = 0; i < times; i++) list.push((await get(caller)).statusCode)
     return list
   }
-  return { clock, get, statuses, held }
+  return { clock, get, statuses, held, server }
 }
 
 test('a tenant over its rate is refused with 429, and told its policy, what is left and when to come again', async (t) => {
@@ -84,6 +91,21 @@ test('requests of a tenant under way are limited, and free their place when they
   for (const go of held) go()
   await Promise.all(two)
   assert.equal((await get('one/c')).statusCode, 200)
+})
+
+test('a caller who goes away while its limits are looked up leaves no place taken', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  let asked = 0
+  const limits = { tenantPerMinute: 0, keyPerMinute: 0, underWay: 1 }
+  const { server, get } = await setUp(t, limits, () => (asked++ === 0 ? gate.promise : Promise.resolve()))
+  const port = Number(new URL(await server.listen({ host: '127.0.0.1', port: 0 })).port)
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /v1/x HTTP/1.1\r\nhost: a\r\nauthorization: one/a\r\n\r\n')
+  await until('the look-up', () => asked === 1)
+  socket.destroy()
+  await until('the server to notice', () => countConnections(server).then((count) => count === 0))
+  gate.resolve()
+  assert.equal((await get('one/b')).statusCode, 200)
 })
 
 test('open routes and other processes of ours are not limited', async (t) => {

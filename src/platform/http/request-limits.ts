@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { defineErrors } from '../errors.ts'
 import type { RateDecision, RateLimiter } from '../limits/rate-limiter.ts'
+import { whenOver } from './request-end.ts'
 
 const limitErrors = defineErrors({ rate_limited: { status: 429 }, too_many_under_way: { status: 429 } })
 
@@ -88,7 +89,7 @@ export const addRequestLimits = (server: FastifyInstance, options: RequestLimits
       })
     }
     underWay.set(principal.tenantId, now + 1)
-    reply.raw.once('close', () => leave(principal.tenantId))
+    whenOver(reply.raw, () => leave(principal.tenantId))
   }
   server.addHook('onRequest', (request, reply, done) => {
     // Other processes of ours are held by what they do for tenants, not by a limit on themselves.

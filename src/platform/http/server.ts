@@ -14,6 +14,7 @@ import { addLoadShedding, type LoadWatch } from './load-shedding.ts'
 import { type CallerEvidence, mayNot, type Permission, type Principal } from './principal.ts'
 import { refuseConnection, sendProblem } from './problem.ts'
 import { addQuotaCheck } from './quota-check.ts'
+import { whenOver } from './request-end.ts'
 import { requestIdOf } from './request-id.ts'
 import { addRequestLimits, type RequestLimits } from './request-limits.ts'
 import { makeTraces, type Trace, type TraceHeaders, type Traces, traceOf } from './trace-context.ts'
@@ -116,7 +117,7 @@ const addTraces = (server: FastifyInstance, traces: Traces, makeId: MakeId): voi
   })
   server.addHook('preHandler', (request, reply, done) => {
     const held = traces.within(request.trace, done)
-    reply.raw.once('close', held.end)
+    whenOver(reply.raw, held.end)
   })
 }
 
