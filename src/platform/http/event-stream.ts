@@ -60,7 +60,7 @@ export const streamEvents = async (
   const inRun = options.readRunId ? { runId: options.readRunId } : {}
   let sentId = lastEventId(request) ?? 0
   let isReading = true
-  const held: Event[] = []
+  const held = new Map<number, Event>()
   // Two processes may commit for one run in the same moment: an event of the one can come after a younger one of the other.
   const recent = new LRUCache<number, true>({ max: RECENT_MAX })
 
@@ -68,11 +68,12 @@ export const streamEvents = async (
     heldBytes: HELD_BYTES,
     // What another process sent may have been lost on its way.
     alive: () => {
-      if (!isReading) read().catch(connection.broke)
+      if (!isReading) catchUp().catch(connection.broke)
     },
     closed: () => unsubscribe(),
   })
   const send = (event: Event): void => {
+    held.delete(event.id)
     if (!connection.isOpen() || recent.has(event.id)) return
     recent.set(event.id, true)
     sentId = Math.max(sentId, event.id)
@@ -81,21 +82,27 @@ export const streamEvents = async (
   }
   const unsubscribe = hub.subscribe(filter, (event) => {
     if (!isReading) send(event)
-    else if (held.push(event) > HELD_EVENTS) connection.close()
+    else if (held.set(event.id, event).size > HELD_EVENTS) connection.close()
   })
-  const read = async (): Promise<void> => {
-    for (;;) {
+  /** At the pace of the reader: a long timeline must not be a long queue. */
+  const sendInTurn = async (event: Event): Promise<void> => {
+    send(event)
+    await connection.drained()
+  }
+  const catchUp = async (): Promise<void> => {
+    isReading = true
+    for (let isMore = true; isMore && connection.isOpen(); ) {
       const events = await log.read({ ...filter, ...inRun, afterId: sentId, limit: PAGE })
-      for (const event of events) send(event)
-      if (events.length < PAGE || !connection.isOpen()) break
+      for (const event of events) await sendInTurn(event)
+      isMore = events.length === PAGE
     }
+    for (const event of held.values()) await sendInTurn(event)
+    isReading = false
   }
 
   try {
     await hub.settled()
-    await read()
-    for (const event of held) send(event)
-    isReading = false
+    await catchUp()
   } catch (error) {
     connection.broke(error)
   }

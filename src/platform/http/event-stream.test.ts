@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { until } from '../../../test/support/until.ts'
+import type { Event } from '../events/event.ts'
+import { makeEventHub } from '../events/hub.ts'
+import type { EventLog } from '../events/log.ts'
+import { makeLog } from '../log.ts'
+import { streamEvents } from './event-stream.ts'
+import { makeHttpServer } from './server.ts'
+
+const CALLER = {
+  ...({ kind: 'key', tenantId: 't', projectId: null, keyId: 'k', name: 'k', memberId: null, role: null } as const),
+  permissions: new Set(['events:read'] as const),
+}
+const LAST = 'run.completed'
+
+const eventOf = (id: number, sizeBytes = 0, type = 'run.log'): Event => ({
+  ...{ id, type, tenantId: 't', projectId: null, runId: 'r', taskId: null, atMs: 0 },
+  data: { text: 'x'.repeat(sizeBytes) },
+})
+
+/** A stream over a log; `reading` is told before each page. */
+const setUp = async (t: TestContext, log: Event[], reading: () => Promise<void> = async () => {}) => {
+  const hub = makeEventHub()
+  const read: EventLog['read'] = async ({ afterId, limit }) => {
+    await reading()
+    return log.filter(({ id }) => id > afterId).slice(0, limit)
+  }
+  const server = await makeHttpServer({
+    log: makeLog('silent'),
+    makeId: randomUUID,
+    bodyLimitBytes: 1024,
+    version: '0',
+    authenticate: () => CALLER,
+    routes: [
+      (server) =>
+        server.get('/v1/things/stream', { config: { permission: 'events:read' } }, (request, reply) =>
+          streamEvents(request, reply, {
+            ...{ log: { read } as EventLog, hub, filter: { tenantId: 't' } },
+            isLast: ({ type }) => type === LAST,
+          }),
+        ),
+    ],
+  })
+  t.after(() => server.close())
+  const url = `${await server.listen({ port: 0, host: '127.0.0.1' })}/v1/things/stream`
+  const idsOf = async (): Promise<number[]> => {
+    const text = await (await fetch(url)).text()
+    return [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+  }
+  return { hub, idsOf }
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+
+test('a long timeline is sent at the pace of its reader, whole', async (t) => {
+  const log = upTo(80).map((id) => eventOf(id, 500_000, id === 80 ? LAST : undefined))
+  const { idsOf } = await setUp(t, log)
+  assert.deepEqual(await idsOf(), upTo(80))
+})
+
+test('what happens while the timeline is read comes once, and after it', async (t) => {
+  const log = [eventOf(1)]
+  const gate = Promise.withResolvers<void>()
+  let pages = 0
+  const { hub, idsOf } = await setUp(t, log, async () => {
+    if (pages++ === 0) await gate.promise
+  })
+  const ids = idsOf()
+  await until('the first page', () => pages === 1)
+  const more = upTo(5000)
+    .slice(1)
+    .map((id) => eventOf(id))
+  log.push(...more)
+  hub.publish(more)
+  gate.resolve()
+  // Told by nobody but the hub.
+  hub.publish([eventOf(5001, 0, LAST)])
+  assert.deepEqual(await ids, upTo(5001))
+})
