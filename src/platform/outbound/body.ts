@@ -21,9 +21,10 @@ export async function* readBody(body: Readable, encoding: string, maxBytes: numb
     decoder = makeDecoder(encoding)
     const source = decoder ? forward(body, decoder) : body
     for await (const chunk of source as AsyncIterable<Buffer>) {
+      // What was waiting comes as one chunk, however large: who wants but the beginning is to have it.
+      yield chunk.subarray(0, maxBytes - bytes)
       bytes += chunk.length
       if (bytes > maxBytes) throw outboundErrors.outbound_too_large(`the answer is larger than ${maxBytes} bytes`)
-      yield chunk
     }
   } finally {
     body.destroy()
