@@ -46,27 +46,46 @@ const mustBePlain = (resource: Resource | undefined, given: string): Exclude<Res
   throw refusal(`nothing is bound to "${given}": bind it to a skill, an agent, a workflow or an activity`)
 }
 
+/** As the service takes it: a text is the JSON text of the value, nothing is an empty object. */
+const valueOf = (given: Json | undefined, field: string, error: string): Json => {
+  if (typeof given !== 'string') return given ?? {}
+  try {
+    return JSON.parse(given) as Json
+  } catch (thrown) {
+    throw new AslError(error, `${field} is a text that is not JSON: ${(thrown as Error).message}`)
+  }
+}
+
+const executionInput = ({ Input }: JsonObject): Json =>
+  valueOf(Input, 'Input', 'StepFunctions.InvalidExecutionInputException')
+
 const invokeFunction = (input: JsonObject, bindings: Bindings): Work => {
   const name = mustBeText(input, 'FunctionName')
   return {
     resource: mustBePlain(readFunction(name, bindings), name),
-    input: input.Payload ?? {},
+    input: valueOf(input.Payload, 'Payload', 'Lambda.InvalidRequestContentException'),
     ...AS_IS,
     toOutput: (Payload) => ({ ExecutedVersion: '$LATEST', Payload, StatusCode: 200 }),
   }
 }
+
+/** Here a description always has what it describes in it. */
+const INCLUDED = { Included: true }
 
 /** The first form has the output as a text, the second as JSON. */
 const startExecution =
   (toField: (value: Json) => Json) =>
   (input: JsonObject, bindings: Bindings): Work => {
     const arn = mustBeText(input, 'StateMachineArn')
-    const given = input.Input ?? {}
-    const about = { Input: toField(given), StateMachineArn: arn, ...(input.Name ? { Name: input.Name } : {}) }
+    const given = executionInput(input)
+    const about = {
+      ...{ Input: toField(given), InputDetails: INCLUDED, StateMachineArn: arn },
+      ...(input.Name ? { Name: input.Name } : {}),
+    }
     return {
       resource: mustBePlain(readStateMachine(arn, bindings), arn),
       input: given,
-      toOutput: (answer) => ({ ...about, Output: toField(answer), Status: 'SUCCEEDED' }),
+      toOutput: (answer) => ({ ...about, Output: toField(answer), OutputDetails: INCLUDED, Status: 'SUCCEEDED' }),
       toError(error) {
         // Nothing was begun, or the state's own time ran out. What the child itself ended with goes into the description.
         if (error instanceof EngineError || (error.error === STATES.timeout && !isOfChild(error))) return error
@@ -92,7 +111,7 @@ const startOnly = (input: JsonObject, bindings: Bindings): Work => {
   const arn = mustBeText(input, 'StateMachineArn')
   const resource = mustBePlain(readStateMachine(arn, bindings), arn)
   if (resource.kind !== 'run') throw refusal(`"${arn}" is bound to no workflow or agent`)
-  return { resource: { ...resource, kind: 'start' }, input: input.Input ?? {}, ...AS_IS }
+  return { resource: { ...resource, kind: 'start' }, input: executionInput(input), ...AS_IS }
 }
 
 const INTEGRATIONS: Readonly<Record<Integration, (input: JsonObject, bindings: Bindings) => Work>> = {

@@ -34,8 +34,8 @@ const sync = (StateMachineArn: string, more: JsonObject = {}): JsonObject => ({
 test('a child that ends by its own time limit is a failed task, described as the service does', async () => {
   const seen = await caught('of-slow', sync('slow'))
   assert.equal(seen.Error, 'States.TaskFailed')
-  const told = { Error: 'States.Timeout', Input: '{}', StateMachineArn: 'slow', Status: 'FAILED' }
-  assert.deepEqual(JSON.parse(seen.Cause), told)
+  const about = { Input: '{}', InputDetails: { Included: true }, StateMachineArn: 'slow' }
+  assert.deepEqual(JSON.parse(seen.Cause), { ...about, Error: 'States.Timeout', Status: 'FAILED' })
 })
 
 test("the time limit of the state itself keeps its name, whatever the child's is", async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AslError } from '../asl/index.ts'
-import type { JsonObject } from '../platform/json.ts'
+import type { Json, JsonObject } from '../platform/json.ts'
 import { workOf } from './integrations.ts'
 import {
   type Bindings,
@@ -106,12 +106,26 @@ test('the forms of startExecution give the output as a text or as JSON, and a fa
   const sync = integrate('arn:aws:states:::states:startExecution.sync', parameters)
   const sync2 = integrate('arn:aws:states:::states:startExecution.sync:2', parameters)
   assert.deepEqual([sync.input, sync2.input], [{ a: 1 }, { a: 1 }])
-  assert.equal((sync.toOutput({ b: 2 }) as JsonObject).Output, '{"b":2}')
+  const about = { StateMachineArn: 'ship', InputDetails: { Included: true }, OutputDetails: { Included: true } }
+  const texts = { Input: '{"a":1}', Output: '{"b":2}', Status: 'SUCCEEDED' }
+  assert.deepEqual(sync.toOutput({ b: 2 }), { ...about, ...texts })
   assert.deepEqual((sync2.toOutput({ b: 2 }) as JsonObject).Output, { b: 2 })
   const error = sync2.toError(new AslError('Broken', 'why'))
   assert.equal(error.error, 'States.TaskFailed')
   const told = JSON.parse(error.causeText ?? '')
   assert.deepEqual([told.Error, told.Cause, told.Status], ['Broken', 'why', 'FAILED'])
+})
+
+test('a text for a payload or an input is the JSON text of it, and nothing an empty object', () => {
+  const invoke = (Payload?: Json) =>
+    integrate('arn:aws:states:::lambda:invoke', { FunctionName: `${LAMBDA}:charge`, ...(Payload ? { Payload } : {}) })
+  assert.deepEqual([invoke('0').input, invoke('"a"').input, invoke(['a']).input, invoke().input], [0, 'a', ['a'], {}])
+  assert.throws(() => invoke('a'), { error: 'Lambda.InvalidRequestContentException' })
+  for (const form of ['startExecution', 'startExecution.sync', 'startExecution.sync:2']) {
+    const start = (Input: Json) => integrate(`arn:aws:states:::states:${form}`, { StateMachineArn: 'ship', Input })
+    assert.deepEqual(start('{"a":[1]}').input, { a: [1] })
+    assert.throws(() => start('{'), { error: 'StepFunctions.InvalidExecutionInputException' })
+  }
 })
 
 test('startExecution only starts, but with a token it is waited for', () => {
