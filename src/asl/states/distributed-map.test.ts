@@ -53,6 +53,14 @@ describe('a distributed Map', () => {
     ])
   })
 
+  test('says of a number inside one of its fields which field that is', async () => {
+    const state = { QueryLanguage: 'JSONata', ItemBatcher: { MaxItemsPerBatch: '{% $nope %}' } }
+    const host = makeFakeHost()
+    await assert.rejects(outputOf(each(pass, state), [1], { host }), /the field 'ItemBatcher\/MaxItemsPerBatch'/)
+    const failed = host.transitions.find(({ type }) => type === 'EvaluationFailed')
+    assert.equal(failed?.field, 'ItemBatcher/MaxItemsPerBatch')
+  })
+
   test('tells the selector where an item comes from, and the key of a field', async () => {
     const ItemSelector = { 'item.$': '$$.Map.Item' }
     assert.deepEqual(await outputOf(each(pass, { ItemSelector }), { a: 1 }), [

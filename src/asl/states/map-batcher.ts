@@ -15,8 +15,8 @@ export const compileBatcher = (
 ): ((visit: Visit, effective: Json) => Promise<Batch | undefined>) => {
   const batcher = state.ItemBatcher
   if (!isObject(batcher)) return async () => undefined
-  const toMaxItems = compileNumber(batcher, { name: 'MaxItemsPerBatch', whole: true }, language)
-  const toMaxBytes = compileNumber(batcher, { name: 'MaxInputBytesPerBatch', whole: true }, language)
+  const toMaxItems = compileNumber(batcher, { name: 'MaxItemsPerBatch', of: 'ItemBatcher', whole: true }, language)
+  const toMaxBytes = compileNumber(batcher, { name: 'MaxInputBytesPerBatch', of: 'ItemBatcher', whole: true }, language)
   const toInput = compileOptional(batcher.BatchInput, 'ItemBatcher/BatchInput', language)
   return async (visit, effective) => {
     const maxItems = (await toMaxItems(visit, effective)) || Number.POSITIVE_INFINITY

@@ -136,7 +136,7 @@ const compileReader = (reader: JsonObject, language: QueryLanguage): PlanSource 
   const field = language === 'JSONata' ? 'Arguments' : 'Parameters'
   const toParameters = compileOptional(reader[field], `ItemReader/${field}`, language)
   const config = (reader.ReaderConfig ?? {}) as JsonObject
-  const toMaxItems = compileNumber(config, { name: 'MaxItems', whole: true }, language)
+  const toMaxItems = compileNumber(config, { name: 'MaxItems', of: 'ItemReader/ReaderConfig', whole: true }, language)
   const openReader = async (visit: Visit, effective: Json, key: string): Promise<ItemSource> => {
     const parameters = toParameters ? await toParameters(visit.focus(effective)) : {}
     const maxItems = await readMaxItems(toMaxItems, visit, effective)

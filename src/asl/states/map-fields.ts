@@ -79,7 +79,9 @@ export const selectItem = async (
 export type NumberOf = (visit: Visit, effective: Json) => Maybe<number | undefined>
 
 interface NumberField {
-  readonly name: 'MaxConcurrency' | 'ToleratedFailureCount' | 'ToleratedFailurePercentage' | string
+  readonly name: string
+  /** The field of the state that it is part of, if any: `ItemBatcher`. */
+  readonly of?: string
   readonly whole: boolean
   readonly most?: number
 }
@@ -87,9 +89,10 @@ interface NumberField {
 /** A number that is written in the definition, or that a path or an expression gives. */
 export const compileNumber = (
   fields: JsonObject,
-  { name, whole, most }: NumberField,
+  { name, of, whole, most }: NumberField,
   language: QueryLanguage,
 ): NumberOf => {
+  const field = of === undefined ? name : `${of}/${name}`
   const value = fields[name]
   const path = fields[`${name}Path`]
   if (language === 'JSONPath' && typeof path === 'string') {
@@ -103,11 +106,10 @@ export const compileNumber = (
   }
   if (value === undefined) return () => undefined
   if (!isExpression(value)) return () => value as number
-  const evaluate = compileExpression(value, name)
+  const evaluate = compileExpression(value, field)
   return async (visit) => {
-    const found = expectKind(await evaluate(visit.focus(visit.input)), 'number', name, value)
-    if (whole && !Number.isInteger(found))
-      throw queryError(`The ${name} field must be an integer: ${found}`, { field: name })
+    const found = expectKind(await evaluate(visit.focus(visit.input)), 'number', field, value)
+    if (whole && !Number.isInteger(found)) throw queryError(`The ${name} field must be an integer: ${found}`, { field })
     return within(found, name, most)
   }
 }
