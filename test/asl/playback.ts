@@ -113,7 +113,7 @@ const refuseDeleted = ({ resource }: TaskRequest, { taskAnswers }: Case): void =
 
 const findObject = (oneCase: Case, { Bucket, Key }: JsonObject): string => {
   const found = oneCase.setup?.find((step) => step.op === 'put_object' && step.bucket === Bucket && step.key === Key)
-  if (typeof found?.body === 'string') return found.body
+  if (found?.body !== undefined) return typeof found.body === 'string' ? found.body : JSON.stringify(found.body)
   throw new AslError('States.ItemReaderFailed', `there is no object ${String(Key)} in ${String(Bucket)}`)
 }
 

@@ -32,10 +32,12 @@ export const standIn = (request: TaskRequest, oneCase: Case): (() => Json) | und
   const file = findHandler(oneCase.lambdas ?? {}, name)
   const handler = file === undefined ? undefined : HANDLERS[file.split('/').pop()!]
   if (!handler) return undefined
-  return isInvoke
-    ? () => invokeResult(handler((request.input as JsonObject).Payload ?? {}))
-    : () => handler(request.input)
+  return isInvoke ? () => invokeResult(handler(payloadOf(request.input as JsonObject))) : () => handler(request.input)
 }
+
+/** A text is the JSON text of the payload. */
+const payloadOf = ({ Payload }: JsonObject): Json =>
+  typeof Payload === 'string' ? (JSON.parse(Payload) as Json) : (Payload ?? {})
 
 const findHandler = (lambdas: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.entries(lambdas).find(([key]) => key === name || key.endsWith(`:${name}`) || name.endsWith(`:${key}`))?.[1]
