@@ -47,7 +47,7 @@ const mustBePlain = (resource: Resource | undefined, given: string): Exclude<Res
 }
 
 /** As the service takes it: a text is the JSON text of the value, nothing is an empty object. */
-const valueOf = (given: Json | undefined, field: string, error: string): Json => {
+const readJson = (given: Json | undefined, field: string, error: string): Json => {
   if (typeof given !== 'string') return given ?? {}
   try {
     return JSON.parse(given) as Json
@@ -57,13 +57,13 @@ const valueOf = (given: Json | undefined, field: string, error: string): Json =>
 }
 
 const executionInput = ({ Input }: JsonObject): Json =>
-  valueOf(Input, 'Input', 'StepFunctions.InvalidExecutionInputException')
+  readJson(Input, 'Input', 'StepFunctions.InvalidExecutionInputException')
 
 const invokeFunction = (input: JsonObject, bindings: Bindings): Work => {
   const name = mustBeText(input, 'FunctionName')
   return {
     resource: mustBePlain(readFunction(name, bindings), name),
-    input: valueOf(input.Payload, 'Payload', 'Lambda.InvalidRequestContentException'),
+    input: readJson(input.Payload, 'Payload', 'Lambda.InvalidRequestContentException'),
     ...AS_IS,
     toOutput: (Payload) => ({ ExecutedVersion: '$LATEST', Payload, StatusCode: 200 }),
   }
