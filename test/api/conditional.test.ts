@@ -156,17 +156,19 @@ for (const [kind, { make, at, updates, removes }] of Object.entries(KINDS)) {
 
 test('a thing that is not there matches nothing', async () => {
   const [method, path, body] = KINDS.workflows!.updates('', 1)
-  const answer = await send(method, path, { ...(body as object), name: 'none-of-these' } as Json, { 'if-match': '"x"' })
-  assert.equal(answer.status, 412)
-
-  const secret = '/v1/secrets/none-of-these'
-  assert.equal((await send('PUT', secret, { value: 'geheim' }, { 'if-match': '"x"' })).status, 412)
-  assert.equal((await send('GET', secret, undefined, {})).status, 404)
-
   const { body: member } = await app.call('POST', '/v1/members', { email: 'nobody@example.org', role: 'viewer' })
   const preferences = `/v1/notification-preferences/${member.id}`
-  assert.equal((await send('PUT', preferences, {}, { 'if-match': '"x"' })).status, 412)
-  assert.equal((await send('GET', preferences, undefined, {})).status, 404)
+  const secret = '/v1/secrets/none-of-these'
+  // Not even "any": that is any that there is (RFC 9110, 13.1.1).
+  for (const match of ['"x"', '*']) {
+    const headers = { 'if-match': match }
+    const workflow = { ...(body as object), name: 'none-of-these' } as Json
+    assert.equal((await send(method, path, workflow, headers)).status, 412, match)
+    assert.equal((await send('PUT', secret, { value: 'geheim' }, headers)).status, 412, match)
+    assert.equal((await send('PUT', preferences, {}, headers)).status, 412, match)
+  }
+  for (const place of ['/v1/workflows/none-of-these', secret, preferences])
+    assert.equal((await send('GET', place, undefined, {})).status, 404, place)
 })
 
 test('the tag of a secret does not say whether the value is still the same', async () => {

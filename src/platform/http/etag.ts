@@ -8,7 +8,7 @@ import { defineErrors } from '../errors.ts'
 
 const tagErrors = defineErrors({ precondition_failed: { status: 412 } })
 
-/** `fields` are all that a change could alter; `figures` what moves by itself and stands in no one's way when it does. */
+/** `fields` are all that a change could alter, none of what is not there; `figures` what moves by itself and stands in no one's way when it does. */
 export interface State {
   readonly fields: readonly unknown[]
   readonly figures?: readonly unknown[]
@@ -49,13 +49,14 @@ export const ifMatch = <T>(
   const header = request.headers['if-match']
   if (header === undefined) return undefined
   const given = listOf(header)
-  if (given.includes('*')) return undefined
+  const isAny = header.trim() === '*'
   const states = new Set(given.filter((tag) => !tag.startsWith('W/')).map(stateOf))
   return (current) => {
-    if (states.has(hash(state(current).fields))) return
-    throw tagErrors.precondition_failed('it was changed since you read it; read it again and repeat the change', {
-      details: { ifMatch: header.slice(0, 200) },
-    })
+    const { fields } = state(current)
+    const isThere = fields.length > 0
+    if (isThere && (isAny || states.has(hash(fields)))) return
+    const what = isThere ? 'it was changed since you read it; read it again and repeat the change' : 'it is not there'
+    throw tagErrors.precondition_failed(what, { details: { ifMatch: header.slice(0, 200) } })
   }
 }
 
