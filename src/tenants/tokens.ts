@@ -1,7 +1,7 @@
 /** Tokens of an identity provider (JWT, RFC 7519) checked by its published keys (JWKS, RFC 7517), and what their claims say. */
 import type { JWTPayload } from 'jose'
 import type { Clock } from '../platform/clock.ts'
-import { defineErrors, messageOf } from '../platform/errors.ts'
+import { defineErrors } from '../platform/errors.ts'
 import { type JwksOptions, makeJwks } from './jwks.ts'
 
 const tokenErrors = defineErrors({
@@ -23,6 +23,7 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 /** How far the clocks of the provider and of this machine may be apart. */
 const CLOCK_SKEW_S = 60
 const COOLDOWN_MS = 5000
+const RETRY_AFTER_MS = 1000
 /** The published keys are at fault, not the token. */
 const UNAVAILABLE = ['ERR_JWKS_INVALID']
 
@@ -52,9 +53,14 @@ export const makeTokenVerifier = (options: TokenOptions): VerifyToken => {
       return payload
     } catch (error) {
       if (error instanceof jose.errors.JOSEError && !UNAVAILABLE.includes(error.code)) return undefined
-      throw tokenErrors.identity_unavailable(`the keys of ${issuer} cannot be read: ${messageOf(error)}`, {
-        cause: error,
-      })
+      // Anybody can send a token: where the keys are, and why they cannot be read, is for the log.
+      throw tokenErrors.identity_unavailable(
+        'the keys of the identity provider cannot be read now; try again shortly',
+        {
+          cause: error,
+          retryAfterMs: RETRY_AFTER_MS,
+        },
+      )
     }
   }
 }
