@@ -50,6 +50,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     const reasons = state.failures.length > 0 ? state.failures : [empty ? 'holds no test' : 'the file itself failed']
     failed.push(...reasons.map((reason) => `${name}: ${beginningOf(reason)}`))
     const output = state.output ? `  its output:\n${indent(state.output.trimEnd())}\n` : ''
+    if (state.failures.length === 0 && output) failed.push(beginningOf(`${name}, ${output.trim()}`))
     const details = reasons.map((reason) => `  ✖ ${reason}\n`).join('')
     return `✖ ${name} (${state.tests} tests, ${seconds(data.details.duration_ms)})\n${details}${output}`
   }
@@ -78,8 +79,9 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
         break
       }
       case 'test:diagnostic':
-        // The totals of the run are the diagnostics that belong to no file.
+        // The totals of the run are the diagnostics that belong to no file. Those of a file say what happened outside its tests, too.
         if (data.file === undefined) closing.push(`# ${data.message}\n`)
+        else stateOf(data.file).output += `${data.message}\n`
     }
   }
   if (failed.length > 0) yield `\nfailed:\n${failed.map((line) => `  ✖ ${line}\n`).join('')}`

@@ -40,6 +40,14 @@ test('the test command shows a failure in full and fails', async (t) => {
   assert.match(again, /✖ .*bad\.test\.ts: sum .*\n\s+Error: two/)
 })
 
+test('the test command says what failed after a test was over', async (t) => {
+  const run = await startRun(t, {
+    'late.test.ts': `test('a', () => { setTimeout(() => { throw new Error('too late') }, 20) })`,
+  })
+  assert.equal((await run.exited).code, 1)
+  assert.match(run.output().split('\nfailed:\n')[1]!, /late\.test\.ts, its output:\n.*Test "a" .*too late/)
+})
+
 test('the test command counts the tests of a shared suite for the file that ran it', async (t) => {
   const place = await makeTempFolder(t)
   const suite = path.join(place, 'suite.ts')
