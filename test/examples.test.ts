@@ -30,6 +30,12 @@ const run = async (app: TestApp, target: object, answers: Record<string, Json> =
   return client.runs.find(id)
 }
 
+test('hello: greets by a tool that comes with the system', async (t) => {
+  const app = await start(t, 'hello')
+  assert.equal((await run(app, { workflow: 'hello', input: { name: 'Ada' } })).output, 'Hello, Ada!')
+  assert.equal((await run(app, { workflow: 'hello' })).output, 'Hello, world!')
+})
+
 test('order-refund: pays back, after an approval above the limit, and tries the payment again', async (t) => {
   const app = await start(t, 'order-refund')
   const small = await run(app, { workflow: 'order-refund', input: { orderId: 'A-1', amount: 40 } })

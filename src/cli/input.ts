@@ -11,6 +11,27 @@ export const readAll = async (stdin: Io['stdin']): Promise<string> => {
   return Buffer.concat(chunks).toString()
 }
 
+/** A line that is typed and not shown. Throws `usage_invalid` when it is broken off. */
+export const readHidden = async ({ stdin, stderr }: Io, prompt: string): Promise<string> => {
+  stderr.write(prompt)
+  stdin.setRawMode?.(true)
+  const decoder = new TextDecoder()
+  let typed = ''
+  try {
+    for await (const chunk of stdin) {
+      for (const key of typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })) {
+        if (key === '\r' || key === '\n') return typed
+        if (key === '\u0003' || key === '\u0004') throw cliErrors.usage_invalid('broken off; nothing was changed')
+        typed = key === '\u007f' || key === '\b' ? typed.slice(0, -1) : typed + key
+      }
+    }
+    return typed
+  } finally {
+    stdin.setRawMode?.(false)
+    stderr.write('\n')
+  }
+}
+
 export const readText = (file: string): Promise<string> =>
   readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'there is no such file' : error.message
@@ -19,6 +40,7 @@ export const readText = (file: string): Promise<string> =>
 
 /** JSON as it is, of a file (`@FILE`) or of standard input (`-`). Throws `input_invalid`, naming what was given. */
 export const readJson = async (io: Io, given: string, option: string): Promise<Json> => {
+  if (given === '-' && io.stdin.isTTY) io.stderr.write('Type the JSON; Ctrl-D on a line of its own ends it.\n')
   const text = given === '-' ? await readAll(io.stdin) : given.startsWith('@') ? await readText(given.slice(1)) : given
   try {
     return JSON.parse(text) as Json

@@ -4,12 +4,12 @@ import { makeCall } from './call.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { errorAsJson, errorAsText, isUsageError } from './errors.ts'
-import { commandHelp, generalHelp } from './help.ts'
+import { commandHelp, generalHelp, widthOf } from './help.ts'
 import type { Io } from './io.ts'
 import { styleFor } from './style.ts'
 import { VERSION } from './version.ts'
 
-/** Resolves with the exit status: 0 done, 1 failed, 2 not understood. Never rejects. */
+/** Resolves with the exit status: 0 done, 1 failed, 2 not understood, 130 broken off. Never rejects. */
 export const main = async (argv: readonly string[], io: Io, table: readonly Command[] = commands): Promise<number> => {
   const isJson = argv.includes('--json')
   try {
@@ -22,9 +22,10 @@ export const main = async (argv: readonly string[], io: Io, table: readonly Comm
 
 const perform = async (argv: readonly string[], io: Io, table: readonly Command[]): Promise<number> => {
   const style = styleFor(io.stdout, io.env)
+  const width = widthOf(io.stdout)
   const [first] = argv
   if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && argv.length === 1)) {
-    io.stdout.write(generalHelp(table, style))
+    io.stdout.write(generalHelp(table, style, width))
     return first === undefined ? 2 : 0
   }
   if (first === '--version' || first === '-v') {
@@ -35,7 +36,7 @@ const perform = async (argv: readonly string[], io: Io, table: readonly Command[
   const found = findCommand(table, first === 'help' ? [...argv.slice(1), '--help'] : argv)
   const given = readArguments(found)
   if (given.values.help || !found.command.run) {
-    io.stdout.write(commandHelp(found.path, found.command, style))
+    io.stdout.write(commandHelp(found.path, found.command, style, width))
     return given.values.help ? 0 : 2
   }
   return found.command.run(makeCall(io, given, style))

@@ -10,8 +10,8 @@ export interface StandInProcess {
 }
 
 const PROGRAM = fileURLToPath(new URL('../agents/stand-in/main.ts', import.meta.url))
-/** It ends with its parent, however that ends: its standard input closes then. */
-const ENDS_WITH_PARENT = 'data:text/javascript,process.stdin.resume().once("close",()=>process.exit(0))'
+/** It ends with its parent, however that ends: its standard input closes then. Unreferenced, or one that failed would not end. */
+const ENDS_WITH_PARENT = 'data:text/javascript,process.stdin.resume().once("close",()=>process.exit(0)).unref()'
 const START_MS = 15_000
 
 /** Rejects when it does not start, with what it said. Without a script it answers anything. */
@@ -26,8 +26,9 @@ export const startStandIn = async (script?: string): Promise<StandInProcess> => 
   }
   let said = ''
   const url = await new Promise<string>((resolve, reject) => {
-    const fail = (): void => reject(cliErrors.stand_in_failed(`the model stand-in did not start: ${said.trim()}`))
-    const timer = setTimeout(fail, START_MS)
+    const refuse = (why: string): void => reject(cliErrors.stand_in_failed(`the model stand-in did not start: ${why}`))
+    const fail = (): void => refuse(said.trim())
+    const timer = setTimeout(() => refuse(`no word of it after ${START_MS / 1000} s. ${said.trim()}`), START_MS)
     const hear = (chunk: Buffer): void => {
       said += chunk.toString()
       const found = /listens at (\S+)/.exec(said)?.[1]

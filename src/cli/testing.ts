@@ -14,19 +14,27 @@ export interface CliOptions {
   readonly stdin?: string
   readonly stop?: AbortSignal
   /** Told of all that was written so far, at each write. */
-  readonly onOutput?: (stdout: string) => void
+  readonly onOutput?: (stdout: string) => unknown
   readonly isTTY?: boolean
+  readonly columns?: number
 }
 
 export const runCli = async (argv: readonly string[], options: CliOptions = {}): Promise<CliResult> => {
-  const { env = {}, stdin = '', stop = new AbortController().signal, onOutput = () => {}, isTTY = false } = options
+  const {
+    env = {},
+    stdin = '',
+    stop = new AbortController().signal,
+    onOutput = () => {},
+    isTTY = false,
+    columns = 100,
+  } = options
   let stdout = ''
   let stderr = ''
   const status = await main(argv, {
     env,
     stdout: {
       isTTY,
-      columns: 100,
+      columns,
       rows: 40,
       write(text) {
         stdout += text
@@ -38,9 +46,12 @@ export const runCli = async (argv: readonly string[], options: CliOptions = {}):
         stderr += text
       },
     },
-    stdin: (async function* () {
-      yield stdin
-    })(),
+    stdin: Object.assign(
+      (async function* () {
+        yield stdin
+      })(),
+      { isTTY },
+    ),
     stopSignal: () => stop,
     exit: () => {},
   })

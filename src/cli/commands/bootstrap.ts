@@ -21,7 +21,7 @@ const run = async (call: CommandCall): Promise<number> => {
   const done = await bootstrap({
     config,
     log: makeLog(config.LOG_LEVEL),
-    signal: call.io.stopSignal(),
+    signal: call.io.stopSignal({ outlivesReader: true }),
     waitMs: (call.integer('wait', 0) ?? DEFAULT_WAIT_S) * 1000,
   })
   const { tenantId, migrated, owner, key } = done

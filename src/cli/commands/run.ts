@@ -11,6 +11,9 @@ import { describeChange, drawTree } from '../timeline/draw.ts'
 import { makeTimeline } from '../timeline/timeline.ts'
 import { watchRun } from '../timeline/watch.ts'
 
+/** As of a program that Ctrl-C ended. */
+const BROKEN_OFF = 130
+
 const DEFINITION_FILE = /(\.asl)?\.(json|ya?ml)$/
 
 /** A file is stored as a workflow of its name, which makes a version only when it differs. */
@@ -66,7 +69,14 @@ const run = async (call: CommandCall): Promise<number> => {
 
 const watch = async (call: CommandCall, client: Client, started: RunView): Promise<number> => {
   const { io, style, isJson } = call
-  const ended = await watchRun({ client, run: started, output: io.stdout, style, isJson })
+  const signal = io.stopSignal()
+  const ended = await watchRun({ client, run: started, output: io.stdout, style, isJson, signal }).catch((error) => {
+    if (!signal.aborted) throw error
+  })
+  if (!ended) {
+    call.say(style.dim(`the run goes on; follow it: aidos run show ${started.id} --watch`))
+    return BROKEN_OFF
+  }
   if (!isJson) return showEnd(call, ended)
   io.stdout.write(`${JSON.stringify({ run: ended })}\n`)
   return ended.status === 'completed' ? 0 : 1
@@ -117,9 +127,57 @@ const signal = async (call: CommandCall): Promise<number> => {
   const payload = text === undefined ? undefined : await readJson(call.io, text, '--payload')
   if (name === '') throw cliErrors.usage_invalid('name the signal: aidos run signal ID NAME')
   const answer = await call.client().runs.signal(id, name, payload)
-  call.show(answer, () => `signal "${name}" is kept for run ${id} until it asks for it`)
+  const { waitingFor } = await call.client().runs.find(id)
+  const isOther = waitingFor?.startsWith('signal:') && waitingFor !== `signal:${name}`
+  const advice = isOther ? `\n${call.style.yellow(`just now it waits for another: ${waitingFor}`)}` : ''
+  call.show(answer, () => `signal "${name}" is kept for run ${id} until it asks for it${advice}`)
   return 0
 }
+
+/** Of `run` and, as with the other nouns, of `runs`. */
+const runCommands: readonly Command[] = [
+  {
+    name: 'show',
+    summary: 'State, output and timeline of a run',
+    usage: 'ID [--watch] [--events]',
+    takes: [1, 1],
+    usesServer: true,
+    options: {
+      watch: { type: 'flag', short: 'w', about: 'Follow it live, until its end.' },
+      events: { type: 'flag', about: 'Every change in its order, in place of the tree.' },
+    },
+    examples: [{ line: 'run show 0198… --watch', about: 'Follow a run that was started elsewhere.' }],
+    run: show,
+  },
+  {
+    name: 'cancel',
+    summary: 'Cancel a run',
+    usage: 'ID',
+    about: 'What it waits for is called off, and its code may clean up. A second time ends it at once.',
+    takes: [1, 1],
+    usesServer: true,
+    run: change('cancel'),
+  },
+  {
+    name: 'continue',
+    summary: 'Continue a stopped run after its code was mended',
+    usage: 'ID',
+    takes: [1, 1],
+    usesServer: true,
+    run: change('continue'),
+  },
+  {
+    name: 'signal',
+    summary: 'Send a signal to a run',
+    usage: 'ID NAME [--payload JSON|@FILE|-]',
+    about: 'A signal is kept until the run asks for it, so it may be sent early.',
+    takes: [2, 2],
+    usesServer: true,
+    options: { payload: { type: 'text', value: 'JSON', about: 'What the run is given: JSON, @FILE or -.' } },
+    examples: [{ line: 'run signal 0198… approved --payload \'{"approved":true}\'', about: 'Approve.' }],
+    run: signal,
+  },
+]
 
 export const runCommand: Command = {
   name: 'run',
@@ -127,7 +185,7 @@ export const runCommand: Command = {
   usage: 'FILE|NAME [--input JSON|@FILE|-] [--watch]',
   about: `A file (.asl.json, .asl.yaml, .json, .yaml) in the States Language is stored as a workflow of its name first; a version is made
 only when it differs. A name is that of a workflow, or with --agent of an agent. The run goes on whether you watch or not.
-Exit status with --watch: 0 when it completed, 1 when it ended in any other way.`,
+Exit status with --watch: 0 when it completed, 1 when it ended in any other way, 130 when you broke it off.`,
   takes: [1, 1],
   usesServer: true,
   options: {
@@ -150,49 +208,7 @@ Exit status with --watch: 0 when it completed, 1 when it ended in any other way.
   ],
   next: ['aidos run show ID      the state and timeline of a run', 'aidos runs             the latest runs'],
   run,
-  commands: [
-    {
-      name: 'show',
-      summary: 'State, output and timeline of a run',
-      usage: 'ID [--watch] [--events]',
-      takes: [1, 1],
-      usesServer: true,
-      options: {
-        watch: { type: 'flag', short: 'w', about: 'Follow it live, until its end.' },
-        events: { type: 'flag', about: 'Every change in its order, in place of the tree.' },
-      },
-      examples: [{ line: 'run show 0198… --watch', about: 'Follow a run that was started elsewhere.' }],
-      run: show,
-    },
-    {
-      name: 'cancel',
-      summary: 'Cancel a run',
-      usage: 'ID',
-      about: 'What it waits for is called off, and its code may clean up. A second time ends it at once.',
-      takes: [1, 1],
-      usesServer: true,
-      run: change('cancel'),
-    },
-    {
-      name: 'continue',
-      summary: 'Continue a stopped run after its code was mended',
-      usage: 'ID',
-      takes: [1, 1],
-      usesServer: true,
-      run: change('continue'),
-    },
-    {
-      name: 'signal',
-      summary: 'Send a signal to a run',
-      usage: 'ID NAME [--payload JSON|@FILE|-]',
-      about: 'A signal is kept until the run asks for it, so it may be sent early.',
-      takes: [2, 2],
-      usesServer: true,
-      options: { payload: { type: 'text', value: 'JSON', about: 'What the run is given: JSON, @FILE or -.' } },
-      examples: [{ line: 'run signal 0198… approved --payload \'{"approved":true}\'', about: 'Approve.' }],
-      run: signal,
-    },
-  ],
+  commands: runCommands,
 }
 
 export const runsCommand: Command = {
@@ -216,6 +232,7 @@ export const runsCommand: Command = {
     { line: 'runs --status failed --json', about: 'For a script.' },
   ],
   next: ['aidos run show ID      the timeline of one of them'],
+  commands: runCommands,
   async run(call) {
     const filter = { status: call.text('status'), target: call.text('target'), kind: call.text('kind') }
     const page = await call.client().runs.list({ ...filter, ...pageOf(call) })

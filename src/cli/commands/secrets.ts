@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { age, PAGE_OPTIONS, pageOf, showPage } from '../columns.ts'
 import type { CommandCall, Options } from '../command.ts'
 import { cliErrors } from '../errors.ts'
-import { readAll, readText } from '../input.ts'
+import { readAll, readHidden, readText } from '../input.ts'
 import { nounCommand } from '../noun-command.ts'
 
 const PROJECT: Options = { project: { type: 'text', value: 'ID', about: 'The secret of this project.' } }
@@ -22,7 +22,10 @@ const list = async (call: CommandCall): Promise<number> => {
 const set = async (call: CommandCall): Promise<number> => {
   const file = call.text('file')
   // Never an argument: those are seen by others on the machine and kept by shells.
-  const text = file === undefined ? await readAll(call.io.stdin) : await readText(file)
+  const { io } = call
+  const typed = (): Promise<string> => readHidden(io, `value of ${call.args[0]} (not shown; Enter ends it): `)
+  const text = file !== undefined ? await readText(file) : await (io.stdin.isTTY ? typed() : readAll(io.stdin))
+  if (text === '') throw cliErrors.input_invalid('the value is empty: give it on standard input, or by --file FILE')
   const hosts = call.list('host')
   const secret = await call
     .client()
@@ -113,7 +116,11 @@ everything that is sealed under the newest key; broken off, it goes on when it i
       takes: [1, 1],
       options: {
         host: { type: 'list', value: 'HOST', about: 'Where it may be sent: api.example.org, *.example.org.' },
-        file: { type: 'text', value: 'FILE', about: 'Read the value from it instead of standard input.' },
+        file: {
+          type: 'text',
+          value: 'FILE',
+          about: 'Read the value from it. Else it is typed unseen, or comes from standard input.',
+        },
         ...PROJECT,
       },
       run: set,

@@ -1,7 +1,8 @@
 /** `aidos start` and `aidos dev`: the whole system in this process, until it is told to stop. */
 import type { App } from '../../app.ts'
+import type { Config } from '../../config.ts'
 import type { Command, CommandCall, Options } from '../command.ts'
-import { errorAsText } from '../errors.ts'
+import { cliErrors, errorAsText } from '../errors.ts'
 import { standInSettings, startStandIn } from '../stand-in.ts'
 import type { Style } from '../style.ts'
 
@@ -44,25 +45,30 @@ const serve = async (call: CommandCall, { load, watch }: ServeOptions): Promise<
   const standIn = script === undefined ? undefined : await startStandIn(script)
   try {
     const config = readConfig({ ...given, ...(standIn ? standInSettings(standIn, given.OUTBOUND_ALLOW) : {}) })
-    const stop = io.stopSignal()
+    const stop = io.stopSignal({ outlivesReader: true })
     const lost = new AbortController()
+    let hasLoaded = false
     const app = await startApp({
       config,
       load,
       watch,
       signal: stop,
       onLost: () => lost.abort(),
-      onLoaded: (lines) => call.say(lines.map((line) => `${style.green('loaded')} ${line}`).join('\n')),
+      onLoaded: (lines) => {
+        hasLoaded = true
+        call.say(lines.map((line) => `${style.green('loaded')} ${line}`).join('\n'))
+      },
       onLoadFailed: (error) => io.stderr.write(errorAsText(error, style)),
     }).catch((error: unknown) => {
       if (stop.aborted && (error as { code?: unknown }).code === 'start_stopped') return undefined
-      throw error
+      throw explain(error, config)
     })
     if (!app) {
       call.say(style.dim('stopped before it was ready'))
       return 0
     }
     const { url, key, keyFile } = app
+    if (load.length > 0 && !hasLoaded) call.say(style.yellow(nothingIn(load)))
     if (isJson) io.stdout.write(`${JSON.stringify({ url, key, keyFile, dataDir: config.AIDOS_DATA_DIR })}\n`)
     if (standIn) call.say(style.yellow(`the model is a stand-in that answers by ${script}: it is no model`))
     call.say(app.servesApi ? welcome(app, watch ? load : [], call) : inService(app, config.AIDOS_ROLES, call))
@@ -79,6 +85,28 @@ const serve = async (call: CommandCall, { load, watch }: ServeOptions): Promise<
     await standIn?.stop()
   }
 }
+
+/** What the system says of a port or a folder, with the setting that it comes from. */
+const explain = (error: unknown, { HOST, PORT, AIDOS_DATA_DIR }: Config): unknown => {
+  const { code, syscall, message } = error as NodeJS.ErrnoException
+  if (syscall === 'listen' && code === 'EADDRINUSE') {
+    const what = `port ${PORT} of ${HOST} is taken by another process`
+    return cliErrors.port_taken(`${what}; stop that, or take another port: --port N or PORT (0: a free one)`, {
+      cause: error,
+    })
+  }
+  if (syscall === 'listen') {
+    return cliErrors.port_taken(`cannot listen on port ${PORT} of ${HOST}: ${message}; see HOST and PORT`, {
+      cause: error,
+    })
+  }
+  if (syscall !== 'mkdir') return error
+  const what = `the data folder ${AIDOS_DATA_DIR} cannot be made: ${message}`
+  return cliErrors.folder_unusable(`${what}; name another by --data-dir or AIDOS_DATA_DIR`, { cause: error })
+}
+
+const nothingIn = (folders: readonly string[]): string =>
+  `nothing to load in ${folders.join(', ')}: no module there exports a workflow, task, skill or agent, and there is no *.asl.json or *.asl.yaml`
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -31,11 +31,10 @@ const paintOf = (state: NodeState, style: Style) =>
     cancelled: style.dim,
   })[state]
 
-const KIND_WORDS: Partial<Record<TimelineNode['kind'], string>> = { timer: 'sleep', signal: 'signal', log: 'log' }
-
 /** What it is, what it does, how long it took or waits, and for what. */
 const describeNode = (node: TimelineNode, nowMs: number, style: Style): string => {
-  const word = node.kind === 'signal' ? `${node.label} (signal)` : node.label
+  const isNamedSleep = node.kind === 'timer' && !node.label.startsWith('sleep')
+  const word = node.kind === 'signal' ? `${node.label} (signal)` : isNamedSleep ? `${node.label} (sleep)` : node.label
   const ageMs = node.durationMs ?? nowMs - node.startedAtMs
   const waits = node.state === 'waiting' && node.kind !== 'run'
   const facts = [
@@ -86,7 +85,5 @@ const clip = (line: string, width: number): string => {
 }
 
 /** One line for a change, with the path to it; for output that is no terminal. */
-export const describeChange = (node: TimelineNode, at: string, nowMs: number, style: Style): string => {
-  const word = KIND_WORDS[node.kind]
-  return `${style.dim(at.slice(11, 23))}  ${word && node.kind !== 'signal' ? `${word}: ` : ''}${describeNode(node, nowMs, style)}`
-}
+export const describeChange = (node: TimelineNode, at: string, nowMs: number, style: Style): string =>
+  `${style.dim(at.slice(11, 24))}  ${describeNode(node, nowMs, style)}`

@@ -55,7 +55,7 @@ describe('a timeline', () => {
     assert.deepEqual(lines, [
       '◌ workflow w  1.0 s · waits for signal:ok',
       '  ✔ ok (signal)  10 ms',
-      '  ◌ ok#2 (signal)  waits 970 ms · until 2026-01-01 00:00:00',
+      '  ◌ ok#2 (signal)  waits 970 ms · until 2026-01-01 00:00:00Z',
     ])
   })
 

@@ -14,7 +14,7 @@ export interface Timeline {
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const count = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
 const time = (value: unknown): string =>
-  typeof value === 'number' ? new Date(value).toISOString().slice(0, 19).replace('T', ' ') : ''
+  typeof value === 'number' ? new Date(value).toISOString().replace('T', ' ').replace(/\.\d+/, '') : ''
 
 const messageOf = (error: unknown): string => {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
