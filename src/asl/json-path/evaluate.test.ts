@@ -107,6 +107,16 @@ describe('a filter', () => {
     ['@.tags empty true', ['C']],
     ['@.tags size 1', ['A']],
     ['@.price == true', []],
+    ["@.price == '8.0'", ['A']],
+    ["@.price === '8'", []],
+    ['@.price === 8', ['A']],
+    ["@.price !== '8'", ['A', 'B', 'C']],
+    ['@.isbn == 1', ['B']],
+    ['@.isbn == 1.5', []],
+    ["@.price in ['8', 'x', '']", ['A']],
+    ['@.price nin 8', ['A', 'B', 'C']],
+    ["@.tags all ['x']", ['A']],
+    ['@.tags all [1]', []],
     ["@.price > 'a'", []],
   ]
   for (const [filter, expected] of cases) test(filter, () => assert.deepEqual(titles(filter), expected))

@@ -44,21 +44,24 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
       return equal(left, right)
     case '!=':
       return !equal(left, right)
+    case '===':
+      return typeof left === typeof right && equal(left, right)
+    case '!==':
+      return typeof left !== typeof right || !equal(left, right)
     case 'in':
-      return Array.isArray(right) && left !== undefined && right.some((value) => deepEqual(value, left))
+      return isIn(left, right)
     case 'nin':
-      return Array.isArray(right) && !right.some((value) => equal(value, left))
+      return !isIn(left, right)
     case 'subsetof':
-      return everyOf(left, (value) => Array.isArray(right) && right.some((other) => deepEqual(other, value)))
+      return Array.isArray(left) && Array.isArray(right) && left.every((value) => isIn(value, right))
     case 'anyof':
-      return Array.isArray(left) && Array.isArray(right) && left.some((v) => right.some((other) => deepEqual(other, v)))
+      return Array.isArray(left) && Array.isArray(right) && left.some((value) => isIn(value, right))
     case 'noneof':
-      return (
-        Array.isArray(left) && Array.isArray(right) && !left.some((v) => right.some((other) => deepEqual(other, v)))
-      )
+      return Array.isArray(left) && Array.isArray(right) && !left.some((value) => isIn(value, right))
+    case 'all':
+      return Array.isArray(left) && Array.isArray(right) && right.every((value) => isIn(value, left))
     case 'contains':
-      if (typeof left === 'string' && typeof right === 'string') return left.includes(right)
-      return Array.isArray(left) && right !== undefined && left.some((value) => deepEqual(value, right))
+      return typeof left === 'string' && typeof right === 'string' ? left.includes(right) : isIn(right, left)
     case 'size':
       return sizeOf(left) === right
     case 'empty':
@@ -68,11 +71,18 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
   }
 }
 
-const equal = (left: Json | undefined, right: Json | undefined): boolean =>
-  left === undefined || right === undefined ? left === right : deepEqual(left, right)
+const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/
 
-const everyOf = (left: Json | undefined, test: (value: Json) => boolean): boolean =>
-  Array.isArray(left) && left.every(test)
+/** As in Jayway's library: beside a number on its left a text counts as one, beside a text a number as its text. */
+const equal = (left: Json | undefined, right: Json | undefined): boolean => {
+  if (left === undefined || right === undefined) return left === right
+  if (typeof left === 'number' && typeof right === 'string') return NUMBER.test(right) && Number(right) === left
+  if (typeof left === 'string' && typeof right === 'number') return left === String(right)
+  return deepEqual(left, right)
+}
+
+const isIn = (value: Json | undefined, list: Json | undefined): boolean =>
+  Array.isArray(list) && value !== undefined && list.some((item) => equal(value, item))
 
 const sizeOf = (value: Json | undefined): number | undefined => {
   if (typeof value === 'string' || Array.isArray(value)) return value.length

@@ -3,8 +3,9 @@ import type { Json } from '../../platform/json.ts'
 import type { Filter, Operand, PathStep } from './path.ts'
 import type { Reader } from './reader.ts'
 
-const OPERATORS = ['==', '!=', '<=', '>=', '<', '>']
-const WORDS = ['in', 'nin', 'subsetof', 'anyof', 'noneof', 'contains', 'size', 'empty']
+/** Longer ones first. */
+const OPERATORS = ['===', '!==', '==', '!=', '<=', '>=', '<', '>']
+const WORDS = ['in', 'nin', 'subsetof', 'anyof', 'noneof', 'all', 'contains', 'size', 'empty']
 
 /** `readSteps` is handed in because paths and filters contain one another. */
 export const parseFilter = (reader: Reader, readSteps: (reader: Reader) => PathStep[]): Filter => {
