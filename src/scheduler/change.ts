@@ -56,17 +56,17 @@ export const makeChange = (tx: Handle, nowMs: number) => {
     repository,
     /** Adds the fires in order, each by the overlap policy. */
     async admit(schedule: Schedule, drafts: readonly Fire[], overlap: Overlap): Promise<Admitted> {
-      let { going, queued } = await repository.countOpen(schedule.id)
+      let { going, queued } = await repository.countOpen(schedule)
       let next = schedule
       let supersedes = false
       const fires: Fire[] = []
       for (const draft of drafts) {
         const decision = draft.status === 'failed' ? undefined : decideOverlap(overlap, { going, queued })
         const fire = decision ? decided(draft, decision, nowMs) : draft
-        if (decision?.status === 'queued' && decision.supersedes) {
+        if (decision && overlap === 'cancel-previous') {
           await supersedeQueued(schedule.id)
           queued = 0
-          supersedes = true
+          supersedes ||= going > 0
         }
         if (!(await repository.addFire(fire))) continue
         fires.push(fire)
@@ -98,7 +98,7 @@ export const makeChange = (tx: Handle, nowMs: number) => {
 
     /** The fire whose turn it is, when nothing goes on any more. */
     async promote(schedule: Schedule): Promise<readonly Fire[]> {
-      if ((await repository.countOpen(schedule.id)).going > 0) return []
+      if ((await repository.countOpen(schedule)).going > 0) return []
       const first = await repository.firstQueued(schedule)
       if (!first) return []
       // It waited because it should: it is late only from now on.

@@ -12,7 +12,7 @@ export interface OpenFires {
 
 export type Decision =
   | { readonly status: 'due' }
-  | { readonly status: 'queued'; readonly supersedes?: boolean }
+  | { readonly status: 'queued' }
   | { readonly status: 'skipped'; readonly reason: 'overlap' | 'queue_full' }
 
 const go: Decision = { status: 'due' }
@@ -25,7 +25,7 @@ const DECIDE: Readonly<Record<Overlap, (open: OpenFires) => Decision>> = {
   'queue-one': ({ queued }) => (queued === 0 ? queue : skip),
   'queue-all': ({ queued }) => (queued < QUEUED_MAX ? queue : { status: 'skipped', reason: 'queue_full' }),
   // It waits until what it calls off has ended, and what waited before it never starts.
-  'cancel-previous': () => ({ status: 'queued', supersedes: true }),
+  'cancel-previous': () => queue,
 }
 
 export const decideOverlap = (overlap: Overlap, open: OpenFires): Decision =>

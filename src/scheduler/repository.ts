@@ -113,12 +113,12 @@ export const makeScheduleRepository = (handle: Handle) => {
       const row = await query.executeTakeFirst()
       return row && toFire(row)
     },
-    /** How much of the schedule still goes on. */
-    async countOpen(scheduleId: string): Promise<OpenFires> {
-      const open = db
-        .selectFrom('schedule_fires')
-        .where('schedule_id', '=', scheduleId)
-        .where('wake_at', 'is not', null)
+    /** How much of the schedule still goes on; what a pause holds back stands in nobody's way. */
+    async countOpen({ id, status }: Pick<Schedule, 'id' | 'status'>): Promise<OpenFires> {
+      let open = db.selectFrom('schedule_fires').where('schedule_id', '=', id).where('wake_at', 'is not', null)
+      if (status === 'paused') {
+        open = open.where((eb) => eb.or([eb('status', '!=', 'queued'), eb('cause', '!=', 'planned')]))
+      }
       const { queued = 0, ...others } = await countRowsBy(open, 'status')
       return { queued, going: Object.values(others).reduce((sum, count) => sum + count, 0) }
     },

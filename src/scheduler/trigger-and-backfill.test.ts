@@ -61,5 +61,27 @@ for (const kind of DATABASES) {
       await assert.rejects(service.backfill(tenantId, 'hourly', range), { code: 'backfill_too_large' })
       await done()
     })
+
+    for (const [overlap, left] of [
+      ['skip', ['2 queued']],
+      ['queue-one', ['2 queued']],
+      ['queue-all', ['2 queued']],
+      ['allow', ['2 queued']],
+      ['cancel-previous', ['2 cancelled superseded']],
+    ] as const) {
+      test(`trigger() with ${overlap} fires at once though the pause holds a planned fire back`, async () => {
+        const { tenantId, pass, targets, service, history, done } = await setUp({ overlap: 'queue-one' })
+        await pass(HOUR)
+        await pass(HOUR)
+        await service.pause(tenantId, 'hourly')
+        targets.end(0, 'completed')
+        await pass(10 * MIN)
+        assert.deepEqual(await history(), ['1 completed', '2 queued'])
+        const fire = await service.trigger(tenantId, 'hourly', { overlap })
+        assert.equal(fire.status, 'started')
+        assert.deepEqual((await history()).slice(1, 2), left)
+        await done()
+      })
+    }
   })
 }
