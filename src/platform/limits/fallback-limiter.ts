@@ -29,6 +29,7 @@ export const makeFallbackLimiter = (options: FallbackLimiterOptions): FallbackLi
   let isLocal = false
   let localDecisions = 0
   let askAgainAtMs = 0
+  let isTrying = false
 
   const failed = (error: unknown): void => {
     askAgainAtMs = clock.now() + pauseMs
@@ -47,7 +48,9 @@ export const makeFallbackLimiter = (options: FallbackLimiterOptions): FallbackLi
 
   return {
     async take(key, policy) {
-      if (clock.now() >= askAgainAtMs) {
+      if (clock.now() >= askAgainAtMs && !isTrying) {
+        // Whether it is back one finds out for all: the others need not wait for what is hardly there.
+        isTrying = isLocal
         try {
           const decision = await inTime(Promise.resolve(shared.take(key, policy)))
           if (isLocal) log.info('the shared rate limits are back')
@@ -55,6 +58,8 @@ export const makeFallbackLimiter = (options: FallbackLimiterOptions): FallbackLi
           return decision
         } catch (error) {
           failed(error)
+        } finally {
+          isTrying = false
         }
       }
       localDecisions++

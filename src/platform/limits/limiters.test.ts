@@ -85,6 +85,36 @@ test('while Redis is away each process limits by itself, and says so; the shared
   assert.match(said.join('\n'), /away[\s\S]*back/)
 })
 
+test('while the shared store hangs one request at a time waits for it', async () => {
+  const clock = makeFakeClock()
+  let asked = 0
+  let answer: Promise<RateDecision> = new Promise(() => {})
+  const limiter = makeFallbackLimiter({
+    shared: {
+      take() {
+        asked++
+        return answer
+      },
+    },
+    ...{ local: makeMemoryLimiter({ clock }), clock, log: makeLog('silent') },
+  })
+  const policy = { limit: 100, windowMs: 60_000 }
+  const take = async () => (await limiter.take('k', policy)).remaining
+  const first = take()
+  clock.advance(250)
+  assert.equal(await first, 99)
+  clock.advance(1000)
+  const trying = take()
+  assert.deepEqual(await Promise.all([take(), take(), take()]), [98, 97, 96])
+  assert.equal(asked, 2)
+  clock.advance(250)
+  assert.equal(await trying, 95)
+  answer = Promise.resolve({ isAllowed: true, remaining: 7, resetMs: 1 })
+  clock.advance(1000)
+  assert.deepEqual(await take(), 7)
+  assert.deepEqual(await Promise.all([take(), take(), take()]), [7, 7, 7])
+})
+
 test('a process that stood still takes the answer that came meanwhile', async () => {
   const redis = await server.connect()
   const clock = makeFakeClock()
