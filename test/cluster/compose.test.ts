@@ -11,6 +11,8 @@ interface Service {
   readonly environment?: Readonly<Record<string, string>>
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
   readonly volumes?: readonly string[]
+  readonly user?: string
+  readonly image?: string
   readonly healthcheck?: object
   readonly command?: readonly string[]
   readonly deploy?: { readonly replicas: number }
@@ -77,6 +79,36 @@ test('what a service waits for is there, and can be waited for', () => {
       if (condition === 'service_healthy') assert.ok(isOurs || target.healthcheck, `${other} has no health check`)
     }
   }
+})
+
+test('the processes share their files, and the gateways know who calls through nginx', () => {
+  const ours = services.filter(([, { environment }]) => environment?.AIDOS_ROLES !== undefined)
+  for (const [name, { volumes = [] }] of ours) assert.ok(volumes.includes('data:/data'), name)
+  const { TRUSTED_PROXIES = '' } = compose.services.gateway?.environment ?? {}
+  assert.notEqual(readConfig({ TRUSTED_PROXIES }).TRUSTED_PROXIES.length, 0)
+})
+
+test('nothing runs as root that can do without', () => {
+  for (const [name, { user, image = '' }] of services) {
+    if (image.startsWith('redis:') && name !== 'redis-create') assert.equal(user, 'redis', name)
+  }
+  const dockerfile = readFileSync(path.join(root, 'Dockerfile'), 'utf8')
+  assert.match(dockerfile, /^USER node$/m)
+})
+
+test('the Dockerfile takes files that exist, and the .dockerignore lets them through', () => {
+  const dockerfile = readFileSync(path.join(root, 'Dockerfile'), 'utf8')
+  const ignore = readFileSync(path.join(root, '.dockerignore'), 'utf8').split('\n')
+  const taken = [...dockerfile.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, files = '']) => files.split(' '))
+  assert.ok(taken.length > 0)
+  for (const file of taken) {
+    assert.ok(existsSync(path.join(root, file)), file)
+    assert.ok(ignore.includes(`!${file}`), file)
+  }
+})
+
+test('secrets beside compose.yaml are not committed', () => {
+  assert.match(readFileSync(path.join(root, '.gitignore'), 'utf8'), /^\.env$/m)
 })
 
 test('every mounted file and every named volume exists', () => {
