@@ -1,5 +1,5 @@
 /** `npm run cluster`: a whole cluster on this machine, from installed programs, until Ctrl-C. */
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -28,6 +28,27 @@ REDIS_…, PORT and HOST. PostgreSQL comes with "npm ci"; redis-server and nginx
 const REDIS_KINDS: readonly RedisKind[] = ['cluster', 'single', 'sentinel']
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+/** A mistake of the command line: its message says enough. */
+class UsageError extends Error {}
+
+const read = () => {
+  try {
+    return parse()
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n"npm run cluster -- --help" lists the options.`, {
+      cause: error,
+    })
+  }
+}
+
+/** Before anything is started: fourteen processes would fail for it, again and again. */
+const checkFolders = async (folders: readonly string[]): Promise<void> => {
+  for (const folder of folders) {
+    const info = await stat(folder).catch(() => undefined)
+    if (!info?.isDirectory()) throw new UsageError(`there is no folder ${folder}; --load takes a folder with your code`)
+  }
+}
 
 const parse = () => {
   const { values } = parseArgs({
@@ -91,8 +112,9 @@ In another terminal:
 Enter shows the processes, Ctrl-C stops all of them. A service that you kill comes back: kill -9 PID`
 
 const main = async (): Promise<void> => {
-  const options = parse()
+  const options = read()
   if (options.help) return say(HELP.trimEnd())
+  await checkFolders(options.load)
   const folder = await mkdtemp(path.join(await realpath(tmpdir()), 'aidos-cluster-'))
   const began = performance.now()
   const seconds = (): string => `${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s`
@@ -134,6 +156,8 @@ const main = async (): Promise<void> => {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-  process.exitCode = 1
+  const isUsage = error instanceof UsageError
+  const text = error instanceof Error ? (isUsage ? error.message : (error.stack ?? error.message)) : String(error)
+  process.stderr.write(`${text}\n`)
+  process.exitCode = isUsage ? 2 : 1
 })
