@@ -34,6 +34,8 @@ export interface IntakeOptions {
 
 /** What the intake of some events left to do. */
 export interface Taken {
+  /** Some of the events were left for the next time: they fit many subscriptions. */
+  readonly isMore: boolean
   /** Deliveries that want a task now. */
   readonly isWorkLeft: boolean
   /** The next time at which one of those that wait is due. */
@@ -51,6 +53,8 @@ const KEY_CHARACTERS = 500
 /** A key that takes too long to make is not tried again for every event. */
 const FAILING_MS = 60_000
 const AT_WORK_MS = 20
+/** Deliveries of one transaction; the last event may go beyond it. */
+const MADE_AT_ONCE = 2000
 /** What the keys of one tenant may take of one page of events: those of everyday take some microseconds each. */
 const KEYS_SHARE_MS = 250
 
@@ -59,7 +63,7 @@ export const makeIntake = (options: IntakeOptions) => {
   const elapsed = options.elapsed ?? (() => performance.now())
   const failing = new LRUCache<string, true>({ max: 1000, ttl: FAILING_MS })
 
-  const deliveryOf = (event: Event, route: Route): Delivery => {
+  const deliveryOf = (event: Event, route: Route, message: string): Delivery => {
     const { subscription, channel, preferences } = route
     const isInbox = channel.kind === 'inbox'
     const isPut = isInbox && channel.settings.templateId === null
@@ -76,7 +80,7 @@ export const makeIntake = (options: IntakeOptions) => {
       cause: 'event',
       type: event.type,
       messageId: `msg_${id}`,
-      message: JSON.stringify(toMessage(event)),
+      message,
       dedupKey: `${event.id}:${subscription.id}`,
       // What is kept in the same database is delivered with this very transaction. A tenant's template is rendered by a task of the
       // tenant's instead: here all other tenants would wait for it.
@@ -109,35 +113,47 @@ export const makeIntake = (options: IntakeOptions) => {
     }
   }
 
-  const make = async (events: readonly Event[], rest: () => Promise<void>): Promise<Made[]> => {
+  const makeOf = async (event: Event, routes: readonly Route[], shares: Shares, rest: Rest): Promise<Made[]> => {
+    const made: Made[] = []
+    const message = toMessage(event)
+    const text = JSON.stringify(message)
+    for (const route of routes) {
+      if (!route.fits(event)) continue
+      made.push({ delivery: deliveryOf(event, route, text), route, key: keyOf(route, message, shares) })
+      await rest()
+    }
+    return made
+  }
+
+  /** Of as many events, from the first one on, as one transaction may tell of. */
+  const make = async (events: readonly Event[], rest: Rest): Promise<{ made: Made[]; taken: readonly Event[] }> => {
     const routesOf = await routing.current()
     const shares = makeShares({ elapsed, shareMs: KEYS_SHARE_MS })
     const made: Made[] = []
-    for (const event of events) {
-      if (isOwn(event)) continue
-      for (const route of routesOf.get(event.tenantId) ?? []) {
-        if (!route.fits(event)) continue
-        made.push({ delivery: deliveryOf(event, route), route, key: keyOf(route, toMessage(event), shares) })
-        await rest()
-      }
+    for (const [i, event] of events.entries()) {
+      const routes = routesOf.get(event.tenantId)
+      if (routes === undefined || isOwn(event)) continue
+      for (const one of await makeOf(event, routes, shares, rest)) made.push(one)
+      if (made.length >= MADE_AT_ONCE) return { made, taken: events.slice(0, i + 1) }
     }
-    return made
+    return { made, taken: events }
   }
 
   /** When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<Taken> => {
     const rest = makeRest(elapsed)
-    const made = await make(events, rest)
+    const { made, taken } = await make(events, rest)
+    const isMore = taken.length < events.length
     const items = new Map<string, InboxItem>()
     for (const { delivery } of made) {
       if (delivery.status !== 'delivered') continue
       items.set(delivery.id, inbox.itemOf(delivery))
       await rest()
     }
-    const endings = events.filter((event) => event.type in STATUS_AFTER && isOwn(event) && event.taskId !== null)
+    const endings = taken.filter((event) => event.type in STATUS_AFTER && isOwn(event) && event.taskId !== null)
     return db.transaction(async (tx) => {
-      const moved = await makeNotificationRepository(tx).moveCursor(OUTBOX_CURSOR, from, events.at(-1)!.id)
-      if (!moved) return { isWorkLeft: false, nextDueAtMs: undefined }
+      const moved = await makeNotificationRepository(tx).moveCursor(OUTBOX_CURSOR, from, taken.at(-1)!.id)
+      if (!moved) return { isMore, isWorkLeft: false, nextDueAtMs: undefined }
       const pace = makePaceRepository(tx)
       const told: Delivery[] = []
       for (const { delivery, route, key } of made) {
@@ -154,11 +170,11 @@ export const makeIntake = (options: IntakeOptions) => {
         const { tenantId, taskId, atMs } = event
         await writes.follow({ tenantId, taskId: taskId as string, error: textOfEnd(event), atMs }, before, after)
       }
-      return whatIsLeft(told)
+      return { isMore, ...whatIsLeft(told) }
     })
   }
 
-  const whatIsLeft = (told: readonly Delivery[]): Taken => {
+  const whatIsLeft = (told: readonly Delivery[]): Omit<Taken, 'isMore'> => {
     const pending = told.filter(({ status }) => status === 'pending')
     const later = pending.filter(({ dueAtMs }) => dueAtMs > clock.now()).map(({ dueAtMs }) => dueAtMs)
     return {
@@ -171,7 +187,9 @@ export const makeIntake = (options: IntakeOptions) => {
 }
 
 /** Templates may take long, and there are many in a row: now and then whatever else the process has to do gets its turn. */
-const makeRest = (elapsed: () => number): (() => Promise<void>) => {
+type Rest = () => Promise<void>
+
+const makeRest = (elapsed: () => number): Rest => {
   let sinceMs = elapsed()
   return async () => {
     if (elapsed() - sinceMs < AT_WORK_MS) return

@@ -86,6 +86,20 @@ for (const database of DATABASES) {
       assert.equal(await s.notifications.inbox.unreadCount(s.tenantId), 0)
     })
 
+    test('what many subscriptions fit is told in parts', async (t) => {
+      const s = await scene(t)
+      const [subscriptions, events] = [30, 100]
+      for (let i = 0; i < subscriptions; i++) await subscribeTo(s, { channelId: s.channelId, types: ['run.log'] })
+      for (let i = 0; i < events; i++) await s.tell('run.log', { data: { message: String(i) } })
+      const { inbox } = s.notifications
+      await s.notifications.start()
+      const count = subscriptions * events
+      await until('all', async () => (await inbox.unreadCount(s.tenantId)) === count)
+      const parts = (await inbox.eventsAfter(s.tenantId, 0, 100)).map(({ data }) => (data.itemIds as string[]).length)
+      // Each part was one transaction: up to 2000, with all that its last event asks for.
+      assert.deepEqual(parts, [2010, 990])
+    })
+
     test('two outboxes over one log tell of each event once', async (t) => {
       const s = await scene(t)
       const other = await makeTestNotifications(t, opened, { engine: s.engine })

@@ -64,10 +64,10 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
       const from = await notifications.cursor(OUTBOX_CURSOR)
       const events = await eventLog.readAll(from, PAGE)
       if (events.length === 0) return
-      const { isWorkLeft, nextDueAtMs } = await intake.take(events, from)
+      const { isMore, isWorkLeft, nextDueAtMs } = await intake.take(events, from)
       dueAt(nextDueAtMs)
       if (isWorkLeft) dueAt(await dispatch.due(() => stopped))
-      if (events.length < PAGE) return
+      if (events.length < PAGE && !isMore) return
     }
   }
 
