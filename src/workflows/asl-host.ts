@@ -1,7 +1,7 @@
 /** The host of the interpreter over the commands of the engine. */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { AslHost, Transition } from '../asl/index.ts'
-import { type CommandSink, compileRetry, uuidFrom } from '../engine/index.ts'
+import type { AslHost, RunContext, Transition } from '../asl/index.ts'
+import { type CommandSink, compileRetry, type Run, uuidFrom } from '../engine/index.ts'
 import { doTask, type RunStarter } from './asl-task.ts'
 import type { Bindings } from './resources.ts'
 
@@ -57,3 +57,9 @@ const tellTransition = (sink: CommandSink, transition: Transition): void => {
   } else if (type === 'MapRunSucceeded') sink.log('map.completed', { state, scope })
   else if (type === 'MapRunFailed') sink.log('map.failed', { state, scope, error: transition.error })
 }
+
+/** What the context object tells of a run; no run is begun again from its failure, so that count stays at 0. */
+export const contextOf = (run: Run, startMs: number): RunContext => ({
+  Execution: { Id: run.id, Name: run.id, StartTime: new Date(startMs).toISOString(), RedriveCount: 0 },
+  StateMachine: { Id: run.target, Name: run.target },
+})

@@ -8,7 +8,7 @@ import {
   RunError,
   type WorkflowFunction,
 } from '../engine/index.ts'
-import { makeAslHost, makeTaskTokens } from './asl-host.ts'
+import { contextOf, makeAslHost, makeTaskTokens } from './asl-host.ts'
 import type { RunStarter, StartRun } from './asl-task.ts'
 import { isGroupRun, makeChildRun, makeGroupFunction } from './map-child.ts'
 import { type MapStores, makeMapIo } from './map-io.ts'
@@ -44,15 +44,12 @@ export const makeAslFunction = (options: AslFunctionOptions): WorkflowFunction =
   if (isGroupRun(run)) return makeGroupFunction({ ...options, makeHost })
   return async (ctx, input) => {
     const signal = ctx.abortSignal
-    const startTime = new Date(ctx.now()).toISOString()
+    const context = contextOf(run, ctx.now())
     const result = await runDefinition(program, {
       input,
       host: await makeHost(commandsOf(ctx), signal),
       signal,
-      context: {
-        Execution: { Id: run.id, Name: run.id, StartTime: startTime, Input: input },
-        StateMachine: { Id: run.target, Name: run.target },
-      },
+      context,
     })
     if (result.status === 'SUCCEEDED') return result.output
     if (result.status === 'ABORTED') throw engineErrors.run_cancelled('the run was cancelled')

@@ -17,6 +17,7 @@ import {
   type WorkflowFunction,
 } from '../engine/index.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
+import { contextOf } from './asl-host.ts'
 import { toAslError } from './asl-task.ts'
 import { type MapStores, makeMapIo, type ResultsPlace } from './map-io.ts'
 
@@ -85,16 +86,13 @@ export const makeGroupFunction = ({ program, run, stores, payloadLimitBytes, mak
   const group = groupOf(run.input)
   const fn: WorkflowFunction = async (ctx) => {
     const signal = ctx.abortSignal
-    const startTime = new Date(ctx.now()).toISOString()
+    const context = contextOf(run, ctx.now())
     const { pointer, items, concurrency, toleratedFailures } = group
     const outcomes = await runItems(program, {
       ...{ pointer, items, concurrency, signal },
       toleratedFailures: toleratedFailures ?? Number.POSITIVE_INFINITY,
       host: await makeHost(commandsOf(ctx), signal),
-      context: {
-        Execution: { Id: run.id, Name: run.id, StartTime: startTime },
-        StateMachine: { Id: run.target, Name: run.target },
-      },
+      context,
     }).catch((error: unknown) => {
       throw signal.aborted ? engineErrors.run_cancelled('the run was cancelled') : error
     })

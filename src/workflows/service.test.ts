@@ -195,6 +195,14 @@ for (const database of DATABASES) {
     },
   )
 
+  test(name('the context object tells of the run what the service does, but roles'), async () => {
+    const run = await runAsl({ StartAt: 'A', States: { A: { Type: 'Pass', InputPath: '$$', End: true } } }, { n: 1 })
+    const { Execution, StateMachine, State } = run.output as Record<string, JsonObject>
+    assert.deepEqual(Object.keys(Execution ?? {}).sort(), ['Id', 'Input', 'Name', 'RedriveCount', 'StartTime'])
+    assert.deepEqual([Execution?.Input, Execution?.RedriveCount], [{ n: 1 }, 0])
+    assert.deepEqual([Object.keys(StateMachine ?? {}), State?.Name], [['Id', 'Name'], 'A'])
+  })
+
   test(name('a function that nothing is bound to refuses the definition, or at run time the state'), async () => {
     const invoke = (parameters: JsonObject): JsonObject => ({
       StartAt: 'A',
