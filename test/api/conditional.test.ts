@@ -171,6 +171,38 @@ test('a thing that is not there matches nothing', async () => {
     assert.equal((await send('GET', place, undefined, {})).status, 404, place)
 })
 
+test('a thing is made only while there is none, where If-None-Match says so', async () => {
+  const { body: member } = await app.call('POST', '/v1/members', { email: 'once@example.org', role: 'viewer' })
+  const makings: [method: string, path: string, body: Json, place: string][] = [
+    ['PUT', '/v1/secrets/once', { value: 'geheim' }, '/v1/secrets/once'],
+    ['PUT', `/v1/notification-preferences/${member.id}`, {}, `/v1/notification-preferences/${member.id}`],
+    ['POST', '/v1/workflows', { name: 'once', definition: passes(1) }, '/v1/workflows/once'],
+  ]
+  for (const [method, path, body, place] of makings) {
+    const make = (match: string) => send(method, path, body, { 'if-none-match': match })
+    assert.ok((await make('*')).status < 300, path)
+    const { tag } = await send('GET', place, undefined, {})
+    for (const match of ['*', tag, `W/${tag}`]) {
+      const again = await make(match)
+      assert.deepEqual([again.status, again.code], [412, 'precondition_failed'], `${path} ${match}`)
+    }
+    assert.equal((await send('GET', place, undefined, {})).tag, tag)
+    assert.ok((await make('"another"')).status < 300, path)
+  }
+})
+
+test('an Idempotency-Key gives the tag again, and keeps no answer about a state that has passed', async () => {
+  const post = (n: number, key: string, headers: Record<string, string> = {}) =>
+    send('POST', '/v1/workflows', { name: 'twice', definition: passes(n) }, { 'idempotency-key': key, ...headers })
+  const first = await post(1, 'first')
+  const again = await post(1, 'first')
+  assert.deepEqual([again.status, again.text, again.tag], [first.status, first.text, first.tag])
+  await post(2, 'second')
+  assert.equal((await post(3, 'third', { 'if-match': first.tag })).status, 412)
+  const { tag } = await send('GET', '/v1/workflows/twice', undefined, {})
+  assert.equal((await post(3, 'third', { 'if-match': tag })).status, 201)
+})
+
 test('the tag of a secret does not say whether the value is still the same', async () => {
   const set = () => send('PUT', '/v1/secrets/same', { value: 'geheim' }, {})
   const [first, second] = [await set(), await set()]

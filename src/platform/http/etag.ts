@@ -1,6 +1,7 @@
 /**
  * Conditional requests (RFC 9110, 13): an answer with one thing carries a tag of its state; a change with `If-Match` happens only while
- * the thing is still in the state that the caller has seen, and a read with `If-None-Match` is answered 304 while nothing is new.
+ * the thing is still in the state that the caller has seen, one with `If-None-Match: *` only while there is none, and a read with
+ * `If-None-Match` is answered 304 while nothing is new.
  */
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -34,29 +35,38 @@ const checkDeclared = ({ routeOptions }: FastifyRequest): void => {
 }
 
 const listOf = (header: string): string[] => header.match(/(?:W\/)?"[^"]*"|\*/g) ?? []
+const isStrong = (tag: string): boolean => !tag.startsWith('W/')
+const toStrong = (tag: string): string => tag.replace(/^W\//, '')
 /** Of a tag, the part that a change is checked against. */
 const stateOf = (tag: string): string => tag.slice(1, -1).split('.')[0] ?? ''
 
+const LONGEST_SHOWN = 200
+
 /**
- * For a service to call with the thing as it is held for the change; throws `precondition_failed`. Undefined without `If-Match`. Weak
- * tags never match here (RFC 9110, 13.1.1).
+ * For a service to call with the thing as it is held for the change; throws `precondition_failed`. Undefined without `If-Match` and
+ * `If-None-Match`. In the one weak tags never match (RFC 9110, 13.1.1); the other says what must not be there, with `*`: anything.
  */
 export const ifMatch = <T>(
   request: FastifyRequest,
   state: (current: T) => State,
 ): ((current: T) => void) | undefined => {
   checkDeclared(request)
-  const header = request.headers['if-match']
-  if (header === undefined) return undefined
-  const given = listOf(header)
-  const isAny = header.trim() === '*'
-  const states = new Set(given.filter((tag) => !tag.startsWith('W/')).map(stateOf))
+  const { 'if-match': wanted, 'if-none-match': unwanted } = request.headers
+  if (wanted === undefined && unwanted === undefined) return undefined
   return (current) => {
     const { fields } = state(current)
     const isThere = fields.length > 0
-    if (isThere && (isAny || states.has(hash(fields)))) return
-    const what = isThere ? 'it was changed since you read it; read it again and repeat the change' : 'it is not there'
-    throw tagErrors.precondition_failed(what, { details: { ifMatch: header.slice(0, 200) } })
+    const isAmong = (header: string, tags: readonly string[]): boolean =>
+      isThere && (header.trim() === '*' || tags.map(stateOf).includes(hash(fields)))
+    if (wanted !== undefined && !isAmong(wanted, listOf(wanted).filter(isStrong))) {
+      const changed = 'it was changed since you read it; read it again and repeat the change'
+      const details = { ifMatch: wanted.slice(0, LONGEST_SHOWN) }
+      throw tagErrors.precondition_failed(isThere ? changed : 'it is not there', { details })
+    }
+    if (unwanted !== undefined && isAmong(unwanted, listOf(unwanted).map(toStrong))) {
+      const details = { ifNoneMatch: unwanted.slice(0, LONGEST_SHOWN) }
+      throw tagErrors.precondition_failed('it is there already', { details })
+    }
   }
 }
 
@@ -67,7 +77,7 @@ const isUnchanged = (request: FastifyRequest, reply: FastifyReply, state: State)
   reply.header('etag', tag).header('cache-control', 'private, no-cache')
   const header = request.method === 'GET' || request.method === 'HEAD' ? request.headers['if-none-match'] : undefined
   if (header === undefined) return false
-  const isKnown = listOf(header).some((given) => given === '*' || given.replace(/^W\//, '') === tag)
+  const isKnown = listOf(header).some((given) => given === '*' || toStrong(given) === tag)
   if (isKnown) reply.code(304)
   return isKnown
 }

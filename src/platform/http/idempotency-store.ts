@@ -21,6 +21,8 @@ export interface KeptAnswer {
   readonly status: number
   readonly body: string | null
   readonly contentType: string | null
+  /** Its `ETag`; missing in answers that were kept before there was one. */
+  readonly tag?: string | null
 }
 
 export type Claim =

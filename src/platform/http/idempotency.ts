@@ -25,9 +25,11 @@ const fingerprintOf = (request: FastifyRequest): string =>
     .update(JSON.stringify(request.body) ?? '')
     .digest('base64url')
 
+/** Of those below 500: not in time, another state than the caller has seen, too many. */
+const PASSING = [408, 412, 429]
 /** What ends a try without an answer that is worth keeping: the caller is to try again, and the request is done then. */
 const isKept = ({ statusCode: status, isRetryable }: FastifyReply): boolean =>
-  status < 500 && status !== 429 && status !== 408 && !isRetryable
+  status < 500 && !PASSING.includes(status) && !isRetryable
 
 /** Routes with a key of their own in the body get ours there, so that even a crash between commit and answer makes nothing twice. */
 const passOn = (request: FastifyRequest, claimId: string): void => {
@@ -38,9 +40,15 @@ const passOn = (request: FastifyRequest, claimId: string): void => {
   body.idempotencyKey ??= `request:${claimId}`
 }
 
-const replay = (reply: FastifyReply, { status, body, contentType }: Extract<Claim, { kind: 'done' }>): void => {
+const headerOf = (reply: FastifyReply, name: string): string | null => {
+  const value = reply.getHeader(name)
+  return value === undefined ? null : String(value)
+}
+
+const replay = (reply: FastifyReply, { status, body, contentType, tag }: Extract<Claim, { kind: 'done' }>): void => {
   reply.code(status).header('idempotency-replayed', 'true')
   if (contentType !== null) reply.header('content-type', contentType)
+  if (tag) reply.header('etag', tag)
   // As it was: no serializer may touch it.
   reply.serializer((text: string) => text).send(body ?? '')
 }
@@ -84,12 +92,8 @@ export const addIdempotency = (server: FastifyInstance, store: IdempotencyStore)
     const body = typeof payload === 'string' ? payload : Buffer.isBuffer(payload) ? payload.toString() : null
     try {
       if (isKept(reply) && (body !== null || payload === null || payload === undefined)) {
-        const contentType = reply.getHeader('content-type')
-        await store.finish(claim.id, {
-          status: reply.statusCode,
-          body,
-          contentType: contentType === undefined ? null : String(contentType),
-        })
+        const headers = { contentType: headerOf(reply, 'content-type'), tag: headerOf(reply, 'etag') }
+        await store.finish(claim.id, { status: reply.statusCode, body, ...headers })
       } else await store.release(claim.id)
     } catch (error) {
       // What was done is done and its answer goes out; a repetition waits for the claim to lapse.
