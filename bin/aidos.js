@@ -6,7 +6,8 @@ const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
   process.stderr.write(
     `aidos needs Node 24 or newer; this is ${process.versions.node}.\n` +
-      'Inside the project, "npm run aidos -- <command>" or "npx aidos <command>" uses the pinned Node 24.\n',
+      'In the checkout of AIDOS "npx aidos COMMAND" uses the Node 24 that came with "npm ci".\n' +
+      'In a project of yours "npm install --save-dev node@24" brings one, and "npx aidos COMMAND" uses it.\n',
   )
   process.exit(1)
 }

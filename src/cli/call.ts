@@ -1,4 +1,7 @@
 /** One use of a command: typed access to what was given, and the ways to answer. */
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { messageOf } from '../platform/errors.ts'
 import type { Client } from '../sdk/client.ts'
 import type { Arguments } from './arguments.ts'
 import type { CommandCall } from './command.ts'
@@ -7,8 +10,19 @@ import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
 import type { Style } from './style.ts'
 
-export const makeCall = (io: Io, { args, values }: Arguments, style: Style): CommandCall => {
+/** Settings of a file, beneath those of the environment. */
+const withFile = (io: Io, file: unknown): Io => {
+  if (typeof file !== 'string') return io
+  try {
+    return { ...io, env: { ...parseEnv(readFileSync(file, 'utf8')), ...io.env } }
+  } catch (error) {
+    throw cliErrors.file_unreadable(`--env-file ${file} cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+export const makeCall = (given: Io, { args, values }: Arguments, style: Style): CommandCall => {
   const isJson = values.json === true
+  const io = withFile(given, values['env-file'])
   let client: Client | undefined
   const text = (name: string): string | undefined => {
     const value = values[name]

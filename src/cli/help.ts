@@ -3,6 +3,11 @@ import type { Command, Example, Option, Options } from './command.ts'
 import type { Output } from './io.ts'
 import type { Style } from './style.ts'
 
+/** For commands that read the settings of the server; `makeCall` reads the file. */
+export const ENV_FILE: Options = {
+  'env-file': { type: 'text', value: 'FILE', about: 'Settings of a file such as .env; those of the environment win.' },
+}
+
 export const COMMON: Options = {
   json: { type: 'flag', about: 'Print JSON and nothing else.' },
   help: { type: 'flag', short: 'h', about: 'Show this text.' },

@@ -43,6 +43,19 @@ describe('aidos start says what to change', () => {
     assert.match(stdout, /nothing to load in /)
   })
 
+  test('when a setting of a file is bad, or the file is not there; the environment wins over it', async (t) => {
+    const folder = await makeTempFolder(t)
+    const file = path.join(folder, '.env')
+    writeFileSync(file, 'PORT=high\n')
+    assert.match((await runCli(['start', '--env-file', file], { env })).stderr, /PORT is "high"/)
+    writeFileSync(file, 'PORT=high\nQUEUE_CONCURRENCY=many\n')
+    const won = await runCli(['start', '--env-file', file], { env: { ...env, PORT: '0' } })
+    assert.match(won.stderr, /QUEUE_CONCURRENCY is "many"/)
+    assert.doesNotMatch(won.stderr, /PORT/)
+    const none = await runCli(['doctor', '--env-file', path.join(folder, 'none')], { env })
+    assert.match(none.stderr, /--env-file \S+ cannot be read/)
+  })
+
   test('when the script of the stand-in is not there, at once', async (t) => {
     const script = path.join(await makeTempFolder(t), 'none.yaml')
     const { status, stderr } = await runCli(['start', '--stand-in', script], { env })

@@ -1,5 +1,6 @@
 /** `aidos bootstrap`: prepares the database of a cluster before its first process starts. */
 import type { Command, CommandCall } from '../command.ts'
+import { ENV_FILE } from '../help.ts'
 
 const DEFAULT_WAIT_S = 10
 
@@ -44,6 +45,7 @@ export const bootstrapCommand: Command = {
   about: `Run it as often as you like: what is there stays. The key is shown once, unless you gave one by AIDOS_OWNER_KEY or
 AIDOS_OWNER_KEY_FILE, as a secret of your cluster: then that one counts. It needs the settings of the database alone.`,
   options: {
+    ...ENV_FILE,
     wait: {
       type: 'text',
       value: 'SECONDS',

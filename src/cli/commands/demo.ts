@@ -105,9 +105,9 @@ const whatNext = ({ style }: CommandCall, report: string, isStandIn: boolean): s
     '',
     bold('What to try next'),
     `  ${cyan('npm start -- --load examples/order-refund')}      a server that stays, with a workflow in TypeScript`,
-    `  ${cyan('npm run aidos -- run order-refund --input \'{"orderId":"A-1","amount":40}\' --watch')}`,
+    `  ${cyan('npx aidos run order-refund --input \'{"orderId":"A-1","amount":40}\' --watch')}`,
     `      ${dim('in another terminal: a step, a task, a sleep and a signal')}`,
-    `  ${cyan('npm run aidos -- --help')}      all commands; the HTTP API is at /docs of a running server`,
+    `  ${cyan('npx aidos --help')}      all commands; the HTTP API is at /docs of a running server`,
     `  ${dim('An agent with a model of yours: MODEL_BASE_URL, MODEL_API_KEY and MODEL_NAME, see .env.example')}`,
   ].join('\n')
 }

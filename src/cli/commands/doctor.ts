@@ -3,6 +3,7 @@ import { access, constants, stat } from 'node:fs/promises'
 import { messageOf } from '../../platform/errors.ts'
 import type { Command, CommandCall } from '../command.ts'
 import { connect, credentialsFile, findConnection } from '../connection.ts'
+import { ENV_FILE } from '../help.ts'
 import { nextStepOf } from '../next-steps.ts'
 import { VERSION } from '../version.ts'
 
@@ -109,6 +110,7 @@ export const doctorCommand: Command = {
   about:
     'Tells of each thing whether it is well, and what to do where it is not. Exit status 1 if something is at fault.',
   usesServer: true,
+  options: ENV_FILE,
   examples: [{ line: 'doctor', about: 'Run it first when something does not work.' }],
   async run(call) {
     const checks = [node(), await settings(call), await credentials(call), model(call), ...(await server(call))]

@@ -3,10 +3,12 @@ import type { App } from '../../app.ts'
 import type { Config } from '../../config.ts'
 import type { Command, CommandCall, Options } from '../command.ts'
 import { cliErrors, errorAsText } from '../errors.ts'
+import { ENV_FILE } from '../help.ts'
 import { standInSettings, startStandIn } from '../stand-in.ts'
 import type { Style } from '../style.ts'
 
 const SERVER_OPTIONS: Options = {
+  ...ENV_FILE,
   port: { type: 'text', value: 'PORT', about: 'Port of the HTTP API; 0 takes a free one. Else PORT, else 3000.' },
   'data-dir': {
     type: 'text',
@@ -121,15 +123,17 @@ const keyLine = ({ key, keyIsNew, keyFile }: App, { dim }: Style): string => {
   return dim(key === undefined ? 'made before, and told then' : 'as given')
 }
 
-const welcome = (app: App, watched: readonly string[], { style }: CommandCall): string => {
+const welcome = (app: App, watched: readonly string[], { style, io }: CommandCall): string => {
   const { bold, cyan, dim } = style
+  // Started by npm, it is not on the path of another terminal.
+  const aidos = io.env.npm_command ? 'npx aidos' : 'aidos'
   return [
     `${bold('AIDOS runs')} at ${cyan(`${app.url}`)}   API reference: ${cyan(`${app.url}/docs`)}`,
     `key  ${keyLine(app, style)}`,
     ...watched.map((folder) => dim(`watches ${folder}: changes are taken up as they are saved`)),
     ...(app.keyFile === undefined
       ? []
-      : [dim('In another terminal: aidos runs, aidos run NAME --watch, aidos doctor. Ctrl-C stops.')]),
+      : [dim(`In another terminal: ${aidos} runs, ${aidos} run NAME --watch, ${aidos} doctor. Ctrl-C stops.`)]),
   ].join('\n')
 }
 
@@ -145,7 +149,7 @@ export const startCommand: Command = {
   usage: '[--load DIR]… [--port PORT] [--data-dir DIR]',
   about: `One process plays all roles on an embedded database: API, agents, workflows, scheduler, workers. The first start makes a tenant
 and a key, and keeps the key where only you can read it, so that commands in the same folder find the server. Settings are environment
-variables, documented in .env.example. With --load it takes the TypeScript workflows, tasks, function skills and agents that the
+variables, documented in .env.example, also of a file: --env-file. With --load it takes the TypeScript workflows, tasks, function skills and agents that the
 folder's modules export, and its *.asl.json and *.asl.yaml files.`,
   options: {
     load: { type: 'list', value: 'DIR', about: 'Folder with your own code and definitions.' },
