@@ -139,10 +139,9 @@ export type TransitionType =
   | `${'Pass' | 'Task' | 'Choice' | 'Wait' | 'Succeed' | 'Parallel' | 'Map'}State${'Entered' | 'Exited'}`
   | 'FailStateEntered'
   | `Task${'Scheduled' | 'Succeeded' | 'Failed' | 'TimedOut'}`
-  | 'TaskStateAborted'
-  | `Parallel${'StateStarted' | 'StateSucceeded' | 'StateFailed' | 'StateAborted'}`
-  | `Map${'StateStarted' | 'StateSucceeded' | 'StateFailed' | 'StateAborted'}`
-  | `MapIteration${'Started' | 'Succeeded' | 'Failed' | 'Aborted'}`
+  | `Parallel${'StateStarted' | 'StateSucceeded' | 'StateFailed'}`
+  | `Map${'StateStarted' | 'StateSucceeded' | 'StateFailed'}`
+  | `MapIteration${'Started' | 'Succeeded' | 'Failed'}`
   | `MapRun${'Started' | 'Progress' | 'Succeeded' | 'Failed'}`
   | `Execution${'Started' | 'Succeeded' | 'Failed' | 'TimedOut'}`
   | 'EvaluationFailed'
