@@ -77,7 +77,7 @@ export const foundation: Migration = {
       created_at BIGINT NOT NULL, started_at BIGINT, finished_at BIGINT)`,
     'CREATE INDEX idx_tasks_status_priority ON tasks (status, priority, id)',
     'CREATE INDEX idx_tasks_tenant_created ON tasks (tenant_id, created_at, id)',
-    "CREATE INDEX idx_tasks_scheduled ON tasks (run_at) WHERE status = 'scheduled'",
+    "CREATE INDEX idx_tasks_scheduled ON tasks (run_at) WHERE status = 'scheduled' AND run_at IS NOT NULL",
     "CREATE INDEX idx_tasks_wait_deadline ON tasks (deadline_at) WHERE status = 'waiting' AND deadline_at IS NOT NULL",
     "CREATE INDEX idx_tasks_activities ON tasks (tenant_id, kind, priority, id) WHERE status = 'waiting' AND started_at IS NULL",
     'CREATE INDEX idx_tasks_run ON tasks (run_id) WHERE run_id IS NOT NULL',

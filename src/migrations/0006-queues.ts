@@ -11,8 +11,10 @@ export const queues: Migration = {
       PRIMARY KEY (tenant_id, partition_name, key_name))`,
 
     "ALTER TABLE tasks ADD COLUMN limit_key TEXT NOT NULL DEFAULT ''",
-    // The backlog of a partition, by whose turn it is: tenants, and the limit keys of each.
-    "CREATE INDEX idx_tasks_backlog ON tasks (partition_name, priority, tenant_id, limit_key, id) WHERE status = 'queued'",
+    // The backlog of a partition, by whose turn it is: tenants, and the limit keys of each. For statements that name a partition alone:
+    // while PostgreSQL takes a backlog for empty, it would look through all of it for the ids of a claim.
+    `CREATE INDEX idx_tasks_backlog ON tasks (partition_name, priority, tenant_id, limit_key, id)
+      WHERE status = 'queued' AND partition_name IS NOT NULL`,
 
     // `position` is the last letter that was started again: letters are taken from the newest to the oldest.
     `CREATE TABLE redrives (

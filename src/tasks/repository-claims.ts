@@ -1,5 +1,5 @@
 /** The claim of many queued tasks at once, for PostgreSQL. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Handle } from '../platform/db/database.ts'
 import type { TaskRow } from './rows.ts'
 
@@ -11,8 +11,9 @@ export const claimAll = async (
   ids: readonly string[],
   workerId: string,
   nowMs: number,
-): Promise<Claimed[]> => {
-  const query = sql<Claimed>`
+): Promise<Claimed[]> => (await claim(ids, workerId, nowMs).execute(handle)).rows
+
+export const claim = (ids: readonly string[], workerId: string, nowMs: number): RawBuilder<Claimed> => sql<Claimed>`
   WITH claimed AS (
     UPDATE tasks SET status = 'running', worker_id = ${workerId}, fence = fence + 1, attempt = attempt + 1, started_at = ${nowMs}::bigint
     WHERE id = ANY(${ids}::text[]) AND status = 'queued' RETURNING *),
@@ -22,5 +23,3 @@ export const claimAll = async (
       json_strip_nulls(json_build_object('kind', kind, 'step', step_key, 'attempt', attempt))::text, ${nowMs}::bigint
     FROM claimed RETURNING id, task_id)
   SELECT claimed.*, told.id AS event_id FROM claimed JOIN told ON told.task_id = claimed.id`
-  return (await query.execute(handle)).rows
-}
