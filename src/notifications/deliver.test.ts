@@ -251,8 +251,8 @@ for (const database of DATABASES) {
       await until('its end', async () => (await s.notifications.find(tenantId, again.id)).status === 'delivered')
       const range = { channelId: s.channel.id, status: 'delivered' } as const
       assert.equal(await s.notifications.replayMany(tenantId, { ...range, toMs: first.createdAtMs }), 0)
-      assert.equal(await s.notifications.replayMany(tenantId, range), 2)
-      await until('the range', () => s.receiver.received.length === 4)
+      assert.equal(await s.notifications.replayMany(tenantId, range), 1)
+      await until('the range', () => s.receiver.received.length === 3)
       const ids = new Set(s.receiver.received.map(({ headers }) => headers['webhook-id']))
       assert.deepEqual([...ids], [first.messageId])
       for (const call of s.receiver.received) verify(s.secret, call)

@@ -75,6 +75,8 @@ export interface DeliveryFilter {
   readonly type?: string | undefined
   readonly fromMs?: number | undefined
   readonly toMs?: number | undefined
+  /** Each message once: no copies that were sent again, and of a digest not also what it told of, unless that is asked for. */
+  readonly isOnce?: boolean | undefined
   readonly after?: CreatedCursor | undefined
   readonly limit: number
 }
@@ -105,13 +107,15 @@ export const makeDeliveryRepository = (handle: Handle) => {
     },
     /** Newest first. */
     async deliveries(owner: Owner, filter: DeliveryFilter): Promise<Delivery[]> {
-      const { channelId, status, type, fromMs, toMs, after, limit } = filter
+      const { channelId, status, type, fromMs, toMs, isOnce, after, limit } = filter
       let query = db.selectFrom('deliveries').selectAll().where(ownedBy(owner))
       if (channelId !== undefined) query = query.where('channel_id', '=', channelId)
       if (status !== undefined) query = query.where('status', '=', status)
       if (type !== undefined) query = query.where('type', '=', type)
       if (fromMs !== undefined) query = query.where('created_at', '>=', fromMs)
       if (toMs !== undefined) query = query.where('created_at', '<', toMs)
+      if (isOnce) query = query.where('cause', '!=', 'replay' satisfies DeliveryCause)
+      if (isOnce && status === undefined) query = query.where('status', '!=', 'digested' satisfies DeliveryStatus)
       if (after) query = query.where(olderThan(after))
       return (await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()).map(toDelivery)
     },

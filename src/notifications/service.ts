@@ -177,7 +177,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     return copy
   }
 
-  /** Of one channel, those made until now that fit; says how many. */
+  /** Of one channel, those made until now that fit, each message once; says how many. */
   const replayMany = async (
     owner: Owner,
     filter: Pick<DeliveryFilter, 'status' | 'fromMs' | 'toMs'> & { readonly channelId: string },
@@ -189,7 +189,7 @@ export const makeNotificationService = (options: NotificationServiceOptions) => 
     let count = 0
     let after: Delivery | undefined
     for (let dueAtMs = nowMs; ; dueAtMs += REPLAY_PAGE_MS) {
-      const page = await repository.deliveries(owner, { ...filter, toMs, after, limit: REPLAY_PAGE })
+      const page = await repository.deliveries(owner, { ...filter, isOnce: true, toMs, after, limit: REPLAY_PAGE })
       const finished = page.filter(({ status }) => status !== 'pending')
       const copies = finished.map((delivery) => ({ ...again(delivery), dueAtMs }))
       // Of a long range most get their tasks from the outbox, in steps: neither whoever asks nor the events of others wait for all of them.
