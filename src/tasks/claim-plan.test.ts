@@ -18,7 +18,8 @@ for (const database of onPostgres) {
     await insert('completed', 1, 3000)
     await sql`ANALYZE tasks`.execute(handle)
     await insert('queued', 3001, 6000)
-    const plan = await sql<Record<string, string>>`EXPLAIN ${claim(['00003001', '00004001'], 'w', 1)}`.execute(handle)
+    const ids = Array.from({ length: 50 }, (_, i) => String(3001 + i * 7).padStart(8, '0'))
+    const plan = await sql<Record<string, string>>`EXPLAIN ${claim(ids, 'w', 1)}`.execute(handle)
     const lines = plan.rows.flatMap((row) => Object.values(row))
     assert.ok(
       lines.some((line) => line.includes('tasks_pkey on tasks')),
