@@ -131,6 +131,6 @@ const checkTask = (state: JsonObject, isExpress: boolean, place: Place): void =>
       ? '.sync'
       : undefined
   if (pattern) place.at('Resource').error('NOT_ALLOWED', `an express run cannot wait for '${pattern}'`)
-  else if (/:activity:/.test(Resource))
+  else if (/(^|:)activity:/.test(Resource))
     place.at('Resource').error('NOT_ALLOWED', 'an express run cannot wait for an activity')
 }

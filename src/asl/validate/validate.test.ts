@@ -245,7 +245,13 @@ describe('validate() refuses', () => {
     test(what, () => assert.deepEqual(shown(errorsOf(definition)), expected))
 
   test('waiting for others in an express run', () => {
-    for (const Resource of ['x.waitForTaskToken', 'x.sync', 'x.sync:2', 'arn:aws:states:us-east-1:1:activity:a']) {
+    for (const Resource of [
+      'x.waitForTaskToken',
+      'x.sync',
+      'x.sync:2',
+      'arn:aws:states:us-east-1:1:activity:a',
+      'activity:a',
+    ]) {
       const definition = machine({ ...task, Resource })
       assert.deepEqual(shown(errorsOf(definition, 'EXPRESS')), ['NOT_ALLOWED /States/S/Resource'])
       assert.deepEqual(errorsOf(definition), [])
