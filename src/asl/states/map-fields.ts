@@ -101,7 +101,9 @@ export const compileNumber = (
       const found = find(visit.focus(effective))
       const number = asNumber(found)
       if (number === undefined || (whole && !Number.isInteger(number))) throw notANumber(name, path, found, whole)
-      return within(number, name, most)
+      const problem = outOfRange(number, name, most)
+      if (problem !== undefined) throw runtimeError(problem)
+      return number
     }
   }
   if (value === undefined) return () => undefined
@@ -110,7 +112,9 @@ export const compileNumber = (
   return async (visit) => {
     const found = expectKind(await evaluate(visit.focus(visit.input)), 'number', field, value)
     if (whole && !Number.isInteger(found)) throw queryError(`The ${name} field must be an integer: ${found}`, { field })
-    return within(found, name, most)
+    const problem = outOfRange(found, name, most)
+    if (problem !== undefined) throw queryError(problem, { field })
+    return found
   }
 }
 
@@ -127,8 +131,7 @@ const notANumber = (name: string, path: string, found: Json, whole: boolean): Er
   )
 }
 
-const within = (value: number, name: string, most: number | undefined): number => {
-  if (most !== undefined && (value < 0 || value > most)) throw runtimeError(`${name} must be between 0 and ${most}.`)
-  if (value < 0) throw runtimeError(`${name} cannot be negative.`)
-  return value
+const outOfRange = (value: number, name: string, most: number | undefined): string | undefined => {
+  if (most !== undefined && (value < 0 || value > most)) return `${name} must be between 0 and ${most}.`
+  return value < 0 ? `${name} cannot be negative.` : undefined
 }

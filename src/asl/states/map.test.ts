@@ -65,6 +65,15 @@ describe('Map', () => {
     assert.deepEqual(await outputOf(each(inner), [[1], [2, 3]]), [[{ v: 1 }], [{ v: 2 }, { v: 3 }]])
   })
 
+  test('blames the query, which can be caught, where an expression gives a number out of range', async () => {
+    const byPath = each(pass, { MaxConcurrencyPath: '$.most', ItemsPath: '$.list' })
+    await assert.rejects(outputOf(byPath, { most: -1, list: [1] }), { error: 'States.Runtime' })
+    const computed = { ...each(pass), QueryLanguage: 'JSONata', MaxConcurrency: '{% -1 %}' }
+    const host = makeFakeHost()
+    await assert.rejects(outputOf(computed, [1], { host }), { error: 'States.QueryEvaluationError' })
+    assert.equal(host.transitions.find(({ type }) => type === 'EvaluationFailed')?.field, 'MaxConcurrency')
+  })
+
   test('runs no more at once than MaxConcurrency', async () => {
     for (const [more, input, expected] of [
       [{ MaxConcurrency: 2 }, [1, 2, 3, 4, 5], 2],
