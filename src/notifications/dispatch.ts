@@ -35,6 +35,8 @@ export interface DispatchOptions {
 const PAGE = 500
 const MOST_IN_DIGEST = 100
 const DIGESTS_AT_ONCE = 100
+/** What is found so long after the time that the rate of its channel gave it has missed that: else all that waited would be sent at once. */
+const SLOT_MISSED_MS = 60_000
 
 /** The policy of a task that goes on where another one, with some tries behind it, left off. */
 export const retryAfter = (retry: DeliveryRetry, tries: number): DeliveryRetry => {
@@ -120,6 +122,8 @@ export const makeDispatch = (options: DispatchOptions) => {
       let after: Delivery | undefined
       while (!isStopped()) {
         const waiting = await deliveries.undispatched(clock.now(), after, PAGE)
+        const missed = waiting.filter(({ slotAtMs }) => slotAtMs !== null && slotAtMs < clock.now() - SLOT_MISSED_MS)
+        if (missed.length > 0) await db.transaction((tx) => makePaceRepository(tx).dropSlots(missed))
         await Promise.all(waiting.map(one))
         if (waiting.length < PAGE) return deliveries.nextDue(clock.now())
         after = waiting.at(-1)

@@ -167,6 +167,29 @@ for (const database of DATABASES) {
       assert.deepEqual(counts, [3, 1])
     })
 
+    test('what waited for its time while nobody looked is spaced anew, not sent at once', async (t) => {
+      const s = await scene(t)
+      const hook = await s.hook('hook', { ratePerMinute: 6 })
+      await s.subscribe(hook.channelId)
+      const waiting = (count: number) =>
+        s.soon(async () => {
+          const slots = (await s.all()).filter(({ status }) => status === 'pending').map(({ slotAtMs }) => slotAtMs)
+          return slots.length === count && !slots.includes(null) ? slots.map(Number).sort() : undefined
+        }, `${count} that wait for their time`)
+      await s.notifications.start()
+      for (let i = 0; i < 5; i++) await s.tell('run.failed', String(i))
+      await waiting(4)
+      await s.notifications.stop()
+      s.clock.advance(HOUR_MS)
+      const backAtMs = s.clock.now()
+      await s.notifications.start()
+      await s.soon(() => hook.received[1], 'the first of those that waited')
+      const slots = await waiting(3)
+      assert.ok(slots[0]! >= backAtMs + 10_000, `${slots[0]! - backAtMs} ms`)
+      assert.deepEqual([slots[1]! - slots[0]!, slots[2]! - slots[1]!], [10_000, 10_000])
+      assert.equal(hook.received.length, 2)
+    })
+
     test('a rate limit spaces the calls of its channel, without counting a try', async (t) => {
       const s = await scene(t)
       const hook = await s.hook('hook', { ratePerMinute: 6 })

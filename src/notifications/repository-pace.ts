@@ -56,6 +56,15 @@ export const makePaceRepository = (handle: Handle) => {
         .execute()
     },
 
+    /** What missed the time that its channel gave it asks for another one. */
+    async dropSlots(deliveries: readonly Pick<Delivery, 'tenantId' | 'id'>[]): Promise<void> {
+      for (const [tenantId, own] of Map.groupBy(deliveries, (delivery) => delivery.tenantId)) {
+        const update = db.updateTable('deliveries').set({ slot_at: null }).where('tenant_id', '=', tenantId)
+        const ids = own.map(({ id }) => id)
+        await update.where('id', 'in', ids).where('task_id', 'is', null).execute()
+      }
+    },
+
     /** False when the key was told of, and its window has not passed. */
     async takeKey(subscriptionId: string, key: string, nowMs: number, windowMs: number): Promise<boolean> {
       const row = await db
