@@ -34,8 +34,10 @@ export type Claim =
   | ({ readonly kind: 'done' } & KeptAnswer)
 
 export interface IdempotencyStore {
-  /** `mine`: do it, then `finish` or `release`. */
+  /** `mine`: `hold` it and do it, then `finish` or `release`. */
   claim(request: KeyedRequest): Promise<Claim>
+  /** Renews the claim until the returned function is called. */
+  hold(id: string): () => void
   finish(id: string, answer: KeptAnswer): Promise<void>
   /** Nothing was done: the key is free again. */
   release(id: string): Promise<void>
@@ -59,7 +61,7 @@ export interface IdempotencyStoreOptions {
   readonly makeId: MakeId
   readonly box: SecretBox
   readonly keepMs?: number
-  /** Longer than any request takes. */
+  /** How long the claim of a process that died counts. */
   readonly claimMs?: number
 }
 
@@ -162,8 +164,36 @@ export const makeIdempotencyStore = (options: IdempotencyStoreOptions): Idempote
     return { kind: 'mine', id: row.id }
   }
 
+  const renew = (id: string): Promise<void> =>
+    db.transaction(async (tx) => {
+      const update = on(tx)
+        .updateTable('idempotency_keys')
+        .set({ claimed_until: clock.now() + claimMs })
+      await update.where('id', '=', id).where('answer', 'is', null).execute()
+    })
+
+  const hold = (id: string): (() => void) => {
+    let isOver = false
+    let cancel = (): void => {}
+    const renewLater = (): void => {
+      cancel = clock.after(claimMs / 3, () => {
+        // Where it could not be renewed the next time may do.
+        const tried = renew(id).catch(() => {})
+        void tried.then(() => {
+          if (!isOver) renewLater()
+        })
+      })
+    }
+    renewLater()
+    return () => {
+      isOver = true
+      cancel()
+    }
+  }
+
   return {
     claim,
+    hold,
     async finish(id, answer) {
       const sealed = box.seal(JSON.stringify(answer), placeOf(id))
       await db.transaction(async (tx) => {

@@ -150,6 +150,32 @@ for (const database of DATABASES) {
     assert.equal(done.length, 1)
   })
 
+  test(name('a request that takes long keeps its claim as long'), async (t) => {
+    const { post, done, clock, db, holdBack } = await setUp(t)
+    const goOn = holdBack()
+    const first = post(1, 'k')
+    const claimedUntil = async (): Promise<number> => {
+      const rows = db.primary.withTables<{ idempotency_keys: { claimed_until: number } }>()
+      const row = await rows.selectFrom('idempotency_keys').select('claimed_until').executeTakeFirst()
+      return row?.claimed_until ?? 0
+    }
+    await until('the claim', async () => (await claimedUntil()) > 0)
+    const claimedAtMs = clock.now()
+    for (let i = 0; i < 4; i++) {
+      const before = await claimedUntil()
+      await until('its renewal', async () => {
+        clock.advance(5)
+        return (await claimedUntil()) > before
+      })
+    }
+    assert.ok(clock.now() > claimedAtMs + 1000)
+    assert.equal((await post(1, 'k')).json().code, 'idempotency_in_progress')
+    goOn()
+    assert.equal((await first).statusCode, 201)
+    assert.equal((await post(1, 'k')).headers['idempotency-replayed'], 'true')
+    assert.equal(done.length, 1)
+  })
+
   test(name('a fault of ours keeps no answer: the repetition is done'), async (t) => {
     const { post } = await setUp(t)
     assert.equal((await post(500, 'k')).statusCode, 500)

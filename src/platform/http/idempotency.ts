@@ -54,7 +54,7 @@ const replay = (reply: FastifyReply, { status, body, contentType, tag }: Extract
 }
 
 export const addIdempotency = (server: FastifyInstance, store: IdempotencyStore): void => {
-  const claims = new WeakMap<FastifyRequest, { readonly id: string }>()
+  const claims = new WeakMap<FastifyRequest, { readonly id: string; letGo(): void }>()
 
   server.addHook('preHandler', async (request, reply) => {
     const header = request.headers['idempotency-key']
@@ -66,7 +66,7 @@ export const addIdempotency = (server: FastifyInstance, store: IdempotencyStore)
     const { tenantId, keyId } = request.principal
     const claim = await store.claim({ tenantId, callerId: keyId, key, fingerprint: fingerprintOf(request) })
     if (claim.kind === 'mine') {
-      claims.set(request, claim)
+      claims.set(request, { id: claim.id, letGo: store.hold(claim.id) })
       passOn(request, claim.id)
       return
     }
@@ -89,6 +89,7 @@ export const addIdempotency = (server: FastifyInstance, store: IdempotencyStore)
     const claim = claims.get(request)
     if (!claim) return payload
     claims.delete(request)
+    claim.letGo()
     const body = typeof payload === 'string' ? payload : Buffer.isBuffer(payload) ? payload.toString() : null
     try {
       if (isKept(reply) && (body !== null || payload === null || payload === undefined)) {
