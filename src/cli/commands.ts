@@ -8,6 +8,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { keysCommand } from './commands/keys.ts'
 import { queuesCommand } from './commands/queues.ts'
 import { runCommand, runsCommand } from './commands/run.ts'
+import { schedulesCommand } from './commands/schedules.ts'
 import { secretsCommand } from './commands/secrets.ts'
 import { skillsCommand } from './commands/skills.ts'
 import { devCommand, startCommand } from './commands/start.ts'
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   agentsCommand,
   skillsCommand,
   workflowsCommand,
+  schedulesCommand,
   keysCommand,
   secretsCommand,
   doctorCommand,

@@ -10,6 +10,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   run_not_found: '"aidos runs" lists them.',
   task_not_found: '"aidos tasks" lists them.',
   skill_not_found: '"aidos skills" lists them.',
+  schedule_not_found: '"aidos schedules" lists them.',
   dead_letter_not_found: '"aidos dead-letters" lists them.',
   key_not_found: '"aidos keys" lists them.',
   secret_not_found: '"aidos secrets" lists them.',

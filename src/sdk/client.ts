@@ -224,6 +224,30 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
       revoke: (id: string): Promise<v.KeyView> => send('DELETE', `/v1/keys/${e(id)}`),
     },
 
+    schedules: {
+      list: (query: v.PageQuery & { status?: string | undefined } = {}): Promise<v.Page<v.ScheduleView>> =>
+        get('/v1/schedules', query),
+      find: (name: string): Promise<v.ScheduleView> => get(`/v1/schedules/${e(name)}`),
+      create: (name: string, definition: JsonObject): Promise<v.ScheduleView> =>
+        send('POST', '/v1/schedules', { ...definition, name }),
+      replace: (name: string, definition: JsonObject): Promise<v.ScheduleView> =>
+        send('PUT', `/v1/schedules/${e(name)}`, definition),
+      /** With all its history; what it started goes on. */
+      remove: (name: string): Promise<unknown> => send('DELETE', `/v1/schedules/${e(name)}`),
+      pause: (name: string): Promise<v.ScheduleView> => send('POST', `/v1/schedules/${e(name)}/pause`),
+      resume: (name: string): Promise<v.ScheduleView> => send('POST', `/v1/schedules/${e(name)}/resume`),
+      trigger: (name: string, fire: { input?: Json | undefined } = {}): Promise<v.FireView> =>
+        send('POST', `/v1/schedules/${e(name)}/trigger`, fire),
+      /** The next times it is planned for. */
+      preview: (
+        name: string,
+        query: { count?: number } = {},
+      ): Promise<{ readonly items: readonly { plannedAt: string }[] }> =>
+        get(`/v1/schedules/${e(name)}/preview`, query),
+      fires: (name: string, query: v.PageQuery = {}): Promise<v.Page<v.FireView>> =>
+        get(`/v1/schedules/${e(name)}/fires`, query),
+    },
+
     /** Values go in and never come out. */
     secrets: {
       list: (query: v.PageQuery = {}): Promise<v.Page<v.SecretView>> => get('/v1/secrets', query),

@@ -266,6 +266,30 @@ export interface SkillView {
   readonly createdAt: string | null
 }
 
+export interface ScheduleView {
+  readonly id: string
+  readonly name: string
+  readonly projectId: string | null
+  readonly status: string
+  readonly timing: JsonObject
+  readonly target: JsonObject
+  readonly nextAt: string | null
+  readonly fires: number
+  readonly failures: number
+  readonly createdAt: string
+  readonly updatedAt: string
+}
+
+/** One time that a schedule fired, or why it did not. */
+export interface FireView {
+  readonly plannedAt: string
+  readonly cause: string
+  readonly status: string
+  readonly reason: string | null
+  readonly runId: string | null
+  readonly taskId: string | null
+}
+
 export interface KeyView {
   readonly id: string
   readonly name: string
