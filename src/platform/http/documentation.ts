@@ -4,7 +4,8 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 export const DESCRIPTION = `Runs AI agents, durable workflows, schedules and notifications.
 
 Every call carries \`Authorization: Bearer KEY\`. Errors are RFC 9457 problem details with a stable \`code\`. Lists are paged: pass
-\`nextCursor\` of one page as \`cursor\` of the next. A change with \`If-Match\` happens only while the thing is as its \`ETag\` says.`
+\`nextCursor\` of one page as \`cursor\` of the next, of a timeline as \`after\`. A change with \`If-Match\` happens only
+while the thing is as its \`ETag\` says.`
 
 interface Response {
   description?: string
