@@ -163,8 +163,8 @@ export const describeQueue = ({ name, open }: ConformanceTarget): void => {
 
   withQueue('a delayed job waits for its time', async (queue) => {
     const { consumer, ids, hasCome } = collect(queue)
-    const later = (id: string, delayMs: number): Job => jobOf(id, PRIORITIES.critical, { delayMs })
-    await queue.add([later('tomorrow', 86_400_000), later('late', 120), jobOf('now')])
+    const tomorrow = jobOf('tomorrow', PRIORITIES.critical, { delayMs: 86_400_000 })
+    await queue.add([tomorrow, jobOf('late', PRIORITIES.low, { delayMs: 120 }), jobOf('now')])
     await hasCome(2)
     await consumer.stop()
     assert.deepEqual(ids(), ['now', 'late'])
