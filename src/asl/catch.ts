@@ -14,7 +14,7 @@ export interface Catcher {
 
 export const compileCatchers = (field: Json | undefined, language: QueryLanguage): Catcher[] =>
   ((field ?? []) as JsonObject[]).map((catcher, i) => {
-    const toVariables = compileAssign(catcher.Assign, language)
+    const toVariables = compileAssign(catcher.Assign, language, `Catch[${i}]`)
     const toOutput =
       language === 'JSONata' ? compileOptional(catcher.Output, `Catch[${i}]/Output`, language) : undefined
     const merge = compileResultPath(catcher.ResultPath)

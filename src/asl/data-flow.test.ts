@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { makeFakeHost, outputOf, runStates } from '../../test/asl/fake-host.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
+import { AslError } from './index.ts'
 
 const input = { a: { b: 1 }, list: [1, 2] }
 const task = { Type: 'Task', Resource: 'x' }
@@ -103,4 +104,34 @@ describe('variables', () => {
       error: 'States.QueryEvaluationError',
     })
   })
+})
+
+test('an expression that failed is told with its place in the state', async () => {
+  const jsonata = { QueryLanguage: 'JSONata' }
+  const nope = { a: ['{% $nope %}'] }
+  const choice = (rule: JsonObject, more: JsonObject = {}) => ({
+    ...jsonata,
+    ...{ Type: 'Choice', Choices: [{ Condition: '{% true %}', Next: 'Z', ...rule }], Default: 'Z', ...more },
+  })
+  const caught = (more: JsonObject) => ({
+    ...{ ...task, ...jsonata, End: true },
+    Catch: [
+      { ErrorEquals: ['Other'], Next: 'Z' },
+      { ErrorEquals: ['E'], Next: 'Z', ...more },
+    ],
+  })
+  const places: [state: JsonObject, field: string][] = [
+    [{ Type: 'Pass', ...jsonata, Output: nope, Next: 'Z' }, 'Output/a[0]'],
+    [{ Type: 'Pass', ...jsonata, Assign: nope, Next: 'Z' }, 'Assign/a[0]'],
+    [choice({ Output: nope }), 'Choices[0]/Output/a[0]'],
+    [choice({ Assign: nope }), 'Choices[0]/Assign/a[0]'],
+    [choice({ Condition: '{% false %}' }, { Assign: nope }), 'Assign/a[0]'],
+    [caught({ Output: nope }), 'Catch[1]/Output/a[0]'],
+    [caught({ Assign: nope }), 'Catch[1]/Assign/a[0]'],
+  ]
+  for (const [state, field] of places) {
+    const host = makeFakeHost(() => Promise.reject(new AslError('E')))
+    assert.equal((await runStates({ S: state, Z: { Type: 'Succeed' } }, {}, { host })).status, 'FAILED')
+    assert.equal(host.transitions.find(({ type }) => type === 'EvaluationFailed')?.field, field)
+  }
 })

@@ -98,6 +98,9 @@ export const compileOptional = (
   return language === 'JSONata' ? compileJsonataTemplate(field, name) : compileTemplate(field)
 }
 
-/** `Assign`: all values are made before any variable changes. */
-export const compileAssign = (field: Json | undefined, language: QueryLanguage): Evaluate | undefined =>
-  compileOptional(field, 'Assign', language)
+/** `Assign`: all values are made before any variable changes. `of` is the rule or catcher that it is part of. */
+export const compileAssign = (
+  field: Json | undefined,
+  language: QueryLanguage,
+  of?: `Choices[${number}]` | `Catch[${number}]`,
+): Evaluate | undefined => compileOptional(field, of === undefined ? 'Assign' : `${of}/Assign`, language)

@@ -18,11 +18,11 @@ export const compileChoice = (state: JsonObject, { language }: CompileContext): 
   const flow = compileDataFlow(state, language)
   const isJsonata = language === 'JSONata'
   const rules = (state.Choices as JsonObject[]).map((rule, i): Rule => {
-    const at = `Choices[${i}]`
+    const at = `Choices[${i}]` as const
     return {
       test: isJsonata ? compileCondition(rule.Condition!, `${at}/Condition`) : compileRule(rule),
       next: rule.Next as string,
-      toVariables: compileAssign(rule.Assign, language),
+      toVariables: compileAssign(rule.Assign, language, at),
       toOutput: isJsonata ? compileOptional(rule.Output, `${at}/Output`, language) : undefined,
     }
   })
