@@ -13,6 +13,9 @@ export interface Option {
   readonly about: string
 }
 
+/** The exit status of a watch that Ctrl-C ended; what was watched goes on. */
+export const BROKEN_OFF = 130
+
 export type Options = Readonly<Record<string, Option>>
 
 export interface Example {

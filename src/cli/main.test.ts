@@ -183,6 +183,32 @@ describe('aidos tasks, dead-letters', () => {
   })
 })
 
+describe('aidos tasks create --watch', () => {
+  test('shows what came of the task, and ends as it ended', async () => {
+    const well = await app.cli(['tasks', 'create', 'core/echo', '--input', '{"a":1}', '--watch'])
+    assert.equal(well.status, 0, well.stderr)
+    assert.match(well.stdout, /^completed\n[\s\S]*"a": 1/)
+    const input = '{"retryable":false,"message":"as asked"}'
+    const ill = await app.cli(['tasks', 'create', 'core/fail', '--input', input, '--watch'])
+    assert.equal(ill.status, 1)
+    assert.match(ill.stdout, /^dead: as asked/)
+    const { items } = await json<{ items: { id: string }[] }>(['dead-letters'])
+    await json(['dead-letters', 'discard', items[0]!.id])
+  })
+
+  test('broken off leaves the task alone', async () => {
+    const stop = new AbortController()
+    stop.abort()
+    const { status, stdout } = await app.cli(['tasks', 'create', 'core/echo', '--delay', '1 hour', '-w'], {
+      stop: stop.signal,
+    })
+    assert.equal(status, 130)
+    const [, id = ''] = /aidos tasks show (\S+)/.exec(stdout) ?? []
+    assert.match((await app.cli(['tasks', 'show', id])).stdout, /status +scheduled/)
+    await json(['tasks', 'cancel', id])
+  })
+})
+
 describe('aidos agents, skills, workflows, keys', () => {
   test('walk an agent through its life', async () => {
     const file = path.join(folder, 'agent.yaml')

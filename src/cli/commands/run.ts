@@ -4,15 +4,12 @@ import type { Json } from '../../platform/json.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { RunView } from '../../sdk/views.ts'
 import { age, formatFields, PAGE_OPTIONS, PRIORITIES, pageOf, showPage } from '../columns.ts'
-import type { Command, CommandCall } from '../command.ts'
+import { BROKEN_OFF, type Command, type CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { readJson, readText } from '../input.ts'
 import { describeChange, drawTree } from '../timeline/draw.ts'
 import { makeTimeline } from '../timeline/timeline.ts'
 import { watchRun } from '../timeline/watch.ts'
-
-/** As of a program that Ctrl-C ended. */
-const BROKEN_OFF = 130
 
 const DEFINITION_FILE = /(\.asl)?\.(json|ya?ml)$/
 

@@ -62,7 +62,7 @@ http (calls of a service, declared), function (JavaScript in a sandbox without I
     { line: 'skills show files', about: 'The tools of a skill and what they are for.' },
     { line: 'skills create weather weather.yaml', about: 'Make a skill of a file.' },
   ],
-  next: ["aidos tasks create NAME/TOOL --input '{…}'      try a tool by itself"],
+  next: ["aidos tasks create NAME/TOOL --input '{…}' --watch      try a tool by itself"],
   listSummary: 'List skills',
   list,
   commands: [

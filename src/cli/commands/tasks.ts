@@ -1,7 +1,7 @@
 /** `aidos tasks`: single tasks. */
 import type { NewTask } from '../../sdk/views.ts'
 import { age, PAGE_OPTIONS, PRIORITIES, pageOf, showFields, showPage } from '../columns.ts'
-import type { CommandCall } from '../command.ts'
+import { BROKEN_OFF, type CommandCall } from '../command.ts'
 import { readJson } from '../input.ts'
 import { nounCommand } from '../noun-command.ts'
 
@@ -36,6 +36,26 @@ const changeTask =
     return 0
   }
 
+/** Until its end, through all its attempts; 0 only when it completed. */
+const watch = async (call: CommandCall, id: string): Promise<number> => {
+  const { tasks } = call.client()
+  const signal = call.io.stopSignal()
+  try {
+    for await (const _ of tasks.watch(id, { signal }));
+  } catch (error) {
+    if (!signal.aborted) throw error
+    call.say(call.style.dim(`the task goes on; see it: aidos tasks show ${id}`))
+    return BROKEN_OFF
+  }
+  const task = await tasks.find(id)
+  call.show(task, () => {
+    if (task.status === 'completed') return `${call.style.green('completed')}\n${JSON.stringify(task.output, null, 2)}`
+    const error = task.error ? `: ${task.error.message} (${task.error.code})` : ''
+    return `${call.style.red(task.status)}${error}\n${call.style.dim(`all of it: aidos tasks show ${id}`)}`
+  })
+  return task.status === 'completed' ? 0 : 1
+}
+
 const createTask = async (call: CommandCall): Promise<number> => {
   const [given = ''] = call.args
   const text = call.text('input')
@@ -51,6 +71,7 @@ const createTask = async (call: CommandCall): Promise<number> => {
     idempotencyKey: call.text('idempotency-key'),
     ...(attempts === undefined ? {} : { retry: { attempts } }),
   })
+  if (call.flag('watch')) return watch(call, task.id)
   call.show(task, () => `task ${task.id} is ${task.status}\n${call.style.dim(`see it: aidos tasks show ${task.id}`)}`)
   return 0
 }
@@ -89,17 +110,20 @@ can stand alone. It runs at least once, is tried again as its policy says, and i
     {
       name: 'create',
       summary: 'Make a task that stands alone',
-      usage: 'KIND [--input JSON|@FILE|-]',
+      usage: 'KIND [--input JSON|@FILE|-] [--watch]',
+      about:
+        'KIND is NAME/TOOL of a skill, or a task written in code. With --watch the exit status is 0 when it completed, else 1.',
       takes: [1, 1],
       options: {
         input: { type: 'text', short: 'i', value: 'JSON', about: 'JSON, @FILE or -.' },
+        watch: { type: 'flag', short: 'w', about: 'Wait for its end, and show what came of it.' },
         priority: { type: 'text', value: 'P', about: 'How urgent:', choices: PRIORITIES },
         delay: { type: 'text', value: 'TIME', about: 'Not before, e.g. "10 minutes".' },
         attempts: { type: 'text', value: 'N', about: 'Tries in all.' },
         'limit-key': { type: 'text', value: 'KEY', about: 'Shares the limits that are set for this key.' },
         'idempotency-key': { type: 'text', value: 'KEY', about: 'The same key again gives the same task.' },
       },
-      examples: [{ line: 'tasks create text/template --input @letter.json', about: 'Call the tool of a skill.' }],
+      examples: [{ line: 'tasks create text/template --input @letter.json -w', about: 'Call the tool of a skill.' }],
       run: createTask,
     },
     { name: 'cancel', summary: 'Cancel an open task', ...one, run: changeTask('cancel') },
