@@ -21,6 +21,35 @@ interface Stream {
 const SILENCE_MS = 45_000
 const FIRST_WAIT_MS = 100
 const LONGEST_WAIT_MS = 5000
+/** Of two processes that write at the same moment the one with the younger event may commit first: so long it may be ahead. */
+const OVERTAKEN_MS = 10_000
+const RECENT_MAX = 5000
+
+/** Knows what has come, and after which event a new connection must go on so that nothing is missing that was overtaken. */
+const makeReceived = (after: number, now: () => number) => {
+  const recent = new Map<number, number>()
+  let resumeAfter = after
+  const forgetOld = (nowMs: number): void => {
+    for (const [id, atMs] of recent) {
+      if (recent.size <= RECENT_MAX && nowMs - atMs < OVERTAKEN_MS) return
+      recent.delete(id)
+      resumeAfter = Math.max(resumeAfter, id)
+    }
+  }
+  return {
+    /** False for one that has come before. */
+    add(id: number): boolean {
+      if (id <= after || recent.has(id)) return false
+      forgetOld(now())
+      recent.set(id, now())
+      return true
+    },
+    /** What came after it is known, and passed over when it comes again. */
+    get resumeAfter() {
+      return resumeAfter
+    },
+  }
+}
 
 /** Ends after the last event. Rejects when the server refuses, or when patience has run out. */
 export async function* watchEvents(
@@ -28,7 +57,7 @@ export async function* watchEvents(
   { path, isLast }: Stream,
   { after = 0, signal, patienceMs = 60_000 }: WatchOptions = {},
 ): AsyncGenerator<EventView> {
-  let lastId = after
+  const received = makeReceived(after, () => performance.now())
   let heardAtMs = performance.now()
   let waitMs = FIRST_WAIT_MS
   for (;;) {
@@ -42,13 +71,15 @@ export async function* watchEvents(
     const timer = setTimeout(() => silence.abort(new Error('nothing came for too long')), SILENCE_MS)
     try {
       const response = await transport.open('GET', path, {
-        headers: { accept: 'text/event-stream', ...(lastId > 0 ? { 'last-event-id': String(lastId) } : {}) },
+        headers: {
+          accept: 'text/event-stream',
+          ...(received.resumeAfter > 0 && { 'last-event-id': String(received.resumeAfter) }),
+        },
         signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
       })
       for await (const { data } of readServerSentEvents(response.body ?? new ReadableStream(), onBytes)) {
         const event = JSON.parse(data) as EventView
-        if (event.id <= lastId) continue
-        lastId = event.id
+        if (!received.add(event.id)) continue
         yield event
         if (isLast(event)) return
       }
