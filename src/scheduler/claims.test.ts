@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { HOUR, MIN, START, setUpHourly } from '../../test/support/hourly-schedule.ts'
 import type { NewSchedule } from './definition.ts'
 import { makeTestSchedules } from './testing.ts'
-import { HOUR, MIN, START, setUpHourly } from './testing-hourly.ts'
 
 for (const kind of DATABASES) {
   describe(`claims of schedules on ${kind.name}`, () => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { HOUR, MIN, START, setUpHourly } from '../../test/support/hourly-schedule.ts'
 import { AppError } from '../platform/errors.ts'
 import type { NewSchedule } from './definition.ts'
 import { makeScheduleRepository } from './repository.ts'
-import { HOUR, MIN, START, setUpHourly } from './testing-hourly.ts'
 
 for (const kind of DATABASES) {
   describe(`failing schedules on ${kind.name}`, () => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { HOUR, START, setUpHourly } from '../../test/support/hourly-schedule.ts'
 import { makeFakeClock } from '../platform/clock.ts'
 import type { NewSchedule } from './definition.ts'
 import { makeTestSchedules } from './testing.ts'
-import { HOUR, START, setUpHourly } from './testing-hourly.ts'
 
 for (const kind of DATABASES) {
   describe(`missed times of schedules on ${kind.name}`, () => {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { HOUR, MIN, setUpHourly } from '../../test/support/hourly-schedule.ts'
 import type { NewSchedule } from './definition.ts'
-import { HOUR, MIN, setUpHourly } from './testing-hourly.ts'
 
 for (const kind of DATABASES) {
   describe(`overlap of schedules on ${kind.name}`, () => {

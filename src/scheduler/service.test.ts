@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
+import { HOUR, MIN, START, setUpHourly } from '../../test/support/hourly-schedule.ts'
 import { until } from '../../test/support/until.ts'
 import type { AppError } from '../platform/errors.ts'
 import type { NewSchedule } from './definition.ts'
-import { HOUR, MIN, START, setUpHourly } from './testing-hourly.ts'
 
 for (const kind of DATABASES) {
   describe(`schedules on ${kind.name}`, () => {

@@ -1,10 +1,10 @@
 /** What the tests of the service share: an hourly schedule, and time that passes when they say so. */
 import { randomUUID } from 'node:crypto'
-import type { TestDatabase } from '../../test/support/databases.ts'
-import { makeFakeClock } from '../platform/clock.ts'
-import { makeEventLog } from '../platform/events/log.ts'
-import type { NewSchedule } from './definition.ts'
-import { makeHandTargets, makeTestSchedules } from './testing.ts'
+import { makeFakeClock } from '../../src/platform/clock.ts'
+import { makeEventLog } from '../../src/platform/events/log.ts'
+import type { NewSchedule } from '../../src/scheduler/definition.ts'
+import { makeHandTargets, makeTestSchedules } from '../../src/scheduler/testing.ts'
+import type { TestDatabase } from './databases.ts'
 
 export const MIN = 60_000
 export const HOUR = 60 * MIN
