@@ -4,6 +4,8 @@ import { type MailServerScript, startMailServer } from '../../test/notifications
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { makeTestNotifications, startReceiver, type TestOptions } from '../../test/support/notifications.ts'
 import { until } from '../../test/support/until.ts'
+import { makePaceRepository } from './repository-pace.ts'
+import type { NotificationTables } from './schema.ts'
 import type { Delivery, NewChannel } from './types.ts'
 
 for (const database of DATABASES) {
@@ -163,6 +165,16 @@ for (const database of DATABASES) {
       await assert.rejects(channels.create(s.tenantId, null, hook), { code: 'channel_kind_wrong' })
       const gone = { kind: 'inbox', name: 'gone', settings: { templateId: 'none' } } as const
       await assert.rejects(channels.create(s.tenantId, null, gone), { code: 'template_not_found' })
+    })
+
+    test('a channel that is removed leaves no times of its rate behind', async (t) => {
+      const s = await scene(t)
+      const settings = { ratePerMinute: 60 }
+      const { id } = await s.make({ kind: 'webhook', name: 'paced', url: 'http://127.0.0.1:9/', settings })
+      await opened.db.transaction((tx) => makePaceRepository(tx).takeSlot(id, Date.now(), 1000))
+      await s.notifications.channels.remove(s.tenantId, id)
+      const slots = opened.db.primary.withTables<NotificationTables>().selectFrom('channel_slots')
+      assert.deepEqual(await slots.selectAll().where('channel_id', '=', id).execute(), [])
     })
 
     test('what finds its channel busy is put off without counting as a try, and delivered', async (t) => {

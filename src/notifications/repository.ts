@@ -125,8 +125,9 @@ export const makeNotificationRepository = (handle: Handle) => {
       const lock = db.updateTable('channels').set((eb) => ({ status: eb.ref('status') }))
       await lock.where(visibleTo(owner)).where('id', '=', id).execute()
     },
-    /** With its subscriptions. */
+    /** With its subscriptions, and the times that its rate gave. */
     async deleteChannel(tenantId: string, id: string): Promise<void> {
+      await db.deleteFrom('channel_slots').where('channel_id', '=', id).execute()
       const ofChannel = db.deleteFrom('subscriptions').where('tenant_id', '=', tenantId)
       await ofChannel.where('channel_id', '=', id).execute()
       await db.deleteFrom('channels').where('tenant_id', '=', tenantId).where('id', '=', id).execute()
