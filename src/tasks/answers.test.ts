@@ -95,7 +95,7 @@ for (const database of BACKENDS) {
     const handlers = { slow: () => new Promise<Json>(() => void calls++) }
     const { db, engine } = await start(fn, handlers)
     const run = await engine.run('w')
-    await settled(engine, 'running')
+    await until('the attempt', () => calls === 1)
     await engine.crash()
     const next = await startTestEngine({
       db,
