@@ -1,8 +1,9 @@
 /** Every example is run as its README says, against a real server, with the stand-in where an agent needs a model. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { makeModelStandIn } from '../src/agents/stand-in/stand-in.ts'
 import { startTestApp, type TestApp } from '../src/cli/testing.ts'
 import type { Json } from '../src/platform/json.ts'
@@ -34,6 +35,35 @@ test('hello: greets by a tool that comes with the system', async (t) => {
   const app = await start(t, 'hello')
   assert.equal((await run(app, { workflow: 'hello', input: { name: 'Ada' } })).output, 'Hello, Ada!')
   assert.equal((await run(app, { workflow: 'hello' })).output, 'Hello, world!')
+})
+
+/** What the README's workflow names and does not show. */
+const AROUND_THE_README = `
+const loadOrder = async (id) => ({ id })
+export const clerk = agent({ name: 'refund-clerk', config: { instructions: 'Decide.', output: {
+  type: 'object', additionalProperties: false, required: ['amount'], properties: { amount: { type: 'integer' } },
+} } })
+export const payments = functionSkill({ name: 'payments', tools: [
+  { name: 'refund', description: 'Pays an order back.', run: ({ orderId }) => ({ refunded: orderId }) },
+] })
+`
+
+test("the README's workflow asks its agent, waits for the approval, and pays back", async (t) => {
+  const [, shown = ''] = /```ts\n([\s\S]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8')) ?? []
+  const sdk = `'${pathToFileURL(path.join(root, 'src/sdk/index.ts'))}'`
+  const code = shown.replace("{ workflow } from '#sdk'", `{ agent, functionSkill, workflow } from ${sdk}`)
+  const folder = await makeTempFolder(t)
+  // Nobody waits an hour for a test.
+  writeFileSync(path.join(folder, 'refund.ts'), code.replace("'1 hour'", "'1 ms'") + AROUND_THE_README)
+  const standIn = await makeModelStandIn({ script: { rules: [{ reply: { text: '{"amount":101}' } }] } })
+  t.after(() => standIn.stop())
+  const model = { MODEL_BASE_URL: standIn.url, MODEL_NAME: 'stand-in', OUTBOUND_ALLOW: new URL(standIn.url).host }
+  const app = await startTestApp(path.join(await makeTempFolder(t), 'data'), [folder], model)
+  t.after(() => app.stop())
+  const ended = await run(app, { workflow: 'refund', input: { orderId: '7' } }, { approved: true })
+  assert.deepEqual(ended.output, { refunded: '7' }, JSON.stringify(ended.error))
+  const events = await makeClient({ url: app.url!, key: app.key! }).runs.events(ended.id)
+  assert.ok(events.items.some(({ type }) => type === 'signal.waiting'))
 })
 
 test('order-refund: pays back, after an approval above the limit, and tries the payment again', async (t) => {
