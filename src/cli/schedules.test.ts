@@ -51,7 +51,7 @@ test('a definition is put in the place of another, and one that is none is refus
   writeFileSync(file, 'timing: { every: 15 minutes }\ntarget: { task: "skill:core/echo" }\n')
   assert.match((await app.cli(['schedules', 'create', 'changing', file])).stderr, /changing/)
   assert.equal((await app.cli(['schedules', 'create', 'changing', file, '--replace'])).status, 0)
-  assert.match((await app.cli(['schedules'])).stdout, /changing +active +every 15 min 0 s +task/)
+  assert.match((await app.cli(['schedules'])).stdout, /changing +active +every 15 min +task/)
   writeFileSync(file, 'timing: { cron: "99 * * * *" }\ntarget: { task: "skill:core/echo" }\n')
   assert.equal((await app.cli(['schedules', 'create', 'wrong', file])).status, 1)
 })

@@ -27,7 +27,7 @@ const settings = async (call: CommandCall): Promise<Check> => {
   try {
     const config = readConfig(call.io.env)
     const parts = [`database ${config.DB_CLIENT}`, `roles ${config.playsAll ? 'all' : config.AIDOS_ROLES.join(',')}`]
-    return { name: 'settings', status: 'ok', message: parts.join(', ') }
+    return { name: 'settings', status: 'ok', message: `of this shell: ${parts.join(', ')}` }
   } catch (error) {
     return { name: 'settings', status: 'fault', message: (error as Error).message, remedy: 'see .env.example' }
   }
@@ -65,7 +65,11 @@ const model = (call: CommandCall): Check => {
   const url = call.io.env.MODEL_BASE_URL
   return url
     ? { name: 'model', status: 'ok', message: `default model at ${url} (not called by this check)` }
-    : { name: 'model', status: 'info', message: 'MODEL_BASE_URL is not set: agents must name their own model' }
+    : {
+        name: 'model',
+        status: 'info',
+        message: 'MODEL_BASE_URL is not set in this shell: agents of a server started here must name their own model',
+      }
 }
 
 /** A proxy may keep readiness for the inside: what the key is told then has to do. */
