@@ -45,6 +45,8 @@ export interface Taken {
 /** A delivery, with the key that it is told of once by. */
 interface Made {
   readonly delivery: Delivery
+  /** When its event happened. */
+  readonly atMs: number
   readonly route: Route
   readonly key: string | undefined
 }
@@ -119,7 +121,8 @@ export const makeIntake = (options: IntakeOptions) => {
     const text = JSON.stringify(message)
     for (const route of routes) {
       if (!route.fits(event)) continue
-      made.push({ delivery: deliveryOf(event, route, text), route, key: keyOf(route, message, shares) })
+      const key = keyOf(route, message, shares)
+      made.push({ delivery: deliveryOf(event, route, text), atMs: event.atMs, route, key })
       await rest()
     }
     return made
@@ -156,9 +159,9 @@ export const makeIntake = (options: IntakeOptions) => {
       if (!moved) return { isMore, isWorkLeft: false, nextDueAtMs: undefined }
       const pace = makePaceRepository(tx)
       const told: Delivery[] = []
-      for (const { delivery, route, key } of made) {
+      for (const { delivery, atMs, route, key } of made) {
         const { dedup, id } = route.subscription
-        const isNew = !dedup || key === undefined || (await pace.takeKey(id, key, clock.now(), dedup.windowMs))
+        const isNew = !dedup || key === undefined || (await pace.takeKey(id, key, atMs, dedup.windowMs))
         if (isNew) told.push(delivery)
       }
       const writes = makeDeliveryRepository(tx)

@@ -97,9 +97,10 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
       isDue = false
       dueAt(await dispatch.due(() => stopped))
     }
-    if (isSweep) await forget()
     if (isSweep && routing.known().size === 0) await passOver()
     else await readOn()
+    // Only now: an event that was yet to be read may fall into the window of an old key.
+    if (isSweep) await forget()
     if (!stopped) listen()
   }
 

@@ -84,6 +84,23 @@ for (const database of DATABASES) {
       assert.deepEqual(await got(4), ['a', 'b', 'c', 'a'])
     })
 
+    test('the window of a key is reckoned by when its events happened, however late they are read', async (t) => {
+      const s = await scene(t)
+      const { channel } = await s.channels.create(s.tenantId, null, { kind: 'inbox', name: 'inbox' })
+      await s.subscribe(channel.id, { dedup: { key: '{{ type }}', windowMs: 60_000 } })
+      for (const target of ['first', 'within', 'after', 'within']) {
+        await s.tell('run.failed', target)
+        s.clock.advance(40_000)
+      }
+      await s.notifications.start()
+      const targets = async () => {
+        const items = await s.notifications.inbox.items(s.tenantId, { limit: 10 })
+        return items.map(({ message }) => (JSON.parse(message) as { data: { target: string } }).data.target).reverse()
+      }
+      await s.soon(async () => (await targets()).length > 1, 'two items')
+      assert.deepEqual(await targets(), ['first', 'after'])
+    })
+
     test('quiet hours hold back what is no error until they end; a restart in between loses nothing', async (t) => {
       const s = await scene(t)
       const hook = await s.hook('hook')

@@ -66,15 +66,16 @@ export const makePaceRepository = (handle: Handle) => {
     },
 
     /** False when the key was told of, and its window has not passed. */
-    async takeKey(subscriptionId: string, key: string, nowMs: number, windowMs: number): Promise<boolean> {
+    async takeKey(subscriptionId: string, key: string, atMs: number, windowMs: number): Promise<boolean> {
+      const untilMs = atMs + windowMs
       const row = await db
         .insertInto('notification_keys')
-        .values({ subscription_id: subscriptionId, key, until_at: nowMs + windowMs })
+        .values({ subscription_id: subscriptionId, key, until_at: untilMs })
         .onConflict((conflict) =>
           conflict
             .columns(['subscription_id', 'key'])
-            .doUpdateSet({ until_at: nowMs + windowMs })
-            .where('notification_keys.until_at', '<=', nowMs),
+            .doUpdateSet({ until_at: untilMs })
+            .where('notification_keys.until_at', '<=', atMs),
         )
         .returning('key')
         .executeTakeFirst()
