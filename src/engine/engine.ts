@@ -250,7 +250,8 @@ export const makeEngine = (options: EngineOptions): Engine => {
   const strays = makeStrayWatch<string>({
     clock,
     everyMs: STRAYS_EVERY_MS,
-    missing: async () => (await runs.workingOf(workerId)).filter((runId) => !keeper.get(runId)),
+    held: () => runs.workingOf(workerId),
+    isKnown: (runId) => keeper.get(runId) !== undefined,
     keyOf: (runId) => runId,
     giveUp: (runId) => keeper.wake(runId),
     onError: (error) => report('the look at runs held here failed', error),

@@ -8,18 +8,26 @@ const setUp = () => {
   const held = new Map<string, { id: string; fence: number }>()
   const known = new Set<string>()
   const givenUp: string[] = []
+  const atWork = new Map<string, { id: string; fence: number }>()
+  const letGo: string[] = []
   const state = { isAway: false }
   const watch = makeStrayWatch({
     clock,
     everyMs: 5000,
-    async missing() {
+    async held() {
       if (state.isAway) throw new Error('the database is away')
-      return [...held.values()].filter(({ id }) => !known.has(id))
+      return [...held.values()]
     },
+    isKnown: ({ id }) => known.has(id),
     keyOf: ({ id, fence }) => `${id}:${fence}`,
     async giveUp({ id, fence }) {
       givenUp.push(`${id}:${fence}`)
       held.delete(id)
+    },
+    atWork: () => [...atWork.values()],
+    letGo({ id, fence }) {
+      letGo.push(`${id}:${fence}`)
+      atWork.delete(id)
     },
     onError: () => {},
   })
@@ -30,7 +38,7 @@ const setUp = () => {
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     }
   }
-  return { clock, held, known, givenUp, looks, watch, state }
+  return { clock, held, known, givenUp, atWork, letGo, looks, watch, state }
 }
 
 test('what is held and not known at two looks is given up, once', async () => {
@@ -50,6 +58,24 @@ test('what is known is left alone, and so is what was taken anew between two loo
   await looks(1)
   held.set('b', { id: 'b', fence: 3 })
   await looks(1)
+  assert.deepEqual(givenUp, [])
+})
+
+test('what is done and not held at two looks is let go of, once', async () => {
+  const { held, known, atWork, letGo, givenUp, looks } = setUp()
+  for (const id of ['ended', 'taken', 'mine']) {
+    atWork.set(id, { id, fence: 1 })
+    known.add(id)
+    held.set(id, { id, fence: 1 })
+  }
+  await looks(2)
+  assert.deepEqual(letGo, [])
+  held.delete('ended')
+  held.set('taken', { id: 'taken', fence: 2 })
+  await looks(1)
+  assert.deepEqual(letGo, [], 'it may just have ended')
+  await looks(3)
+  assert.deepEqual(letGo, ['ended:1', 'taken:1'])
   assert.deepEqual(givenUp, [])
 })
 

@@ -1,17 +1,22 @@
 /**
- * Finds strays: work that this process holds by its row and does not know of, because the answer to the commit that took it, or the message
- * that brought it, was lost. The process lives, so nobody else would ever take the work over.
+ * Compares what this process does with what it holds by the rows. Finds strays: work that it holds and does not know of, because the answer
+ * to the commit that took it, or the message that brought it, was lost; the process lives, so nobody else would ever take the work over.
+ * And ghosts: work that it does and holds no more, because it was ended elsewhere and the message of that was lost or came too early.
  */
 import type { Clock } from './clock.ts'
 
 export interface StrayWatchOptions<T> {
   readonly clock: Clock
   readonly everyMs: number
-  /** What this process holds by the rows, and not in memory. */
-  missing(): Promise<readonly T[]>
+  /** What this process holds by the rows. */
+  held(): Promise<readonly T[]>
+  isKnown(held: T): boolean
   /** Names one holding of a thing: taken anew, it has another. */
-  keyOf(stray: T): string
+  keyOf(thing: T): string
   giveUp(stray: T): Promise<void> | void
+  /** What this process does; left out where doing it in vain takes nothing from anybody. */
+  atWork?(): readonly T[]
+  letGo?(ghost: T): void
   readonly onError: (error: unknown) => void
 }
 
@@ -29,16 +34,24 @@ const SOON_LOOKS = 2
 export const makeStrayWatch = <T>(options: StrayWatchOptions<T>): StrayWatch => {
   const { clock, everyMs, keyOf, giveUp, onError } = options
   let missed: ReadonlySet<string> = new Set()
+  let unheld: ReadonlySet<string> = new Set()
   let disarm = (): void => {}
   let isStopped = true
   let isLooking = false
   let soonLeft = 0
 
-  /** What was just taken is missing for a moment: only what is missing twice is a stray. */
+  /** What was just taken, or has just ended, is on one side only for a moment: what counts is what was so at two looks. */
   const look = async (): Promise<void> => {
-    const missing = await options.missing()
+    const atWork = options.atWork?.() ?? []
+    const held = await options.held()
+    const heldKeys = new Set(held.map(keyOf))
+    const missing = held.filter((each) => !options.isKnown(each))
+    const alone = atWork.filter((each) => !heldKeys.has(keyOf(each)))
     const strays = missing.filter((each) => missed.has(keyOf(each)))
+    const ghosts = alone.filter((each) => unheld.has(keyOf(each)))
     missed = new Set(missing.map(keyOf))
+    unheld = new Set(alone.map(keyOf))
+    for (const ghost of ghosts) options.letGo?.(ghost)
     for (const stray of strays) await giveUp(stray)
   }
 

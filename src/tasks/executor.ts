@@ -311,12 +311,18 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     return giveBack && { workerId: options.workerId, giveBack, start: (task) => run(task, giveBack) }
   }
 
+  const abort: Executor['abort'] = (taskId, error) => {
+    const attempt = active.get(taskId)
+    active.delete(taskId)
+    attempt?.abort(error)
+  }
+
   const strays = makeStrayWatch<Task>({
     clock,
     everyMs: STRAYS_EVERY_MS,
-    missing: async () =>
-      (await options.tasks.heldBy([options.workerId])).filter(({ id }) => !active.has(id) && !ending.has(id)),
-    keyOf: ({ id, fence }) => `${id}:${fence}`,
+    held: () => options.tasks.heldBy([options.workerId]),
+    isKnown: ({ id }) => active.has(id) || ending.has(id),
+    keyOf,
     async giveUp(task) {
       log.warn({ taskId: task.id }, 'a task was taken by a commit that nobody answered; it is made again')
       await giveUp(
@@ -324,17 +330,18 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
         taskErrors.task_interrupted('the database took the task for this process, and its answer was lost'),
       )
     },
+    atWork: () => [...active.values()].map(({ task }) => task),
+    letGo({ id }) {
+      log.warn({ taskId: id }, 'an attempt goes on in vain: its task was ended or taken elsewhere')
+      abort(id, taskErrors.task_not_waiting('the task was ended elsewhere'))
+    },
     onError: (error) => log.error({ err: error }, 'the look at tasks held here failed'),
   })
 
   return {
     remember: claims.remember,
     reserve,
-    abort(taskId, error) {
-      const attempt = active.get(taskId)
-      active.delete(taskId)
-      attempt?.abort(error)
-    },
+    abort,
     settle,
     settleDurably,
     tools,
