@@ -66,7 +66,7 @@ export interface Stage {
 
 const CODE = fileURLToPath(new URL('../code', import.meta.url))
 const DRAIN_MS = 180_000
-const LOOK_EVERY_MS = 50
+const LOOK_EVERY_MS = 500
 
 /** Nothing that refuses work on purpose may stand in the way. */
 const NO_LIMITS = {

@@ -14,6 +14,7 @@ import { auditRetention } from './0011-audit-retention.ts'
 import { removedMembers } from './0012-removed-members.ts'
 import { redriveRates } from './0013-redrive-rates.ts'
 import { pagedLists } from './0014-paged-lists.ts'
+import { vacuum } from './0015-vacuum.ts'
 
 export const migrations: readonly Migration[] = [
   foundation,
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   removedMembers,
   redriveRates,
   pagedLists,
+  vacuum,
 ]
