@@ -13,6 +13,7 @@ import { secretsCommand } from './commands/secrets.ts'
 import { skillsCommand } from './commands/skills.ts'
 import { devCommand, startCommand } from './commands/start.ts'
 import { tasksCommand } from './commands/tasks.ts'
+import { whoamiCommand } from './commands/whoami.ts'
 import { workflowsCommand } from './commands/workflows.ts'
 
 export const commands: readonly Command[] = [
@@ -31,5 +32,6 @@ export const commands: readonly Command[] = [
   schedulesCommand,
   keysCommand,
   secretsCommand,
+  whoamiCommand,
   doctorCommand,
 ]

@@ -60,6 +60,18 @@ test('aidos keys makes a key with a role, and rotates it with both secrets good 
   assert.deepEqual([await status(made.key), await status(rotated.key), await status(again.key)], [1, 1, 0])
 })
 
+test('aidos whoami tells of the key in use: its tenant, and what it may do', async () => {
+  const key = await json(['keys', 'create', 'reader', '--role', 'viewer'])
+  const session = await json(['whoami', '--key', key.key, '--url', app.url!])
+  const mine = await json(['whoami'])
+  assert.deepEqual([session.id, session.name, session.role], [key.id, 'reader', 'viewer'])
+  assert.equal(session.tenantId, mine.tenantId)
+  assert.ok(session.permissions.includes('runs:read') && !session.permissions.includes('runs:write'))
+  const { stdout } = await app.cli(['whoami', '--key', key.key, '--url', app.url!])
+  assert.match(stdout, new RegExp(`tenant +${mine.tenantId}\n`))
+  assert.match(stdout, /role +viewer\nmay +.*runs:read/)
+})
+
 test('aidos keys shows a page, and where the next one begins', async () => {
   for (const name of ['page-1', 'page-2']) await json(['keys', 'create', name, '--role', 'viewer'])
   const first = await json(['keys', '--limit', '1'])

@@ -267,6 +267,8 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
       create: (name: string): Promise<v.ProjectView> => send('POST', '/v1/projects', { name }),
     },
 
+    /** Who the key is, and what it may do. */
+    session: (): Promise<v.SessionView> => get('/v1/session'),
     /** Resolves when the process is alive and answers. */
     health: (): Promise<unknown> => get('/healthz'),
     /** Resolves when it can do work; rejects with what is not ready. */

@@ -290,6 +290,17 @@ export interface FireView {
   readonly taskId: string | null
 }
 
+export interface SessionView {
+  readonly kind: string
+  readonly id: string
+  readonly name: string
+  readonly tenantId: string
+  readonly projectId: string | null
+  readonly memberId: string | null
+  readonly role: string | null
+  readonly permissions: readonly string[]
+}
+
 export interface KeyView {
   readonly id: string
   readonly name: string
