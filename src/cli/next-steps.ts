@@ -13,7 +13,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
   schedule_not_found: '"aidos schedules" lists them.',
   dead_letter_not_found: '"aidos dead-letters" lists them.',
   key_not_found: '"aidos keys" lists them.',
-  operator_only: '"aidos whoami" tells the id of your own tenant, for --tenant.',
+  operator_only: 'A key of the operator may; "aidos whoami" tells the id of your own tenant.',
   secret_not_found: '"aidos secrets" lists them.',
 }
 
