@@ -101,6 +101,12 @@ test('a body without its free field is refused', async () => {
   assert.equal(answer.json().code, 'request_invalid')
 })
 
+test('the bare address leads to the documentation', async () => {
+  const answer = await server.inject('/')
+  assert.deepEqual([answer.statusCode, answer.headers.location], [302, '/docs'])
+  assert.equal((await server.inject('/docs')).statusCode, 200)
+})
+
 test('the documentation names what each route demands, and refers to nothing that it does not have', async () => {
   const document = (await server.inject({ method: 'GET', url: '/openapi.json' })).json()
   assert.equal(document.paths['/v1/things/{id}'].get['x-permission'], 'runs:read')

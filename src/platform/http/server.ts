@@ -189,6 +189,8 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
   server.get('/openapi.json', { config: { public: true }, schema: { hide: true } }, () => server.swagger())
   const { default: swaggerUi } = await import('@fastify/swagger-ui')
   await server.register(swaggerUi, { routePrefix: '/docs', logLevel: 'silent' })
+  // Who opens the address in a browser finds what can be called.
+  server.get('/', { config: { public: true }, schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
   for (const routes of options.routes) routes(server)
   return server
 }
