@@ -90,6 +90,8 @@ export const makeActivities = (options: {
     pollers.set(key, waiting.add(resolve))
     const disarm = clock.after(waitMs, resolve)
     signal.addEventListener('abort', () => resolve(), { once: true })
+    // Gone since the last look: no event will tell of it.
+    if (signal.aborted || isStopping) resolve()
     return promise.finally(() => {
       disarm()
       waiting.delete(resolve)
