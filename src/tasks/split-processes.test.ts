@@ -96,6 +96,7 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
         }
         await body({ maker, carrier, executor, commits: () => commits, holdCarrier, kill, add })
       } finally {
+        held = Promise.resolve()
         for (const each of living) await each.stop(0)
       }
     })
@@ -172,20 +173,22 @@ for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
 
   /** The run's task is written as the executor's, who has not been told of it yet. */
   const untilTaken = async (processes: Processes): Promise<{ runId: string; tell(): void }> => {
-    const { maker, executor, holdCarrier } = processes
+    const { maker, carrier, executor, holdCarrier } = processes
     const taskOf = async (runId: string) => (await maker.tasks.tasks.list(maker.tenantId, { runId, limit: 1 }))[0]
     const told = Promise.withResolvers<void>()
     holdCarrier(told.promise)
-    const { id: runId } = await maker.run('slow')
-    const task = await until('the task to be begun', async () => {
-      const found = await taskOf(runId)
-      return found !== undefined && found.status !== 'queued' && found
-    })
-    // What came by the queue is done at once.
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    const isUntold = (await taskOf(runId))?.status === 'running' && task.workerId === executor.workerId
-    if (isUntold) return { runId, tell: told.resolve }
-    // No place was lent at that moment.
+    const { id: runId, workerId } = await maker.run('slow')
+    if (workerId === carrier.workerId) {
+      const task = await until('the task to be begun', async () => {
+        const found = await taskOf(runId)
+        return found !== undefined && found.status !== 'queued' && found
+      })
+      // What came by the queue is done at once.
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      const isUntold = (await taskOf(runId))?.status === 'running' && task.workerId === executor.workerId
+      if (isUntold) return { runId, tell: told.resolve }
+    }
+    // No place was lent at that moment, for the run or for its task.
     told.resolve()
     await maker.wait(runId)
     return untilTaken(processes)
