@@ -2,6 +2,7 @@
  * An orderly leave: `/readyz` says 503 at once, streams end (their readers resume elsewhere), connections are closed after their answer,
  * and only after `drainMs`, when whoever sends requests here has learnt of it, does the server stop to listen. Requests under way finish.
  */
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { defineErrors } from '../errors.ts'
@@ -23,9 +24,18 @@ export interface DrainingOptions {
   readonly openStreams: ReadonlySet<() => void>
 }
 
+/** A connection on which nothing was asked by then is of no use any more; Node waits for its first request otherwise. */
+const SILENT_MS = 1000
+
 export const addDraining = (server: FastifyInstance, options: DrainingOptions): void => {
   const { drainMs, graceMs, openStreams } = options
   let isDraining = false
+  const silent = new Set<Socket>()
+  server.server.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.server.on('request', ({ socket }) => silent.delete(socket))
   server.addHook('onRequest', (request, reply, done) => {
     if (!isDraining) return done()
     reply.header('connection', 'close')
@@ -44,6 +54,12 @@ export const addDraining = (server: FastifyInstance, options: DrainingOptions): 
     for (const close of openStreams) close()
     // A caller may wait for a minute, and a stop must not.
     const cut = setTimeout(() => server.server.closeAllConnections(), graceMs).unref()
-    server.server.once('close', () => clearTimeout(cut))
+    const cutSilent = setTimeout(() => {
+      for (const socket of silent) if (socket.bytesRead === 0) socket.destroy()
+    }, SILENT_MS).unref()
+    server.server.once('close', () => {
+      clearTimeout(cut)
+      clearTimeout(cutSilent)
+    })
   })
 }

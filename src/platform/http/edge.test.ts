@@ -1,7 +1,9 @@
 /** What the server does with every request, whatever the route: ids, traces, headers, shedding, leaving. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { request as send } from 'node:http'
+import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../../../test/support/until.ts'
@@ -289,4 +291,13 @@ test('a stop does not wait for ever: what is not done within the grace is cut of
   await entered.promise
   await server.close()
   await cut
+})
+
+test('a stop does not wait for a connection on which nothing was asked', async (t) => {
+  const server = await makeServer(t, { graceMs: 600_000 })
+  const url = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect(Number(url.port), url.hostname)
+  await once(socket, 'connect')
+  await server.close()
+  await once(socket.resume(), 'close')
 })
