@@ -297,7 +297,8 @@ test('a stop does not wait for a connection on which nothing was asked', async (
   const server = await makeServer(t, { graceMs: 600_000 })
   const url = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
   const socket = connect(Number(url.port), url.hostname)
-  await once(socket, 'connect')
+  await once(socket.resume(), 'connect')
+  const gone = once(socket, 'close')
   await server.close()
-  await once(socket.resume(), 'close')
+  await gone
 })
