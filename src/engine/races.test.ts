@@ -369,3 +369,34 @@ for (const database of BACKENDS) {
     })
   }
 }
+
+/** One process makes runs, another carries them: only where processes can reach each other. */
+for (const backend of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
+  test(`races on ${backend.name}: a signal that comes between the look at a queued run and its claim is heard`, async () => {
+    const { db, hub } = await backend.open()
+    const workflows: Record<string, WorkflowFunction> = { asks: (ctx) => ctx.signal('go') }
+    const common = { hub, workflows, leaseMs: 600_000 }
+    const maker = await startTestEngine({ ...common, db, does: [] })
+    const { id } = await maker.run('asks')
+    let claims = 0
+    const late: Database = {
+      ...db,
+      async commit(unit) {
+        if (unit.writes.some(({ statement }) => statement.name === 'claim_run') && ++claims === 1) {
+          await maker.engine.signal(maker.tenantId, id, 'go', 'hello')
+          // The sender looks at the run before it has an owner.
+          await wait(200)
+        }
+        return db.commit(unit)
+      },
+    }
+    const carrier = await startTestEngine({ ...common, db: late, tenantId: maker.tenantId, does: ['runs'] })
+    try {
+      assert.equal((await maker.wait(id)).output, 'hello')
+      assert.equal(claims, 2)
+    } finally {
+      await carrier.stop(0)
+      await maker.stop(0)
+    }
+  })
+}

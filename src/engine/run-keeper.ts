@@ -240,16 +240,30 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   /** It is carried under another job: that of a process that died comes again. */
   const isElsewhere = async (runId: string): Promise<boolean> => (await runs.byId(runId))?.status === 'running'
 
+  /** Takes a queued run exactly as it was read: what is left for it in that moment is read too. Undefined when it is not queued. */
+  const claim = async (runId: string): Promise<{ readonly queued: Run; readonly nowMs: number } | undefined> => {
+    for (;;) {
+      const queued = await runs.byId(runId)
+      if (queued?.status !== 'queued') return undefined
+      const nowMs = clock.now()
+      const guards = [{ ...fenceOf(queued), news: queued.news }]
+      try {
+        await db.commit({ guards, writes: [claimRun(queued, workerId, nowMs)] })
+        return { queued, nowMs }
+      } catch (error) {
+        if (!isStaleWrite(error)) throw error
+      }
+    }
+  }
+
   const activate = async (runId: string): Promise<boolean> => {
     if (isStopping) return true
     if (live.has(runId) || loading.has(runId)) return !(await isElsewhere(runId))
     loading.add(runId)
     try {
-      const queued = await runs.byId(runId)
-      if (queued?.status !== 'queued') return queued?.status !== 'running'
-      const guards = [fenceOf(queued)]
-      const nowMs = clock.now()
-      await db.commit({ guards, writes: [claimRun(queued, workerId, nowMs)] })
+      const claimed = await claim(runId)
+      if (!claimed) return !(await isElsewhere(runId))
+      const { queued, nowMs } = claimed
       // Never begun, and nothing was left for it: there is no history. What comes from now on is heard of.
       const isFresh = queued.startedAtMs === null && queued.news === 0
       const { run, history } = isFresh ? { run: begun(queued, nowMs), history: undefined } : await readHistory(runId)
@@ -257,7 +271,6 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       if (program) begin(run, program, history)
       else await stopRun(run)
     } catch (error) {
-      if (isStaleWrite(error)) return !(await isElsewhere(runId))
       report('a run could not be started', error, runId)
       clock.after(LOST_RETRY_MS, () => wakeRow(runId))
       return true

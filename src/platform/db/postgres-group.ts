@@ -7,7 +7,15 @@ import type pg from 'pg'
 import { eventRow } from '../events/event.ts'
 import { isDeadlock, isRefusedData } from './errors.ts'
 import { insertEvent, staleWrite, type Unit, type UnitResult, type WriteGroup } from './group-commit.ts'
-import { type Guard, type GuardedTable, guardQuery, type RowStatement, type RowValue } from './statements.ts'
+import {
+  type Guard,
+  type GuardedRow,
+  type GuardedTable,
+  guardQuery,
+  holds,
+  type RowStatement,
+  type RowValue,
+} from './statements.ts'
 
 const NAMED_STATEMENTS = 500
 const DEADLOCK_TRIES = 5
@@ -34,14 +42,14 @@ export const queryWith = (client: pg.PoolClient, nameOf: (text: string) => strin
 }
 
 const checkGuards = async (query: Query, units: readonly Unit[]): Promise<(Error | undefined)[]> => {
-  const fences = { runs: new Map<string, number>(), tasks: new Map<string, number>() }
+  const held = { runs: new Map<string, GuardedRow>(), tasks: new Map<string, GuardedRow>() }
   for (const table of ['runs', 'tasks'] as const satisfies GuardedTable[]) {
     const ids = new Set(units.flatMap((unit) => (unit.guards ?? []).filter((g) => g.table === table).map((g) => g.id)))
     if (ids.size === 0) continue
     const { rows } = await query(guardQuery(table).postgres, [[...ids]])
-    for (const row of rows as { id: string; fence: number }[]) fences[table].set(row.id, row.fence)
+    for (const row of rows as (GuardedRow & { id: string })[]) held[table].set(row.id, row)
   }
-  const failed = (guard: Guard): boolean => fences[guard.table].get(guard.id) !== guard.fence
+  const failed = (guard: Guard): boolean => !holds(held[guard.table].get(guard.id), guard)
   return units.map((unit) => {
     const stale = unit.guards?.find(failed)
     return stale && staleWrite(stale)
@@ -116,26 +124,31 @@ const sendAndCommit = async (
 }
 
 const STALE_MARK = '22012'
-/** Fails, with a division by zero, unless every row carries its fence; locks them in the order of ids, as the slow way does. */
-const assertQuery = (table: GuardedTable): string =>
-  `SELECT 1 / (CASE WHEN count(*) = cardinality($1::text[]) THEN 1 ELSE 0 END) FROM (SELECT t.id FROM ${table} t
-   JOIN unnest($1::text[], $2::bigint[]) AS g(id, fence) ON g.id = t.id AND g.fence = t.fence ORDER BY t.id FOR UPDATE OF t) held`
+/** Fails, with a division by zero, unless every row is as its guard says; locks them in the order of ids, as the slow way does. */
+const assertQuery = (table: GuardedTable): string => {
+  const isUnheard = table === 'runs' ? ' AND (g.news IS NULL OR g.news = t.news)' : ''
+  return `SELECT 1 / (CASE WHEN count(*) = cardinality($1::text[]) THEN 1 ELSE 0 END) FROM (SELECT t.id FROM ${table} t
+   JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS g(id, fence, news) ON g.id = t.id AND g.fence = t.fence${isUnheard}
+   ORDER BY t.id FOR UPDATE OF t) held`
+}
 
 const sendGuards = (query: Query, units: readonly Unit[]): Promise<pg.QueryResult>[] =>
   (['runs', 'tasks'] as const satisfies GuardedTable[]).flatMap((table) => {
-    const fences = new Map<string, number>()
-    for (const { guards = [] } of units) for (const g of guards) if (g.table === table) fences.set(g.id, g.fence)
-    return fences.size === 0 ? [] : [query(assertQuery(table), [[...fences.keys()], [...fences.values()]])]
+    const guards = new Map<string, Guard>()
+    for (const unit of units) for (const guard of unit.guards ?? []) if (guard.table === table) guards.set(guard.id, guard)
+    if (guards.size === 0) return []
+    const all = [...guards.values()]
+    return [query(assertQuery(table), [[...guards.keys()], all.map(({ fence }) => fence), all.map(({ news }) => news ?? null)])]
   })
 
-/** Two units that expect different fences of one row: one of them is stale. */
+/** Two units that expect different things of one row: one of them may be stale. */
 const disagree = (units: readonly Unit[]): boolean => {
-  const fences = new Map<string, number>()
+  const known = new Map<string, Guard>()
   return units.some(({ guards = [] }) =>
-    guards.some(({ id, fence }) => {
-      const known = fences.get(id) ?? fence
-      fences.set(id, known)
-      return known !== fence
+    guards.some((guard) => {
+      const other = known.get(guard.id) ?? guard
+      known.set(guard.id, guard)
+      return other.fence !== guard.fence || other.news !== guard.news
     }),
   )
 }

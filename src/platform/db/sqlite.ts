@@ -17,7 +17,7 @@ import {
 import { makeLock } from './lock.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
 import { makeSqliteDialect } from './sqlite-dialect.ts'
-import { guardQuery } from './statements.ts'
+import { type GuardedRow, guardQuery, holds } from './statements.ts'
 import { publishing } from './transaction.ts'
 
 const GUARDS = { runs: guardQuery('runs').sqlite, tasks: guardQuery('tasks').sqlite } as const
@@ -25,7 +25,7 @@ const GUARDS = { runs: guardQuery('runs').sqlite, tasks: guardQuery('tasks').sql
 const writeUnit = (sqlite: SqliteConnection, unit: Unit): UnitResult => {
   for (const guard of unit.guards ?? []) {
     const row = sqlite.prepare(GUARDS[guard.table]).get(guard.id)
-    if (row?.fence !== guard.fence) return staleWrite(guard)
+    if (!holds(row as GuardedRow | undefined, guard)) return staleWrite(guard)
   }
   for (const { statement, row } of unit.writes) sqlite.prepare(statement.sqlite).run(...row)
   if (!unit.events || unit.events.length === 0) return { eventIds: [] }

@@ -88,12 +88,25 @@ export interface Guard {
   readonly table: GuardedTable
   readonly id: string
   readonly fence: number
+  /** Of runs: also, that nothing more has been left for it than this. */
+  readonly news?: number
 }
 
 export type GuardedTable = 'runs' | 'tasks'
 
+/** What guards look at in a row. */
+export interface GuardedRow {
+  readonly fence: number
+  readonly news?: number
+}
+
+export const holds = (row: GuardedRow | undefined, { fence, news }: Guard): boolean =>
+  row?.fence === fence && (news === undefined || row.news === news)
+
+const GUARDED_COLUMNS = { runs: 'id, fence, news', tasks: 'id, fence' } as const
+
 export const guardQuery = (table: GuardedTable): { sqlite: string; postgres: string } => ({
-  sqlite: `SELECT fence FROM ${table} WHERE id = ?`,
+  sqlite: `SELECT ${GUARDED_COLUMNS[table]} FROM ${table} WHERE id = ?`,
   // Locked in the order of ids, so that two processes that touch the same rows cannot deadlock.
-  postgres: `SELECT id, fence FROM ${table} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
+  postgres: `SELECT ${GUARDED_COLUMNS[table]} FROM ${table} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
 })
