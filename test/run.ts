@@ -6,12 +6,14 @@
  *     npm test -- src/engine cron       those in a folder, or with the word in their path
  *     npm test -- --watch src/engine    flags go to "node --test"
  *     npm test -- --slow                those named *.slow.test.ts, which take long and stand still most of it
+ *     npm test -- --uneven src/engine   on a machine that stumbles (support/uneven.ts), to find what leans on luck
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism, constants } from 'node:os'
 import path from 'node:path'
 import { findTests } from './support/find-tests.ts'
 import { startRunServers } from './support/run-servers.ts'
+import { unevenEnv } from './support/uneven.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
 const support = path.join(import.meta.dirname, 'support')
@@ -20,7 +22,8 @@ const runTimeoutMs = 30 * 60_000
 
 const args = process.argv.slice(2)
 const isSlow = args.includes('--slow')
-const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--slow')
+const isUneven = args.includes('--uneven')
+const flags = args.filter((arg) => arg.startsWith('-') && arg !== '--slow' && arg !== '--uneven')
 const words = args.filter((arg) => !arg.startsWith('-'))
 
 const main = async (): Promise<number> => {
@@ -44,7 +47,7 @@ const main = async (): Promise<number> => {
     const runner = spawn(process.execPath, [...runnerFlags(), ...flags, ...files], {
       cwd: root,
       stdio: 'inherit',
-      env: { ...process.env, ...servers.env },
+      env: { ...process.env, ...servers.env, ...unevenEnv(isUneven ? 1 : 0) },
     })
     const ended = new Promise<number>((resolve, reject) => {
       runner.once('error', reject)

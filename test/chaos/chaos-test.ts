@@ -8,6 +8,7 @@ import { clusterTable } from '../../cluster/table.ts'
 import { type ModelStandIn, makeModelStandIn } from '../../src/agents/stand-in/stand-in.ts'
 import { type Check, repeats } from '../kill/checks.ts'
 import { makeRandom } from '../kill/random.ts'
+import { unevenEnv } from '../support/uneven.ts'
 import { TURNS } from './code/work.ts'
 import { readChaosEffects } from './effects.ts'
 import { type DoneFault, makeHarm } from './faults.ts'
@@ -23,6 +24,8 @@ export interface ChaosOptions {
   readonly rate: number
   readonly redis: RedisKind
   readonly each: NonNullable<ClusterOptions['rolesPerService']>
+  /** How unevenly the processes run (see test/support/uneven.ts). */
+  readonly uneven: number
   /** Only these faults; all, where none are named. */
   readonly only: readonly FaultKind[] | undefined
   /** An empty folder. */
@@ -103,6 +106,7 @@ export const runChaosTest = async (options: ChaosOptions): Promise<ChaosResult> 
         RATE_LIMIT_KEY_PER_MINUTE: '0',
         RATE_LIMIT_TENANT_PER_MINUTE: '0',
       },
+      ...unevenEnv(options.uneven),
       ...{ MODEL_BASE_URL: standIn.url, MODEL_NAME: 'stand-in', OUTBOUND_ALLOW: new URL(standIn.url).host },
     }
     const startMs = Date.now()

@@ -19,13 +19,14 @@ const REDIS_KINDS: readonly RedisKind[] = ['cluster', 'single', 'sentinel']
 const HELP = `Starts a cluster on this machine (see "npm run cluster -- --help"), gives it a mixed load, kills, freezes and cuts off its parts at random,
 and proves at the end that everything accepted was completed, or is dead with a reason, and that nothing finished was done again.
 
-  npm run chaos -- [--seconds N] [--seed N] [--rate N] [--redis cluster|single|sentinel] [--each N] [--only FAULT,FAULT] [--keep] [--hold]
+  npm run chaos -- [--seconds N] [--seed N] [--rate N] [--redis cluster|single|sentinel] [--each N] [--uneven N] [--only FAULT,FAULT] [--keep] [--hold]
 
   --seconds N   how long there are faults and load; 180 if left out, 3600 for a long one
   --seed N      repeats the plan of an earlier test (its moments still fall where the machine lets them)
   --rate N      requests a second, about; 3 if left out
   --redis KIND  cluster if left out
   --each N      processes of each role; 2 if left out
+  --uneven N    how unevenly all processes run: with 1 what arrives at sockets is late at random, by up to 300 ms; 0 if left out
   --only LIST   only these faults: ${KINDS.join(', ')}
   --keep        leaves the folder with the logs of all processes, the database's files and the effects; after a failure it is left anyway
 
@@ -62,6 +63,7 @@ const main = async (): Promise<boolean> => {
       rate: { type: 'string', default: '3' },
       redis: { type: 'string', default: 'cluster' },
       each: { type: 'string', default: '2' },
+      uneven: { type: 'string', default: '0' },
       only: { type: 'string' },
       keep: { type: 'boolean', default: false },
       hold: { type: 'boolean', default: false },
@@ -76,6 +78,7 @@ const main = async (): Promise<boolean> => {
   const seed = number('seed', values.seed, 0)
   const rate = number('rate', values.rate, 0.1)
   const each = number('each', values.each, 1)
+  const uneven = number('uneven', values.uneven, 0)
   const redis = REDIS_KINDS.find((kind) => kind === values.redis)
   if (!redis) throw new Error(`--redis must be one of ${REDIS_KINDS.join(', ')}, was ${JSON.stringify(values.redis)}`)
   const only = faultsOf(values.only)
@@ -90,7 +93,7 @@ const main = async (): Promise<boolean> => {
       isGood = failed === 0
       if (values.hold && !isGood) await hold(cluster)
     }
-    await runChaosTest({ seed, seconds, rate, redis, each, only, folder, say, inspect })
+    await runChaosTest({ seed, seconds, rate, redis, each, uneven, only, folder, say, inspect })
     return isGood
   } finally {
     if (values.keep || !isGood) say(`logs, data and effects: ${folder}`)

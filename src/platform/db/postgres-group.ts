@@ -135,10 +135,17 @@ const assertQuery = (table: GuardedTable): string => {
 const sendGuards = (query: Query, units: readonly Unit[]): Promise<pg.QueryResult>[] =>
   (['runs', 'tasks'] as const satisfies GuardedTable[]).flatMap((table) => {
     const guards = new Map<string, Guard>()
-    for (const unit of units) for (const guard of unit.guards ?? []) if (guard.table === table) guards.set(guard.id, guard)
+    for (const unit of units)
+      for (const guard of unit.guards ?? []) if (guard.table === table) guards.set(guard.id, guard)
     if (guards.size === 0) return []
     const all = [...guards.values()]
-    return [query(assertQuery(table), [[...guards.keys()], all.map(({ fence }) => fence), all.map(({ news }) => news ?? null)])]
+    return [
+      query(assertQuery(table), [
+        [...guards.keys()],
+        all.map(({ fence }) => fence),
+        all.map(({ news }) => news ?? null),
+      ]),
+    ]
   })
 
 /** Two units that expect different things of one row: one of them may be stale. */
