@@ -1,4 +1,5 @@
 /** Time as a port, so that tests can turn it by hand. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -10,13 +11,16 @@ export interface Clock {
 /** Node's timers overflow past 2^31-1 ms; a longer wait is cut and taken up again. */
 const LONGEST_TIMER_MS = 2_147_483_647
 
+/** What comes of a timer is nobody's call any more: it may be anybody's work that has fallen due by then. */
+const outsideOfCalls = AsyncLocalStorage.snapshot()
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, fn) {
     let timer: NodeJS.Timeout
     const arm = (leftMs: number): void => {
       const partMs = Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS)
-      timer = setTimeout(() => (leftMs > partMs ? arm(leftMs - partMs) : fn()), partMs)
+      timer = setTimeout(() => (leftMs > partMs ? arm(leftMs - partMs) : outsideOfCalls(fn)), partMs)
       timer.unref()
     }
     arm(delayMs)

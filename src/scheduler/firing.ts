@@ -314,7 +314,7 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     async add(schedule: Schedule, drafts: readonly Fire[], overlap: Overlap): Promise<readonly Fire[]> {
       await settleEnded({ ...schedule, options: { ...schedule.options, overlap } })
       const nowMs = clock.now()
-      const added = await transaction(async (tx) => {
+      const added = await db.transaction(async (tx) => {
         const change = makeChange(tx, nowMs)
         const held = await change.repository.hold(schedule.id)
         if (!held) return undefined

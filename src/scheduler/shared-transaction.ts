@@ -1,7 +1,9 @@
 /**
  * Lets changes that meet at the same moment share a transaction, and so one sync to disk, where one writer is all that there is. Each
  * sees what those before it have written. When one throws, nothing of the group is kept, and each is done again in a transaction of its own.
+ * For what the scheduler does by itself: whose call it was is not known in here, and what somebody calls for has to be audited.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Database, Handle } from '../platform/db/database.ts'
 
 /** May be called twice: nothing of the first call is kept then. */
@@ -17,6 +19,7 @@ interface Waiting {
 const TOGETHER_MAX = 32
 
 export const makeSharedTransaction = (db: Pick<Database, 'transaction'>) => {
+  const outsideOfCalls = AsyncLocalStorage.snapshot()
   const waiting: Waiting[] = []
   let isRunning = false
 
@@ -46,6 +49,6 @@ export const makeSharedTransaction = (db: Pick<Database, 'transaction'>) => {
   return <T>(work: Work<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       waiting.push({ work, resolve: resolve as Waiting['resolve'], reject })
-      if (!isRunning) void run()
+      if (!isRunning) void outsideOfCalls(run)
     })
 }
