@@ -66,6 +66,7 @@ const startBreaker = async () => {
 }
 
 describe('runs.watch()', () => {
+  let last = 0
   test('gives every event once and in order over connections that break, and ends with the run', async () => {
     const breaker = await startBreaker()
     const broken = makeClient({ url: breaker.url, key })
@@ -90,6 +91,13 @@ describe('runs.watch()', () => {
       seen,
       items.map((event) => event.id),
     )
+  })
+
+  test('ends at once where the run has ended and all of it is known', async () => {
+    const run = await client.runs.start({ workflow: 'waits' })
+    await client.runs.signal(run.id, 'go')
+    for await (const { id } of client.runs.watch(run.id)) last = id
+    for await (const event of client.runs.watch(run.id, { after: last })) assert.fail(event.type)
   })
 
   test('stops when told, with the reason', async () => {

@@ -49,7 +49,7 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
       continue: (id: string): Promise<v.RunView> => send('POST', `/v1/runs/${e(id)}/continue`),
       signal: (id: string, name: string, payload?: Json): Promise<unknown> =>
         send('POST', `/v1/runs/${e(id)}/signals/${e(name)}`, payload === undefined ? {} : { payload }),
-      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.Page<v.EventView>> =>
+      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.EventPage> =>
         get(`/v1/runs/${e(id)}/events`, query),
       /** The journal from its beginning on, page by page. */
       steps: (id: string, query: v.PageQuery = {}): Promise<v.Page<v.StepView>> =>
@@ -79,7 +79,7 @@ export const makeClient = ({ url, key, fetch = globalThis.fetch }: ClientOptions
       find: (id: string): Promise<v.TaskView> => get(`/v1/tasks/${e(id)}`),
       cancel: (id: string): Promise<v.TaskView> => send('POST', `/v1/tasks/${e(id)}/cancel`),
       retry: (id: string): Promise<v.TaskView> => send('POST', `/v1/tasks/${e(id)}/retry`),
-      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.Page<v.EventView>> =>
+      events: (id: string, query: { after?: number; limit?: number } = {}): Promise<v.EventPage> =>
         get(`/v1/tasks/${e(id)}/events`, query),
       watch: (id: string, options?: WatchOptions): AsyncGenerator<v.EventView> =>
         watchEvents(

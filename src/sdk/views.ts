@@ -52,6 +52,12 @@ export interface EventView {
   readonly data: { readonly [key: string]: Json }
 }
 
+/** A part of a timeline; the next begins after `nextCursor`, an event's id. */
+export interface EventPage {
+  readonly items: readonly EventView[]
+  readonly nextCursor: number | null
+}
+
 /** An entry of a run's journal. */
 export interface StepView {
   readonly position: number

@@ -77,6 +77,8 @@ export async function* watchEvents(
         },
         signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
       })
+      // All that happened has come before.
+      if (response.status === 204) return
       for await (const { data } of readServerSentEvents(response.body ?? new ReadableStream(), onBytes)) {
         const event = JSON.parse(data) as EventView
         if (!received.add(event.id)) continue

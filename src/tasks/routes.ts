@@ -112,6 +112,8 @@ const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions)
         hub,
         filter: { tenantId: task.tenantId, taskId: task.id },
         ...(isOpenTask(task.status) ? { isLast } : {}),
+        // A dead one may be redriven.
+        isOver: ['completed', 'cancelled'].includes(task.status),
         readRunId: task.runId,
       })
     },

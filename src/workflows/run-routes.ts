@@ -215,7 +215,8 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       schema: {
         tags,
         summary: 'Timeline of a run, live (server-sent events)',
-        description: 'Resumes after `Last-Event-ID` (or `?after=`). Ends after the event that ends the run.',
+        description:
+          'Resumes after `Last-Event-ID` (or `?after=`). Ends after the event that ends the run; whoever has had that is answered 204, upon which an `EventSource` does not come again.',
         params: byId,
         querystring: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
       },
@@ -224,7 +225,8 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       const run = await find(request.principal, request.params.id)
       const isLast = (event: { taskId: string | null; type: string }): boolean =>
         event.taskId === null && ['run.completed', 'run.failed', 'run.cancelled', 'run.timed_out'].includes(event.type)
-      await streamEvents(request, reply, { log, hub, filter: { tenantId: run.tenantId, runId: run.id }, isLast })
+      const filter = { tenantId: run.tenantId, runId: run.id }
+      await streamEvents(request, reply, { log, hub, filter, isLast, isOver: isFinal(run.status) })
     },
   )
 

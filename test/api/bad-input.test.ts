@@ -387,3 +387,8 @@ for (const [title, source, code] of [
     assert.equal(dead.error.code, code, JSON.stringify(dead.error))
   })
 }
+
+test('an empty body of a named type is none where none is needed', async () => {
+  const { body: made } = await app.call('POST', '/v1/keys', { name: 'empty', scopes: ['runs:read'] })
+  assert.equal((await app.call('DELETE', `/v1/keys/${made.id}`, '')).status, 200)
+})

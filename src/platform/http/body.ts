@@ -1,9 +1,11 @@
 /**
  * Reads JSON bodies, and refuses what could not be kept: what is nested so deeply that our own code would run out of stack over it,
- * and NUL characters, which PostgreSQL has no place for in a text.
+ * and NUL characters, which PostgreSQL has no place for in a text. An empty one is none where none is needed: many clients name
+ * the type of a body that they do not send.
  */
 
 import type { FastifyInstance } from 'fastify'
+import type { ZodType } from 'zod'
 import { defineErrors } from '../errors.ts'
 
 const bodyErrors = defineErrors({
@@ -40,6 +42,9 @@ export const refuseNulInUrl = (url: string): void => {
   if (url.includes('%00')) throw bodyErrors.nul_character('the URL has a NUL character (%00), which no text may have')
 }
 
+const needsNoBody = (schema: unknown): boolean =>
+  schema === undefined || (schema as ZodType).safeParse(undefined).success
+
 export const addJsonParser = (
   server: Pick<FastifyInstance, 'getDefaultJsonParser' | 'removeContentTypeParser' | 'addContentTypeParser'>,
 ): void => {
@@ -48,7 +53,8 @@ export const addJsonParser = (
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const text = String(body)
     const encoding = request.headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity') {
+    if (text === '' && needsNoBody(request.routeOptions.schema?.body)) done(null, undefined)
+    else if (encoding !== 'identity') {
       const what = `the body has the content encoding "${encoding}"; send it as it is`
       done(bodyErrors.content_encoding_unsupported(what), undefined)
     } else if (isTooDeep(text)) {

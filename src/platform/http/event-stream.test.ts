@@ -21,7 +21,11 @@ const eventOf = (id: number, sizeBytes = 0, type = 'run.log'): Event => ({
 })
 
 /** A stream over a log; `reading` is told before each page. */
-const setUp = async (t: TestContext, log: Event[], reading: () => Promise<void> = async () => {}) => {
+const setUp = async (
+  t: TestContext,
+  log: Event[],
+  { reading = async () => {}, isOver = false }: { reading?: () => Promise<void>; isOver?: boolean } = {},
+) => {
   const hub = makeEventHub()
   const read: EventLog['read'] = async ({ afterId, limit }) => {
     await reading()
@@ -39,6 +43,7 @@ const setUp = async (t: TestContext, log: Event[], reading: () => Promise<void> 
           streamEvents(request, reply, {
             ...{ log: { read } as EventLog, hub, filter: { tenantId: 't' } },
             isLast: ({ type }) => type === LAST,
+            isOver,
           }),
         ),
     ],
@@ -49,7 +54,7 @@ const setUp = async (t: TestContext, log: Event[], reading: () => Promise<void> 
     const text = await (await fetch(url)).text()
     return [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
   }
-  return { hub, idsOf }
+  return { hub, url, idsOf }
 }
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
@@ -64,9 +69,10 @@ test('what happens while the timeline is read comes once, and after it', async (
   const log = [eventOf(1)]
   const gate = Promise.withResolvers<void>()
   let pages = 0
-  const { hub, idsOf } = await setUp(t, log, async () => {
+  const reading = async (): Promise<void> => {
     if (pages++ === 0) await gate.promise
-  })
+  }
+  const { hub, idsOf } = await setUp(t, log, { reading })
   const ids = idsOf()
   await until('the first page', () => pages === 1)
   const more = upTo(5000)
@@ -78,4 +84,14 @@ test('what happens while the timeline is read comes once, and after it', async (
   // Told by nobody but the hub.
   hub.publish([eventOf(5001, 0, LAST)])
   assert.deepEqual(await ids, upTo(5001))
+})
+
+test('what is over is told to its end, and who has had all that is told not to come again', async (t) => {
+  const log = [eventOf(1), eventOf(2, 0, LAST), eventOf(3)]
+  const { url, idsOf } = await setUp(t, log, { isOver: true })
+  assert.deepEqual(await idsOf(), [1, 2])
+  const resume = async (after: number) => fetch(url, { headers: { 'last-event-id': String(after) } })
+  // It had the end, but not what follows it.
+  assert.match(await (await resume(2)).text(), /^id: 3$/m)
+  assert.equal((await resume(3)).status, 204)
 })

@@ -38,6 +38,8 @@ export interface StreamOptions {
   readonly readRunId?: string | null
   /** The stream ends after an event for which this holds. */
   readonly isLast?: (event: Event) => boolean
+  /** Nothing will happen any more: the stream ends after what the log has, and who has had all that is told not to come again (204). */
+  readonly isOver?: boolean
 }
 
 const PAGE = 500
@@ -56,9 +58,15 @@ export const streamEvents = async (
   reply: FastifyReply,
   options: StreamOptions,
 ): Promise<void> => {
-  const { log, hub, filter, isLast = () => false } = options
+  const { log, hub, filter, isLast = () => false, isOver = false } = options
   const inRun = options.readRunId ? { runId: options.readRunId } : {}
   let sentId = lastEventId(request) ?? 0
+  const readAfter = (afterId: number, limit: number): Promise<Event[]> =>
+    log.read({ ...filter, ...inRun, afterId, limit })
+  if (isOver && (await readAfter(sentId, 1)).length === 0) {
+    await reply.code(204).send()
+    return
+  }
   let isReading = true
   const held = new Map<number, Event>()
   // Two processes may commit for one run in the same moment: an event of the one can come after a younger one of the other.
@@ -92,7 +100,7 @@ export const streamEvents = async (
   const catchUp = async (): Promise<void> => {
     isReading = true
     for (let isMore = true; isMore && connection.isOpen(); ) {
-      const events = await log.read({ ...filter, ...inRun, afterId: sentId, limit: PAGE })
+      const events = await readAfter(sentId, PAGE)
       for (const event of events) await sendInTurn(event)
       isMore = events.length === PAGE
     }
@@ -103,6 +111,7 @@ export const streamEvents = async (
   try {
     await hub.settled()
     await catchUp()
+    if (isOver) connection.close()
   } catch (error) {
     connection.broke(error)
   }
