@@ -182,7 +182,7 @@ export const makeScheduleRepository = (handle: Handle) => {
         .execute()
       return rows.map(toFire)
     },
-    /** Removes fires that were over before then. Returns how many. */
+    /** Removes fires that were over before then, and are still: one that was passed over may be fired after all. Returns how many. */
     async removeFires(overBeforeMs: number, limit: number): Promise<number> {
       const old = db.selectFrom('schedule_fires').select(['schedule_id', 'planned_at'])
       const batch = await old.where('finished_at', '<', overBeforeMs).orderBy('finished_at').limit(limit).execute()
@@ -191,6 +191,7 @@ export const makeScheduleRepository = (handle: Handle) => {
           .deleteFrom('schedule_fires')
           .where('schedule_id', '=', schedule_id)
           .where('planned_at', '=', planned_at)
+          .where('finished_at', '<', overBeforeMs)
           .execute()
       }
       return batch.length
@@ -212,6 +213,8 @@ export const makeScheduleRepository = (handle: Handle) => {
         .where('tenant_id', '=', tenantId)
         .where('schedule_id', '=', id)
         .where('planned_at', 'in', over.orderBy('planned_at').limit(limit))
+        // Asked of the row itself, too: it may have changed since it was chosen.
+        .where('wake_at', 'is', null)
         .executeTakeFirst()
       return Number(numDeletedRows)
     },
