@@ -112,18 +112,24 @@ export const makeRetentionRepository = (handle: Handle) => {
       return gone.length
     },
 
-    /** With their attempts. One whose task is an open dead letter stays: to redrive that is to deliver it. */
+    /** With their attempts. One whose task is an open dead letter stays, since to redrive that is to deliver it; so does one under way again. */
     async removeDeliveries(ids: readonly string[], { untilMs }: Bounds): Promise<number> {
       const open = db
         .selectFrom('dead_letters')
         .select('task_id')
         .where('status', '=', 'dead')
         .where(sql<boolean>`dead_letters.task_id = deliveries.task_id`)
+      const underWay = db
+        .selectFrom('tasks')
+        .select('id')
+        .where('finished_at', 'is', null)
+        .where(sql<boolean>`tasks.id = deliveries.task_id`)
       const rows = await db
         .deleteFrom('deliveries')
         .where('id', 'in', ids)
         .where('finished_at', '<=', untilMs)
         .where(({ not, exists }) => not(exists(open)))
+        .where(({ not, exists }) => not(exists(underWay)))
         .returning('id')
         .execute()
       const gone = rows.map(({ id }) => id)

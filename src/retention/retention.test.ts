@@ -170,7 +170,7 @@ for (const database of DATABASES) {
   })
 
   test(name('removes deliveries with their attempts, and items read or not, when their time is over'), async () => {
-    const { insert, all, daysAgo, pass } = await setUp()
+    const { insert, addTask, all, daysAgo, pass } = await setUp()
     const deliver = async (id: string, endedMs: number | null, taskId: string | null = null) => {
       await insert('deliveries', { id, finished_at: endedMs, task_id: taskId, dedup_key: id })
       await insert('delivery_attempts', { id: `attempt-${id}`, delivery_id: id })
@@ -179,14 +179,16 @@ for (const database of DATABASES) {
     await deliver('young', daysAgo(29))
     await deliver('pending', null)
     await deliver('failed', daysAgo(31), 'dead-task')
+    await deliver('again', daysAgo(31), 'redriven-task')
+    await addTask('redriven-task', null)
     await insert('dead_letters', { id: 'letter', task_id: 'dead-task', status: 'dead' })
     await insert('inbox', { id: 'old-read', created_at: daysAgo(31), read_at: daysAgo(1) })
     await insert('inbox', { id: 'old-unread', created_at: daysAgo(31), read_at: null })
     await insert('inbox', { id: 'young-read', created_at: daysAgo(29), read_at: daysAgo(29) })
     await insert('inbox', { id: 'young-unread', created_at: daysAgo(29), read_at: null })
     await pass()
-    assert.deepEqual(await all('deliveries'), ['failed', 'pending', 'young'])
-    assert.deepEqual(await all('delivery_attempts', 'delivery_id'), ['failed', 'pending', 'young'])
+    assert.deepEqual(await all('deliveries'), ['again', 'failed', 'pending', 'young'])
+    assert.deepEqual(await all('delivery_attempts', 'delivery_id'), ['again', 'failed', 'pending', 'young'])
     assert.deepEqual(await all('inbox'), ['young-read', 'young-unread'])
   })
 
