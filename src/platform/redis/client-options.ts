@@ -124,6 +124,30 @@ const finishDisconnects = (client: Cluster): void => {
   })
 }
 
+/**
+ * ioredis ends the client of a primary for good when word of a failover comes while it is looking for the new one already: that word breaks
+ * the look off. Whoever did not ask for the end is connected again.
+ */
+const goOnUnlessEnded = (client: Redis): void => {
+  const { connect, disconnect, quit } = client
+  let isEndWanted = false
+  client.connect = () => {
+    isEndWanted = false
+    return connect.call(client)
+  }
+  client.disconnect = (reconnect = false) => {
+    isEndWanted ||= !reconnect
+    disconnect.call(client, reconnect)
+  }
+  client.quit = () => {
+    isEndWanted = true
+    return quit.call(client)
+  }
+  client.on('end', () => {
+    if (!isEndWanted) client.connect().catch(() => {})
+  })
+}
+
 /** Makes a client, which begins to connect. The caller listens to its `error` events and disconnects it. */
 export const makeClient = (target: RedisTarget, use: RedisUse, connectionName?: string): RedisClient => {
   const name = connectionName ? { connectionName } : {}
@@ -145,6 +169,11 @@ export const makeClient = (target: RedisTarget, use: RedisUse, connectionName?: 
     return client
   }
   const options = { ...standaloneOptions(target, use), ...name }
-  if (target.mode === 'sentinel') return new Redis({ ...options, ...sentinelOptions(target) })
-  return new Redis({ ...options, host: target.host ?? '127.0.0.1', port: target.port ?? 6379 })
+  const where =
+    target.mode === 'sentinel'
+      ? sentinelOptions(target)
+      : { host: target.host ?? '127.0.0.1', port: target.port ?? 6379 }
+  const client = new Redis({ ...options, ...where })
+  goOnUnlessEnded(client)
+  return client
 }

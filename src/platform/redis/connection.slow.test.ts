@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Cluster } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import {
   connectRedis,
   eventually,
@@ -150,6 +150,24 @@ test('makeRedis() follows a cluster through the death of a master', async (t) =>
   await mayFailOver(true)
   await eventually('all keys to be there again', all)
   await until('the failover to be told', () => reconnects() > 0)
+})
+
+test('makeRedis() goes on when word of a failover comes while it is looking for the new primary', async (t) => {
+  const servers = await startRedisWithReplica()
+  t.after(() => servers.stop())
+  const { redis } = await open(t, { mode: 'sentinel', sentinels: servers.sentinels })
+  const client = redis.client as Redis
+  const { connector, stream } = client as unknown as {
+    connector: { failoverDetector: { disconnect(): void } | null }
+    stream: { destroy(): void }
+  }
+  await until('its ear at the sentinels', () => connector.failoverDetector !== null)
+  const ended = new Promise((resolve) => client.once('end', resolve))
+  // The connection broke with the primary, and what the sentinels say of it comes a moment later.
+  client.once('connecting', () => connector.failoverDetector?.disconnect())
+  stream.destroy()
+  await ended
+  await eventually('Redis to answer again', async () => (await client.set('a', 1)) === 'OK')
 })
 
 test('makeRedis() finds the new primary when the one before answers a script itself after a failover', async (t) => {

@@ -90,6 +90,7 @@ export const makeRedis = ({ log, clock = systemClock, ...target }: RedisOptions)
     const made = makeClient(target, use, name)
     clients.add(made)
     made.on('end', () => clients.delete(made))
+    made.on('connecting', () => clients.add(made))
     made.on('error', (error: Error) => {
       lastError = reasonOf(error)
     })
