@@ -16,8 +16,10 @@ export interface SecretBox {
   seal(text: string, place: string): string
   /** Throws `secret_unreadable`. */
   open(sealed: string, place: string): string
-  /** The id of the key that seals now. */
+  /** The id of the key that seals now; it may be another one a moment later. */
   currentKeyId(): string
+  /** The id of the key under which something was sealed by `seal`. */
+  keyIdOf(sealed: string): string
   /** Whether it was sealed under the key that seals now. */
   isCurrent(sealed: string): boolean
 }
@@ -76,6 +78,7 @@ export const makeSecretBox = (given: Buffer | SecretKeys): SecretBox => {
       }
     },
     currentKeyId: () => current().id,
+    keyIdOf: (sealed) => sealed.split('.')[1] as string,
     isCurrent: (sealed) => sealed.startsWith(`${VERSION}.${current().id}.`),
   }
 }

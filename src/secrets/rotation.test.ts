@@ -16,6 +16,27 @@ import { makeSecretService } from './service.ts'
 type ChannelTables = { channels: Record<string, unknown> }
 
 for (const database of DATABASES) {
+  test(`rotation on ${database.name}: a secret that is set while the keys change is known by the key that sealed it`, async () => {
+    const { db } = await database.open()
+    const clock = makeFakeClock()
+    const [before, after] = [randomBytes(32), randomBytes(32)]
+    // The file changes right after the key was taken from it.
+    const files = [[before], [before], [after, before]]
+    const read = () => (files.length > 1 ? files.shift() : files[0]) as Buffer[]
+    const keys = makeSecretKeys(read, () => {
+      clock.advance(1000)
+      return clock.now()
+    })
+    const makeId = makeIdGenerator(clock.now)
+    const secrets = makeSecretService({ db, clock, makeId, box: makeSecretBox(keys) })
+    await secrets.set({ tenantId: 't1', projectId: null, name: 'A' }, { value: 'geheim' })
+    const rotation = makeRotation({ keys, sealed: [{ name: 'secrets', reseal: secrets.reseal }] })
+    assert.deepEqual((await rotation.rotate()).resealed, { secrets: 1 })
+    const later = makeSecretService({ db, clock, makeId, box: makeSecretBox(after) })
+    const named = { tenantId: 't1', projectId: null, reference: { $secret: 'A' }, url: null }
+    assert.equal(await later.reveal(named), 'geheim')
+  })
+
   const setUp = async () => {
     const { db } = await database.open()
     const clock = makeFakeClock()

@@ -77,7 +77,7 @@ export const makeSecretService = ({ db, clock, makeId, box }: SecretServiceOptio
 
   const seal = (id: string, value: string): Pick<SealedSecret, 'sealed' | 'keyId'> => {
     const sealed = box.seal(value, placeOf(id))
-    return { sealed, keyId: box.currentKeyId() }
+    return { sealed, keyId: box.keyIdOf(sealed) }
   }
 
   const create = async (place: SecretPlace, value: string, hosts: readonly string[]): Promise<Secret> => {
