@@ -39,6 +39,13 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
     offer(task)
   }
 
+  /** The task of a dead letter; refused when somebody else has redriven it since the letter was read: it may be at work, or done. */
+  const deadTask = async (letter: DeadLetter): Promise<Task> => {
+    const task = await find(letter.tenantId, letter.taskId)
+    if (task.status === 'dead') return task
+    throw taskErrors.dead_letter_resolved(`the task of the dead letter ${letter.id} is ${task.status} by now`)
+  }
+
   const openLetter = async (owner: Owner, id: string): Promise<DeadLetter> => {
     const letter = await tasks.deadLetter(owner, id)
     if (!letter) throw taskErrors.dead_letter_not_found(`there is no dead letter ${id}`)
@@ -48,7 +55,7 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
   }
 
   const discardLetter = async (letter: DeadLetter): Promise<void> => {
-    const task = await find(letter.tenantId, letter.taskId)
+    const task = await deadTask(letter)
     const nowMs = clock.now()
     await db.commit({
       guards: [guardTask(task)],
@@ -66,7 +73,7 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
       const isStanding = task.runId === null
       if (task.status === 'scheduled') {
         const events = [taskEvent(task, 'task.retried', {}, clock.now())]
-        await db.commit({ guards: [guardTask(task)], writes: [queueDueTask(id)], events })
+        await db.commit({ guards: [guardTask(task)], writes: [queueDueTask(task)], events })
         offer(task)
       } else if (isStanding && (task.status === 'dead' || task.status === 'cancelled')) {
         const letter = await tasks.deadLetterOf(id)
@@ -85,14 +92,14 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
 
     async redrive(owner: Owner, id: string): Promise<DeadLetter> {
       const letter = await openLetter(owner, id)
-      await restart(await find(owner, letter.taskId), 'task.redriven')
+      await restart(await deadTask(letter), 'task.redriven')
       resolved(letter.id)
       return { ...letter, status: 'redriven', resolvedAtMs: clock.now() }
     },
 
     /** For a redrive of many. */
     async redriveLetter(letter: DeadLetter): Promise<void> {
-      await restart(await find(letter.tenantId, letter.taskId), 'task.redriven')
+      await restart(await deadTask(letter), 'task.redriven')
       resolved(letter.id)
     },
 

@@ -103,25 +103,28 @@ export const makeAnswers = (options: AnswersOptions): Answers => {
     },
   })
 
-  return {
-    async answer(owner, token, answer) {
+  /** Its attempt may end, or be lost and begin anew, while somebody answers: then it is looked at again. */
+  const ofAwaited = async (owner: Owner, token: string, act: (task: Task) => Promise<void>): Promise<void> => {
+    for (;;) {
       const task = await find(owner, token)
-      const outcome = outcomeOf(task, answer)
       try {
-        await end(task, outcome)
+        return await act(task)
       } catch (error) {
         if (!isStaleWrite(error)) throw error
-        throw taskErrors.task_not_waiting('the task of this token changed at the same moment; look at it again')
       }
-    },
-    async heartbeat(owner, token, progress) {
-      const task = await find(owner, token)
-      const writes = [
-        setWaitDeadline(task.id, waitDeadline(task, clock.now())),
-        ...(progress === undefined ? [] : [setProgress(task.id, progress)]),
-      ]
-      await db.commit({ guards: [guardTask(task)], writes })
-    },
+    }
+  }
+
+  return {
+    answer: (owner, token, answer) => ofAwaited(owner, token, (task) => end(task, outcomeOf(task, answer))),
+    heartbeat: (owner, token, progress) =>
+      ofAwaited(owner, token, async (task) => {
+        const writes = [
+          setWaitDeadline(task.id, waitDeadline(task, clock.now())),
+          ...(progress === undefined ? [] : [setProgress(task.id, progress)]),
+        ]
+        await db.commit({ guards: [guardTask(task)], writes })
+      }),
     waits(deadlineAtMs) {
       if (deadlineAtMs !== null && deadlineAtMs - clock.now() < SLOW_MS) sweeper.soon(deadlineAtMs)
     },

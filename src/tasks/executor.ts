@@ -198,6 +198,8 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   }
 
   const settleDurably = (task: Task, outcome: Outcome): Promise<void> => {
+    // What has an attempt, or is about to, may change in the same moment: that would be refused, and cost the run its memory.
+    if (task.status !== 'waiting') return commitEnd(task, outcome)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     // A run that could not commit is rebuilt, and finds the end in the task. A stale guard is told again by the task's own.
     const failed = (): void => void commitEnd(task, outcome).then(resolve, reject)

@@ -152,16 +152,18 @@ export const finishTask = (id: string, end: TaskEnd): Write => ({
   row: [id, end.status, end.outputText, end.error && JSON.stringify(end.error), null, end.atMs, 1],
 })
 
+// However an attempt ends, the fence goes on: who has read the task before that and takes the attempt for lost is refused.
 const parkTaskRow = updateRows(
   'park_task',
   'tasks',
   { id: text },
-  { status: text, worker_id: text, deadline_at: bigint },
+  { status: text, worker_id: text, deadline_at: bigint, fence: bigint },
+  { add: ['fence'] },
 )
 /** The attempt is done; the task waits for its answer, until the deadline if there is one. */
 export const parkTask = (id: string, deadlineAtMs: number | null): Write => ({
   statement: parkTaskRow,
-  row: [id, 'waiting', null, deadlineAtMs],
+  row: [id, 'waiting', null, deadlineAtMs, 1],
 })
 
 const waitDeadlineRow = updateRows(
@@ -196,12 +198,13 @@ const rescheduleRow = updateRows(
   'reschedule_task',
   'tasks',
   { id: text },
-  { status: text, run_at: bigint, error: text, worker_id: text },
+  { status: text, run_at: bigint, error: text, worker_id: text, fence: bigint },
+  { add: ['fence'] },
 )
 /** The attempt failed; the next one has a time. */
 export const rescheduleTask = (id: string, runAtMs: number, error: ErrorRecord): Write => ({
   statement: rescheduleRow,
-  row: [id, 'scheduled', runAtMs, JSON.stringify(error), null],
+  row: [id, 'scheduled', runAtMs, JSON.stringify(error), null, 1],
 })
 
 const requeueRow = updateRows(
@@ -217,8 +220,18 @@ export const requeueTask = (id: string, nowMs: number): Write => ({
   row: [id, 'queued', null, 1, 1, nowMs],
 })
 
-const dueRow = updateRows('queue_due_task', 'tasks', { id: text }, { status: text }, { where: "status = 'scheduled'" })
-export const queueDueTask = (id: string): Write => ({ statement: dueRow, row: [id, 'queued'] })
+const dueRow = updateRows(
+  'queue_due_task',
+  'tasks',
+  { id: text, run_at: bigint },
+  { status: text },
+  { where: "status = 'scheduled'" },
+)
+/** Unless it has got another time since it was read. */
+export const queueDueTask = ({ id, runAtMs }: Pick<Task, 'id' | 'runAtMs'>): Write => ({
+  statement: dueRow,
+  row: [id, runAtMs, 'queued'],
+})
 
 const restartRow = updateRows(
   'restart_task',

@@ -96,7 +96,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       const due = await tasks.due(nowMs, SWEEP_LIMIT)
       await Promise.all(
         due.map(async (task) => {
-          await db.commit({ writes: [queueDueTask(task.id)] })
+          await db.commit({ writes: [queueDueTask(task)] })
           offer(task)
         }),
       )
