@@ -237,10 +237,12 @@ const addReads = (server: HttpServer, { engine, log, hub }: RunRoutesOptions): v
       schema: {
         tags: ['events'],
         summary: 'Everything that happens, live (server-sent events)',
+        description: 'From now on, or after `Last-Event-ID` (or `?after=`; 0 is the beginning of the log).',
         querystring: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
       },
     },
-    async (request, reply) => streamEvents(request, reply, { log, hub, filter: filterOf(request.principal) }),
+    async (request, reply) =>
+      streamEvents(request, reply, { log, hub, filter: filterOf(request.principal), fromNow: true }),
   )
 }
 

@@ -36,6 +36,8 @@ export interface EventLog {
    * misses none, since what could still appear before it is waited for. May give fewer than there are.
    */
   readAll(afterId: number, limit: number): Promise<Event[]>
+  /** The id of the newest event of a tenant, 0 where it has none. */
+  newestOf(tenantId: string): Promise<number>
   /** The id up to which `readAll` would come now; undefined when a long transaction is under way. */
   head(): Promise<number | undefined>
 }
@@ -74,6 +76,11 @@ export const makeEventLog = (db: Database): EventLog => {
       if (!(await settle(db))) return page.slice(0, gapAt)
       const lastId = (page.at(-1) as Event).id
       return (await after(afterId, limit)).filter((event) => event.id <= lastId)
+    },
+
+    async newestOf(tenantId) {
+      const newest = events().select('id').where('tenant_id', '=', tenantId).orderBy('id', 'desc').limit(1)
+      return (await newest.executeTakeFirst())?.id ?? 0
     },
 
     async head() {

@@ -24,13 +24,14 @@ const eventOf = (id: number, sizeBytes = 0, type = 'run.log'): Event => ({
 const setUp = async (
   t: TestContext,
   log: Event[],
-  { reading = async () => {}, isOver = false }: { reading?: () => Promise<void>; isOver?: boolean } = {},
+  { reading = async () => {}, ...more }: { reading?: () => Promise<void>; isOver?: boolean; fromNow?: boolean } = {},
 ) => {
   const hub = makeEventHub()
   const read: EventLog['read'] = async ({ afterId, limit }) => {
     await reading()
     return log.filter(({ id }) => id > afterId).slice(0, limit)
   }
+  const newestOf: EventLog['newestOf'] = async () => log.at(-1)?.id ?? 0
   const server = await makeHttpServer({
     log: makeLog('silent'),
     makeId: randomUUID,
@@ -41,9 +42,9 @@ const setUp = async (
       (server) =>
         server.get('/v1/things/stream', { config: { permission: 'events:read' } }, (request, reply) =>
           streamEvents(request, reply, {
-            ...{ log: { read } as EventLog, hub, filter: { tenantId: 't' } },
+            ...{ log: { read, newestOf } as EventLog, hub, filter: { tenantId: 't' } },
             isLast: ({ type }) => type === LAST,
-            isOver,
+            ...more,
           }),
         ),
     ],
@@ -94,4 +95,14 @@ test('what is over is told to its end, and who has had all that is told not to c
   // It had the end, but not what follows it.
   assert.match(await (await resume(2)).text(), /^id: 3$/m)
   assert.equal((await resume(3)).status, 204)
+})
+
+test('whoever names no event where everything is told is told of what happens from then on', async (t) => {
+  const log = upTo(10).map((id) => eventOf(id))
+  const { url, hub } = await setUp(t, log, { fromNow: true })
+  const response = await fetch(url)
+  const last = eventOf(11, 0, LAST)
+  log.push(last)
+  hub.publish([last])
+  assert.deepEqual((await response.text()).match(/^id: .*$/gm), ['id: 11'])
 })

@@ -38,6 +38,8 @@ export interface StreamOptions {
   readonly readRunId?: string | null
   /** The stream ends after an event for which this holds. */
   readonly isLast?: (event: Event) => boolean
+  /** Whoever names no event is told of what happens from now on; otherwise all of the timeline. */
+  readonly fromNow?: boolean
   /** Nothing will happen any more: the stream ends after what the log has, and who has had all that is told not to come again (204). */
   readonly isOver?: boolean
 }
@@ -58,9 +60,10 @@ export const streamEvents = async (
   reply: FastifyReply,
   options: StreamOptions,
 ): Promise<void> => {
-  const { log, hub, filter, isLast = () => false, isOver = false } = options
+  const { log, hub, filter, isLast = () => false, isOver = false, fromNow = false } = options
   const inRun = options.readRunId ? { runId: options.readRunId } : {}
-  let sentId = lastEventId(request) ?? 0
+  // Before the head goes out: whoever has seen it misses nothing that he does from then on.
+  let sentId = lastEventId(request) ?? (fromNow ? await log.newestOf(filter.tenantId) : 0)
   const readAfter = (afterId: number, limit: number): Promise<Event[]> =>
     log.read({ ...filter, ...inRun, afterId, limit })
   if (isOver && (await readAfter(sentId, 1)).length === 0) {
