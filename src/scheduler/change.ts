@@ -102,7 +102,7 @@ export const makeChange = (tx: Handle, nowMs: number) => {
       const first = await repository.firstQueued(schedule)
       if (!first) return []
       // It waited because it should: it is late only from now on.
-      const due: Fire = { ...first, status: 'due', dueAtMs: nowMs, wakeAtMs: nowMs + START_WITHIN_MS }
+      const due: Fire = { ...first, status: 'due', reason: null, dueAtMs: nowMs, wakeAtMs: nowMs + START_WITHIN_MS }
       return (await repository.moveFire('queued', due)) ? [due] : []
     },
   }
@@ -120,7 +120,7 @@ export const refData = ({ ref }: Fire): { runId?: string; taskId?: string } =>
 
 const decided = (draft: Fire, decision: ReturnType<typeof decideOverlap>, nowMs: number): Fire => {
   if (decision.status === 'due') return draft
-  if (decision.status === 'queued') return { ...draft, status: 'queued', wakeAtMs: NEVER_MS }
+  if (decision.status === 'queued') return { ...draft, ...decision, wakeAtMs: NEVER_MS }
   const { status, reason } = decision
   return { ...draft, status, reason, request: null, wakeAtMs: null, finishedAtMs: nowMs }
 }

@@ -14,6 +14,7 @@ import type { Log } from '../platform/log.ts'
 import { type Admitted, endedFire, makeChange, refData, withNext } from './change.ts'
 import { tell } from './events.ts'
 import { fireKey, makeDrafts, missedFire, START_WITHIN_MS } from './fire.ts'
+import { SUPERSEDES } from './overlap.ts'
 import { planFires } from './plan.ts'
 import { makeScheduleRepository } from './repository.ts'
 import { makeSharedTransaction } from './shared-transaction.ts'
@@ -207,11 +208,11 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     await transaction((tx) => makeScheduleRepository(tx).moveFire('started', { ...fire, wakeAtMs }))
   }
 
-  /** Its successor waits, and whoever should have called it off died before. */
+  /** What waits is to take its place, and whoever should have called it off died before, or came before it was started. */
   const isSuperseded = async (fire: Fire): Promise<boolean> => {
     if (fire.reason !== null) return false
     const schedule = await repository.byId(fire.scheduleId)
-    return schedule?.options.overlap === 'cancel-previous' && (await repository.firstQueued(schedule)) !== undefined
+    return schedule !== undefined && (await repository.firstQueued(schedule, SUPERSEDES)) !== undefined
   }
 
   const callOffOne = async (fire: Fire): Promise<void> => {

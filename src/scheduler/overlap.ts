@@ -4,6 +4,9 @@ import type { Overlap } from './types.ts'
 /** Fires of one schedule that may wait behind each other. */
 const QUEUED_MAX = 1000
 
+/** Why a fire waits: what goes on is called off for it. */
+export const SUPERSEDES = 'supersedes'
+
 export interface OpenFires {
   /** Being started, or started and not over. */
   readonly going: number
@@ -12,7 +15,7 @@ export interface OpenFires {
 
 export type Decision =
   | { readonly status: 'due' }
-  | { readonly status: 'queued' }
+  | { readonly status: 'queued'; readonly reason?: typeof SUPERSEDES }
   | { readonly status: 'skipped'; readonly reason: 'overlap' | 'queue_full' }
 
 const go: Decision = { status: 'due' }
@@ -25,7 +28,7 @@ const DECIDE: Readonly<Record<Overlap, (open: OpenFires) => Decision>> = {
   'queue-one': ({ queued }) => (queued === 0 ? queue : skip),
   'queue-all': ({ queued }) => (queued < QUEUED_MAX ? queue : { status: 'skipped', reason: 'queue_full' }),
   // It waits until what it calls off has ended, and what waited before it never starts.
-  'cancel-previous': () => queue,
+  'cancel-previous': () => ({ status: 'queued', reason: SUPERSEDES }),
 }
 
 export const decideOverlap = (overlap: Overlap, open: OpenFires): Decision =>

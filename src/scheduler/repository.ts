@@ -129,9 +129,10 @@ export const makeScheduleRepository = (handle: Handle) => {
       return rows.map(toFire)
     },
     /** The first in the queue; of a paused schedule, planned fires stay where they are. */
-    async firstQueued({ id, status }: Schedule): Promise<Fire | undefined> {
+    async firstQueued({ id, status }: Schedule, reason?: string): Promise<Fire | undefined> {
       let query = fires().where('schedule_id', '=', id).where('wake_at', 'is not', null).where('status', '=', 'queued')
       if (status === 'paused') query = query.where('cause', '!=', 'planned')
+      if (reason !== undefined) query = query.where('reason', '=', reason)
       const row = await query.orderBy('planned_at').limit(1).executeTakeFirst()
       return row && toFire(row)
     },

@@ -101,7 +101,7 @@ export interface Fire {
   readonly tenantId: string
   readonly cause: FireCause
   readonly status: FireStatus
-  /** Why it was skipped or cancelled, or that its run is being called off: `overlap`, `missed`, `superseded`, … */
+  /** Why it was skipped or cancelled, that its run is being called off, or that it waits for that: `overlap`, `superseded`, `supersedes`, … */
   readonly reason: string | null
   /** Planned times that this row stands for, when missed ones are skipped together; null: too many to count. */
   readonly count: number | null
