@@ -6,7 +6,7 @@ import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { taskErrors } from './errors.ts'
 import { taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
-import { guardTask, queueDueTask, resolveDeadLetter, restartTask } from './rows.ts'
+import { guardTask, passFence, queueDueTask, resolveDeadLetter, restartTask } from './rows.ts'
 import type { DeadLetter, Task } from './types.ts'
 
 export interface AgainOptions {
@@ -39,11 +39,16 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
     offer(task)
   }
 
-  /** The task of a dead letter; refused when somebody else has redriven it since the letter was read: it may be at work, or done. */
+  /**
+   * The task of a dead letter; refused when somebody else has redriven it since the letter was read: it may be at work, done, or dead anew.
+   * The letter is looked for after the task, so that whoever resolves it later meets the task's guard.
+   */
   const deadTask = async (letter: DeadLetter): Promise<Task> => {
     const task = await find(letter.tenantId, letter.taskId)
-    if (task.status === 'dead') return task
-    throw taskErrors.dead_letter_resolved(`the task of the dead letter ${letter.id} is ${task.status} by now`)
+    if ((await tasks.deadLetterOf(task.id))?.id === letter.id) return task
+    throw taskErrors.dead_letter_resolved(
+      `the dead letter ${letter.id} was resolved meanwhile; its task is ${task.status}`,
+    )
   }
 
   const openLetter = async (owner: Owner, id: string): Promise<DeadLetter> => {
@@ -59,7 +64,8 @@ export const makeAgain = ({ db, clock, tasks, find, offer, resolved }: AgainOpti
     const nowMs = clock.now()
     await db.commit({
       guards: [guardTask(task)],
-      writes: [resolveDeadLetter(task.id, 'discarded', nowMs)],
+      // Whoever is about to start it again can no more.
+      writes: [resolveDeadLetter(task.id, 'discarded', nowMs), passFence(task.id)],
       events: [taskEvent(task, 'task.discarded', {}, nowMs)],
     })
     resolved(letter.id)

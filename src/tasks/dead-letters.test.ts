@@ -6,11 +6,12 @@ import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { connectRedis, randomPrefix, testRedisTarget } from '../../test/support/redis.ts'
 import { until } from '../../test/support/until.ts'
 import { makeLocalBus } from '../platform/bus/bus.ts'
-import { type FakeClock, makeFakeClock } from '../platform/clock.ts'
+import { type FakeClock, makeFakeClock, systemClock } from '../platform/clock.ts'
 import { makeEventLog } from '../platform/events/log.ts'
 import { makeIdGenerator } from '../platform/ids.ts'
 import { makeLog } from '../platform/log.ts'
 import { makeDeadLetterQueue } from '../platform/queue/bullmq-dead-letters.ts'
+import { makeAgain } from './again.ts'
 import { type DeadLetterCopy, makeDeadCopies } from './dead-copies.ts'
 import { makeRedrives } from './redrives.ts'
 import { makeTaskRepository } from './repository.ts'
@@ -224,6 +225,50 @@ for (const kind of DATABASES) {
     redrives.sweeper.stop()
     const redrive = await redrives.find(b.tenantId, id)
     assert.deepEqual([redrive.status, redrive.done, redrive.skipped], ['completed', 2, 1])
+  })
+
+  withBench(
+    'a letter read before somebody else redrove it starts nothing again: not what is done, nor dead anew',
+    async (b) => {
+      const [one, two] = (await b.die(2)) as [DeadLetter, DeadLetter]
+      await b.engine.tasks.redrive(b.tenantId, two.id)
+      const again = await until('it to be dead anew', async () =>
+        (await b.dead()).find(({ taskId, id }) => taskId === two.taskId && id !== two.id),
+      )
+      b.state.isBroken = false
+      await b.engine.tasks.redrive(b.tenantId, one.id)
+      await until('its end', async () => (await b.engine.tasks.find(b.tenantId, one.taskId)).status === 'completed')
+      for (const letter of [one, two]) {
+        await assert.rejects(b.engine.tasks.redriveLetter(letter), { code: 'dead_letter_resolved' })
+      }
+      assert.equal((await b.engine.tasks.find(b.tenantId, one.taskId)).status, 'completed')
+      assert.deepEqual(
+        (await b.dead()).map(({ id }) => id),
+        [again.id],
+      )
+    },
+  )
+
+  withBench('a letter that is discarded while it is being redriven is not started again', async (b) => {
+    const [letter] = (await b.die(1)) as [DeadLetter]
+    const again = makeAgain({
+      db: {
+        ...b.db,
+        async commit(unit) {
+          await b.engine.tasks.discard(b.tenantId, letter.id)
+          return b.db.commit(unit)
+        },
+      },
+      ...{ clock: systemClock, tasks: makeTaskRepository(b.db.primary), find: b.engine.tasks.find },
+      offer: () => assert.fail('it was started again'),
+      resolved: () => assert.fail('it was redriven'),
+    })
+    await assert.rejects(again.redrive(b.tenantId, letter.id), { code: 'stale_write' })
+    assert.equal((await b.engine.tasks.find(b.tenantId, letter.taskId)).status, 'dead')
+    assert.deepEqual(
+      (await b.dead('discarded')).map(({ id }) => id),
+      [letter.id],
+    )
   })
 
   withBench('redrives of another tenant are not found', async (b) => {
