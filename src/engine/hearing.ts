@@ -45,7 +45,9 @@ export const makeHearing = ({ runs, tasks, get, onTaken, onError }: HearingOptio
       const row = rows.get(runId)
       if (!live) return []
       if (row?.fence === live.run.fence) return [{ live, news: row.news, cancelled: row.cancelRequested }]
-      onTaken(runId)
+      // What was read before it came here says nothing of it.
+      if (row && row.fence < live.run.fence) ask(runId)
+      else onTaken(runId)
       return []
     })
   }
@@ -106,14 +108,16 @@ export const makeHearing = ({ runs, tasks, get, onTaken, onError }: HearingOptio
     reading = undefined
   }
 
+  const ask: Hearing['ask'] = (runId, { taskId, childId } = {}) => {
+    const known = asked.get(runId) ?? { tasks: [], children: [] }
+    asked.set(runId, known)
+    if (taskId) known.tasks.push(taskId)
+    if (childId) known.children.push(childId)
+    reading ??= read()
+  }
+
   return {
-    ask(runId, { taskId, childId } = {}) {
-      const known = asked.get(runId) ?? { tasks: [], children: [] }
-      asked.set(runId, known)
-      if (taskId) known.tasks.push(taskId)
-      if (childId) known.children.push(childId)
-      reading ??= read()
-    },
+    ask,
     settled: async () => reading,
   }
 }

@@ -199,11 +199,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     const state = stoppedBy(error)
     const events = [runEvent(run, 'run.stopped', { error: error as unknown as Json }, clock.now())]
     try {
-      await db.commit({
-        guards: [fenceOf(run)],
-        writes: [finishRun(run.id, state)],
-        events,
-      })
+      await db.commit({ guards: [fenceOf(run)], writes: [finishRun(run.id, state)], events })
       env.ended({ ...run, ...state })
     } catch (failure) {
       givePlaceBack(run.id)
@@ -258,6 +254,8 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
 
   const activate = async (runId: string): Promise<boolean> => {
     if (isStopping) return true
+    // What lives here may have been taken from here since: then it is let go of, and queued again.
+    if (live.has(runId)) hearing.ask(runId)
     if (live.has(runId) || loading.has(runId)) return !(await isElsewhere(runId))
     loading.add(runId)
     try {
