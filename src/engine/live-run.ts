@@ -15,7 +15,7 @@ import { finishRun, insertJournal, stoppedBy } from './rows.ts'
 import { makeRunFunction } from './run-function.ts'
 import { makeRunMemory } from './run-memory.ts'
 import { startStep } from './step-attempt.ts'
-import { fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
+import { addEnd, fenceOf, makeTurnPlanner, newTurn, type Turn } from './turn.ts'
 import { commitTurn, isStaleTask, stepsOnly } from './turn-commit.ts'
 import type { Run, WorkflowFunction } from './types.ts'
 
@@ -144,17 +144,13 @@ export const makeLiveRun = (
   const isWanted = (news: News): boolean =>
     memory.outcome === undefined && (news.kind === 'cancel' ? !memory.cancelled : pending.get(news.key) !== undefined)
 
-  const tellAll = async ({ toldTasks, told, guards, writes }: Turn): Promise<void> => {
+  const tellAll = async (turnOf: Turn): Promise<void> => {
+    const { told, writes } = turnOf
     for (;;) {
       inbox.matchSignals()
       const news = inbox.shift()
       if (!news) return
-      if (news.task) {
-        toldTasks.push(news.task)
-        guards.push(...news.task.guards)
-        writes.push(...news.task.writes)
-        memory.events.push(...news.task.events)
-      }
+      if (news.task) addEnd(turnOf, memory, news.task)
       if (!isWanted(news)) {
         inbox.putBack(news)
         continue
@@ -305,7 +301,11 @@ export const makeLiveRun = (
   }
 
   const payloadLimitBytes = program.outputLimitBytes ?? env.payloadLimitBytes
-  const planner = makeTurnPlanner(memory, { ...env, payloadLimitBytes }, { executeStep, offer: inbox.offer, end })
+  const planner = makeTurnPlanner(
+    memory,
+    { ...env, payloadLimitBytes },
+    { executeStep, offer: inbox.offer, takeEnd: inbox.takeEnd, end },
+  )
 
   const start = async (): Promise<void> => {
     begin()

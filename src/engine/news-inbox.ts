@@ -41,6 +41,8 @@ export interface NewsInbox {
   /** An answer to a command that waits. */
   offer(news: News, found: Pending): void
   shift(): News | undefined
+  /** The end of that task, if it is here: out of turn, since its command was called off. */
+  takeEnd(taskId: string): FinishedTask | undefined
   /** The run did not want it: a signal is kept for whoever asks for it next. */
   putBack(news: News): void
   /** Gives the signals that are here to the commands that wait for them. */
@@ -180,6 +182,10 @@ export const makeNewsInbox = ({ memory, history, turn, hearAgain }: NewsInboxOpt
     },
     offer,
     shift: () => inbox.shift(),
+    takeEnd(taskId) {
+      const index = inbox.findIndex(({ task }) => task?.taskId === taskId)
+      return index < 0 ? undefined : inbox.splice(index, 1)[0]?.task
+    },
     putBack({ signal }) {
       if (signal) signals.unshift(signal)
     },

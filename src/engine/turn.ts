@@ -28,11 +28,21 @@ export interface TurnActions {
   executeStep(found: Pending): void
   /** Puts an answer into the inbox. */
   offer(news: News, found: Pending): void
+  /** The end of a task that came when all was told. */
+  takeEnd(taskId: string): FinishedTask | undefined
   /** The run has ended, durably. */
   end(ended: Run): void
 }
 
 export const newTurn = (): Turn => ({ guards: [], writes: [], toldTasks: [], told: [], after: [], undo: [] })
+
+/** The end of a task is written with the turn. */
+export const addEnd = ({ toldTasks, guards, writes }: Turn, memory: RunMemory, task: FinishedTask): void => {
+  toldTasks.push(task)
+  guards.push(...task.guards)
+  writes.push(...task.writes)
+  memory.events.push(...task.events)
+}
 
 export const fenceOf = ({ id, fence }: Run): Guard => ({ table: 'runs', id, fence })
 
@@ -90,7 +100,12 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
   }
 
   /** Ends what nobody waits for any more. */
-  const planCalledOff = (called: readonly Pending[], { writes, after }: Turn): void => {
+  const planCalledOff = (called: readonly Pending[], turn: Turn): void => {
+    const { writes, after } = turn
+    for (const { ref, answered } of called) {
+      const end = answered && ref !== undefined ? actions.takeEnd(ref) : undefined
+      if (end) addEnd(turn, memory, end)
+    }
     const { tenantId, projectId, id: runId } = memory.run
     const tasks = called.flatMap(({ ref, command, answered }) =>
       // Answered: its end is written with this turn.
