@@ -16,10 +16,11 @@ import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Window } from '../platform/queue/window.ts'
 import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { makeStrayWatch } from '../platform/stray-watch.ts'
-import { engineErrors, toErrorRecord } from './errors.ts'
+import { makeCancel } from './cancelling.ts'
+import { engineErrors } from './errors.ts'
 import type { ProgramSource } from './program.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
-import { endRun, insertSignal, leaveNews, requestCancel, requeueRun } from './rows.ts'
+import { insertSignal, leaveNews, requeueRun } from './rows.ts'
 import { makeRunCreation, type RunCreation } from './run-creation.ts'
 import { makeRunKeeper, runEvent } from './run-keeper.ts'
 import { makeRunWaiters, type RunWaiters } from './run-waiters.ts'
@@ -191,50 +192,15 @@ export const makeEngine = (options: EngineOptions): Engine => {
     if (run.status !== 'stopped') keeper.told(runId, (here) => here.signalled(row))
   }
 
-  const endNow = async (run: Run): Promise<Run> => {
-    const error = toErrorRecord(engineErrors.run_cancelled('the run was cancelled'))
-    const nowMs = clock.now()
-    const guards = [fenceOf(run)]
-    const writes = [endRun(run.id, 'cancelled', error, nowMs)]
-    if (run.parentRunId) writes.push(leaveNews(run.parentRunId, nowMs))
-    const open = (await tasks.ofRun(run.id)).filter((task) => task.outcome === undefined)
-    const { tenantId, projectId, id: runId } = run
-    const cancelled = tasks.planCancel(
-      open.map((task) => ({ id: task.taskId, tenantId, projectId, runId, kind: task.kind })),
-    )
-    const events = [eventOf(run, 'run.cancelled', { error: error as unknown as Json }), ...cancelled.events]
-    await db.commit({ guards, writes: [...writes, ...cancelled.writes], events })
-    cancelled.dispatch()
-    const ended: Run = { ...run, status: 'cancelled', waitingFor: null, error, workerId: null, finishedAtMs: nowMs }
-    keeper.ended(ended)
-    // Whoever has it in memory is to let go of it.
-    if (run.workerId !== null) keeper.wake(run.id, {}, run.workerId)
-    for (const child of await runs.children(run.id)) {
-      if (isFinal(child.status)) continue
-      await cancel(run.tenantId, child.id).catch((failure: unknown) => report('a child was not cancelled', failure))
-    }
-    return ended
-  }
-
-  const cancel = async (owner: Owner, runId: string): Promise<Run> => {
-    const run = await findToChange(owner, runId)
-    mustBeOpen(run)
-    const neverStarted = run.status === 'queued' && run.startedAtMs === null
-    if (neverStarted || run.status === 'stopped' || run.cancelRequestedAtMs !== null) {
-      return endNow(run).catch((error: unknown) => {
-        // Somebody took it or ended it since it was read.
-        if (isStaleWrite(error)) return cancel(owner, runId)
-        throw error
-      })
-    }
-    const nowMs = clock.now()
-    await db.commit({
-      writes: [requestCancel(runId, nowMs), leaveNews(runId, nowMs)],
-      events: [eventOf(run, 'run.cancel_requested')],
-    })
-    keeper.told(runId, (here) => here.cancelRequested())
-    return { ...run, cancelRequestedAtMs: nowMs }
-  }
+  const cancel = makeCancel({
+    ...{ db, runs, clock, tasks, keeper, eventOf },
+    async findOpen(owner, runId) {
+      const run = await findToChange(owner, runId)
+      mustBeOpen(run)
+      return run
+    },
+    onError: report,
+  })
 
   const goOn = async (run: Run): Promise<void> => {
     await db.commit({
@@ -332,7 +298,13 @@ export const makeEngine = (options: EngineOptions): Engine => {
     },
     async programLoaded(kind, target) {
       for (const run of await runs.stoppedFor(kind, target)) {
-        if (run.error?.code === 'program_not_loaded') await goOn(run)
+        if (run.error?.code !== 'program_not_loaded') continue
+        try {
+          await goOn(run)
+        } catch (error) {
+          // Another process has loaded the same, and was quicker.
+          if (!isStaleWrite(error)) throw error
+        }
       }
     },
     takeOver,
