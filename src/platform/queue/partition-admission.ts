@@ -76,8 +76,9 @@ export const makePartitionAdmission = <P extends Partition>(
         isInDoubt ||= among === 'all'
         throw error
       })
-      // Beside each other: under load one refill follows the other.
-      await Promise.all([refill(), ...partitions.map((partition) => queue.age(partition, AGED_AFTER_MS))])
+      // Under load one refill follows the other, and that may go on for hours: the sweep, which has other work, does not wait for it.
+      void refill()
+      await Promise.all(partitions.map((partition) => queue.age(partition, AGED_AFTER_MS)))
     },
   }
 }
