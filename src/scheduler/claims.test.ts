@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import { HOUR, MIN, START, setUpHourly } from '../../test/support/hourly-schedule.ts'
+import { until } from '../../test/support/until.ts'
+import { makeLocalBus } from '../platform/bus/bus.ts'
+import { makeEventHub } from '../platform/events/hub.ts'
 import type { NewSchedule } from './definition.ts'
 import { makeTestSchedules } from './testing.ts'
 
@@ -28,6 +31,36 @@ for (const kind of DATABASES) {
       assert.ok(looks >= 2)
       assert.deepEqual(await history(), ['1 started'])
       assert.deepEqual([(await find()).status, (await find()).nextPlannedMs], ['paused', START + 2 * HOUR])
+      await done()
+    })
+
+    test('the end of what a process has started that is gone is heard by whoever has looked at it since', async () => {
+      const { tenantId, clock, targets, history, done } = await setUp({ overlap: 'queue-one' })
+      const bus = { ...makeLocalBus(), isShared: true }
+      // It hears nothing any more.
+      const gone = makeTestSchedules({ ...database, hub: makeEventHub(), bus, clock, targets })
+      const other = makeTestSchedules({ ...database, bus, clock, targets })
+      clock.advance(HOUR)
+      await gone.sweep()
+      clock.advance(HOUR)
+      await gone.sweep()
+      clock.advance(5 * MIN)
+      await other.sweep()
+      assert.deepEqual(await history(), ['1 started', '2 queued'])
+      targets.end(0, 'completed')
+      const runId = targets.started[0]?.idempotencyKey as string
+      const event = {
+        tenantId,
+        projectId: null,
+        runId,
+        taskId: null,
+        type: 'run.completed',
+        data: {},
+        atMs: clock.now(),
+      }
+      database.hub.publish([{ ...event, id: 1 }])
+      await until('the next to start', async () => String(await history()) === '1 completed,2 started')
+      other.stop()
       await done()
     })
 

@@ -205,7 +205,11 @@ export const makeFiring = ({ db, hub, bus, clock, log, targets, lateMs, onFired,
     if (await isSuperseded(fire)) return callOffOne(fire)
     const nowMs = clock.now()
     const wakeAtMs = nowMs + between((nowMs - (fire.startedAtMs ?? nowMs)) / 2, LOOK_MS)
-    await transaction((tx) => makeScheduleRepository(tx).moveFire('started', { ...fire, wakeAtMs }))
+    const isOpen = await transaction((tx) => makeScheduleRepository(tx).moveFire('started', { ...fire, wakeAtMs }))
+    // Whoever started it may be gone: from now on its end is heard here.
+    if (!isOpen || !bus.isShared || unsubscribes.has(fire.ref.id)) return
+    watched.set(fire.ref.id, fire)
+    await listenElsewhere(fire, fire.ref)
   }
 
   /** What waits is to take its place, and whoever should have called it off died before, or came before it was started. */

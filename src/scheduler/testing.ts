@@ -1,5 +1,5 @@
 /** What the tests of schedules share: options with their defaults, and targets that are ended by hand. */
-import { makeLocalBus } from '../platform/bus/bus.ts'
+import { type Bus, makeLocalBus } from '../platform/bus/bus.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { EventHub } from '../platform/events/hub.ts'
@@ -69,6 +69,7 @@ export const makeHandTargets = (): HandTargets => {
 export interface TestScheduleOptions {
   readonly db: Database
   readonly hub: EventHub
+  readonly bus?: Bus
   readonly clock: Clock
   readonly targets: Targets
   readonly onFired?: (fact: { readonly latenessMs: number }) => void
