@@ -21,6 +21,7 @@ export interface Workers {
   renew(): Promise<boolean>
   /** The database belongs to this process: all others are dead. */
   readonly isAlone: boolean
+  /** While nobody could renew, only who is forgotten. */
   isDead(workerId: string): Promise<boolean>
   /**
    * Ids of processes whose lease ran out, and of holders that nobody knows: who was taken for dead and forgotten may still take a run
@@ -57,22 +58,32 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
   }
   /** Found alive, and when. */
   const alive = new LRUCache<string, number>({ max: 1000 })
+  /** When this process has last renewed its own lease, and until when others have time to renew theirs after it could not. */
+  let renewedMs = now()
+  let patientUntilMs = 0
+  const isLate = (): boolean => now() - renewedMs > leaseMs
+  const isPatient = (): boolean => isLate() || now() < patientUntilMs
   return {
     id,
     join: () =>
       db.transaction(async (tx) => {
+        renewedMs = now()
         const row = { id, roles: roles.join(','), started_at: now(), lease_until: now() + leaseMs }
         await tx.withTables<WorkerTables>().insertInto('workers').values(row).execute()
       }),
-    renew: () =>
-      db.transaction(async (tx) => {
+    async renew() {
+      if (isLate()) patientUntilMs = now() + leaseMs
+      const isRenewed = await db.transaction(async (tx) => {
         const renewed = tx
           .withTables<WorkerTables>()
           .updateTable('workers')
           .set({ lease_until: now() + leaseMs })
         const { numUpdatedRows } = await renewed.where('id', '=', id).executeTakeFirstOrThrow()
         return numUpdatedRows > 0n
-      }),
+      })
+      renewedMs = now()
+      return isRenewed
+    },
     async leave() {
       if (db.isExclusive) return
       await db.transaction(async (tx) => {
@@ -87,7 +98,7 @@ export const makeWorkers = ({ db, id, roles, leaseMs, now }: WorkersOptions): Wo
       if (known !== undefined && now() - known < KNOWN_MS) return false
       const query = db.primary.withTables<WorkerTables>().selectFrom('workers').select('lease_until')
       const row = await query.where('id', '=', workerId).executeTakeFirst()
-      const isDead = row === undefined || row.lease_until < now()
+      const isDead = row === undefined || (row.lease_until < now() && !isPatient())
       if (isDead) alive.delete(workerId)
       else alive.set(workerId, now())
       return isDead
