@@ -225,6 +225,29 @@ for (const database of BACKENDS) {
       }
     },
   )
+
+  for (const [what, code] of [
+    ['is being taken over by its standby, and takes no writes', '25006'],
+    ['sees it stand in the way of others, time and again', '40P01'],
+  ] as const) {
+    race(`a step that ended while the database ${what} is not done again`, async (real) => {
+      let calls = 0
+      let failures = 0
+      const db: Database = {
+        ...real,
+        async commit(unit) {
+          if (has(unit, 'step.completed') && failures++ < 2) throw Object.assign(new Error('refused for now'), { code })
+          return real.commit(unit)
+        },
+      }
+      const engine = await startTestEngine({ db, workflows: { w: (ctx) => ctx.step('once', () => ++calls) } })
+      try {
+        assert.deepEqual([(await engine.result('w')).output, calls], [1, 1])
+      } finally {
+        await engine.stop(0)
+      }
+    })
+  }
 }
 
 /** One process carries runs, another takes them away: only where processes can reach each other. */

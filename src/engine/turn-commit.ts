@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../platform/clock.ts'
-import { isOutage, isStaleWrite, isUniqueViolation } from '../platform/db/errors.ts'
+import { isOutage, isStaleWrite, isUniqueViolation, mayWorkSoon } from '../platform/db/errors.ts'
 import type { Unit } from '../platform/db/group-commit.ts'
 import type { NewEvent } from '../platform/events/event.ts'
 import type { Told } from './news.ts'
@@ -29,7 +29,7 @@ const throughOutages = async <T>(work: () => Promise<T>, { clock, isOver }: Turn
     try {
       return await work()
     } catch (error) {
-      if (!isOutage(error) || isOver()) throw error
+      if (!mayWorkSoon(error) || isOver()) throw error
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
       if (isOver()) throw error
     }

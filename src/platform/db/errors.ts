@@ -45,3 +45,10 @@ export const isUniqueViolation = (error: unknown): boolean => {
   // 2067: SQLITE_CONSTRAINT_UNIQUE, 1555: SQLITE_CONSTRAINT_PRIMARYKEY; 23505: unique_violation.
   return code === '23505' || errcode === 2067 || errcode === 1555
 }
+
+/**
+ * Whether the same write may work in a moment: also one that was refused for a deadlock time and again, or by a server that takes no writes
+ * any more because its standby is about to take over (25006).
+ */
+export const mayWorkSoon = (error: unknown): boolean =>
+  isOutage(error) || isDeadlock(error) || (error as { code?: unknown }).code === '25006'
