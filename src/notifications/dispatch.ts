@@ -7,6 +7,7 @@ import type { Log } from '../platform/log.ts'
 import type { NewTask } from '../tasks/index.ts'
 import { DELIVER_KIND } from './endings.ts'
 import { DIGEST_TYPE, toDigestItem } from './message.ts'
+import { makeNotificationRepository } from './repository.ts'
 import { makeDeliveryRepository } from './repository-deliveries.ts'
 import { type DigestGroup, makePaceRepository } from './repository-pace.ts'
 import type { Delivery, Message } from './types.ts'
@@ -102,6 +103,8 @@ export const makeDispatch = (options: DispatchOptions) => {
     const digest = digestOf(held.filter((delivery) => delivery !== undefined))
     try {
       return await db.transaction(async (tx) => {
+        // Its member is not removed meanwhile.
+        await makeNotificationRepository(tx).holdRoutes()
         const marked = await makePaceRepository(tx).markDigested(ids, digest, nowMs)
         if (marked < ids.length) throw new OthersAreAtIt()
         await makeDeliveryRepository(tx).addDeliveries([digest])

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../platform/clock.ts'
-import type { Database } from '../platform/db/database.ts'
+import type { Database, Handle } from '../platform/db/database.ts'
 import { withoutNul } from '../platform/db/text.ts'
 import type { Event } from '../platform/events/event.ts'
 import type { MakeId } from '../platform/ids.ts'
@@ -142,6 +142,18 @@ export const makeIntake = (options: IntakeOptions) => {
     return { made, taken: events }
   }
 
+  /** Without what is for members who were removed, with their subscriptions, since the routes were read. None is until the transaction ends. */
+  const stillWanted = async (tx: Handle, made: readonly Made[]): Promise<readonly Made[]> => {
+    const ids = new Set(
+      made.filter(({ delivery }) => delivery.memberId !== null).map(({ route }) => route.subscription.id),
+    )
+    if (ids.size === 0) return made
+    const repository = makeNotificationRepository(tx)
+    await repository.holdRoutes()
+    const left = await repository.subscriptionsLeft([...ids])
+    return made.filter(({ delivery, route }) => delivery.memberId === null || left.has(route.subscription.id))
+  }
+
   /** When another process moved the cursor meanwhile, nothing is written. */
   const take = async (events: readonly Event[], from: number): Promise<Taken> => {
     const rest = makeRest(elapsed)
@@ -159,7 +171,7 @@ export const makeIntake = (options: IntakeOptions) => {
       if (!moved) return { isMore, isWorkLeft: false, nextDueAtMs: undefined }
       const pace = makePaceRepository(tx)
       const told: Delivery[] = []
-      for (const { delivery, atMs, route, key } of made) {
+      for (const { delivery, atMs, route, key } of await stillWanted(tx, made)) {
         const { dedup, id } = route.subscription
         const isNew = !dedup || key === undefined || (await pace.takeKey(id, key, atMs, dedup.windowMs))
         if (isNew) told.push(delivery)

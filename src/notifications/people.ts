@@ -27,11 +27,12 @@ export const makePeople = ({ isMember }: PeopleOptions) => ({
    */
   async forget(tx: Handle, tenantId: string, memberId: string, atMs: number): Promise<void> {
     const people = makePeopleRepository(tx)
+    // First of all: what is being made for the member at this moment is waited for, and found below.
+    await makeNotificationRepository(tx).bumpRoutes()
     const ended = await people.removeSubscriptions(tenantId, memberId)
-    const isRouted = await people.removePreferences(tenantId, memberId)
+    await people.removePreferences(tenantId, memberId)
     await people.removeItems(tenantId, memberId)
     await people.skipPending(tenantId, memberId, 'the member was removed', atMs)
-    if (ended.length > 0 || isRouted) await makeNotificationRepository(tx).bumpRoutes()
     for (const subscription of ended) {
       await writeEvent(tx, subscriptionEvent({ ...subscription, tenantId }, 'subscription.deleted', atMs))
     }

@@ -18,10 +18,9 @@ export const makePeopleRepository = (handle: Handle) => {
         types: JSON.parse(row.types) as string[],
       }))
     },
-    /** False when there were none. */
-    async removePreferences(tenantId: string, memberId: string): Promise<boolean> {
+    async removePreferences(tenantId: string, memberId: string): Promise<void> {
       const remove = db.deleteFrom('notification_preferences').where('tenant_id', '=', tenantId)
-      return (await remove.where('member_id', '=', memberId).executeTakeFirst()).numDeletedRows > 0n
+      await remove.where('member_id', '=', memberId).execute()
     },
     async removeItems(tenantId: string, memberId: string): Promise<void> {
       await db.deleteFrom('inbox').where('tenant_id', '=', tenantId).where('member_id', '=', memberId).execute()

@@ -4,6 +4,7 @@ import { olderThan } from '../platform/db/keyset.ts'
 import type { CreatedCursor } from '../platform/http/page.ts'
 import { type Owner, visibleTo } from '../platform/scope.ts'
 import type { Severity } from './catalogue.ts'
+import { inParts } from './repository-deliveries.ts'
 import type { NotificationTables } from './schema.ts'
 import {
   type Channel,
@@ -209,6 +210,20 @@ export const makeNotificationRepository = (handle: Handle) => {
     /** The edition of what `routes` gives. */
     routesEdition(): Promise<number> {
       return this.cursor(ROUTES)
+    },
+    /** Until the end of the transaction nobody changes what `routes` gives. */
+    async holdRoutes(): Promise<void> {
+      const lock = db.updateTable('cursors').set((eb) => ({ position: eb.ref('position') }))
+      await lock.where('name', '=', ROUTES).execute()
+    },
+    /** Of all tenants: which of these are there. */
+    async subscriptionsLeft(ids: readonly string[]): Promise<Set<string>> {
+      const left = new Set<string>()
+      for (const part of inParts(ids)) {
+        const rows = await db.selectFrom('subscriptions').select('id').where('id', 'in', part).execute()
+        for (const { id } of rows) left.add(id)
+      }
+      return left
     },
     /** Says to all processes that what they hold of `routes` in memory is old. */
     async bumpRoutes(): Promise<void> {
