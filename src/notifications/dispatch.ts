@@ -4,7 +4,7 @@ import type { Database } from '../platform/db/database.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Json } from '../platform/json.ts'
 import type { Log } from '../platform/log.ts'
-import type { NewTask } from '../tasks/index.ts'
+import type { NewTask, Task } from '../tasks/index.ts'
 import { DELIVER_KIND } from './endings.ts'
 import { DIGEST_TYPE, toDigestItem } from './message.ts'
 import { makeNotificationRepository } from './repository.ts'
@@ -12,7 +12,7 @@ import { makeDeliveryRepository } from './repository-deliveries.ts'
 import { type DigestGroup, makePaceRepository } from './repository-pace.ts'
 import type { Delivery, Message } from './types.ts'
 
-export type CreateTask = (request: NewTask) => Promise<{ readonly task: { readonly id: string } }>
+export type CreateTask = (request: NewTask) => Promise<{ readonly task: Pick<Task, 'id' | 'status'> }>
 
 /** How a delivery is tried again; waits in milliseconds. */
 export interface DeliveryRetry {
@@ -66,7 +66,14 @@ export const makeDispatch = (options: DispatchOptions) => {
         // The task of a round is made once, however often this is tried.
         idempotencyKey: `notification:${id}:${round}`,
       })
-      await db.transaction((tx) => makeDeliveryRepository(tx).setTask(delivery, task.id))
+      await db.transaction(async (tx) => {
+        const writes = makeDeliveryRepository(tx)
+        await writes.setTask(delivery, task.id)
+        // One that was made before whoever made it died: the log may have told of its end when nobody knew whose it was.
+        if (task.status !== 'dead' && task.status !== 'cancelled') return
+        const error = task.status === 'cancelled' ? 'cancelled' : 'its task is dead'
+        await writes.follow({ tenantId, taskId: task.id, error, atMs: clock.now() }, 'pending', 'failed')
+      })
     } catch (error) {
       log.error({ err: error, deliveryId: id }, 'a delivery got no task; trying again at the next sweep')
     }

@@ -171,6 +171,35 @@ for (const database of DATABASES) {
       }
     })
 
+    test('a delivery whose task ended before it was known to be its own has failed', async (t) => {
+      const made: string[] = []
+      const first = await scene(t, {
+        createTask: async (request) => {
+          made.push((await first.engine.tasks.create({ ...request, runAtMs: Date.now() + 3_600_000 })).task.id)
+          throw new Error('the process dies')
+        },
+      })
+      const { tenantId, notifications } = first
+      const hook = { kind: 'webhook', name: 'hook', url: 'http://127.0.0.1:9/' } as const
+      const { channel } = await notifications.channels.create(tenantId, null, hook)
+      await subscribeTo(first, { channelId: channel.id, types: ['run.failed'] })
+      await notifications.start()
+      const deliveries = () => notifications.deliveries(tenantId, { channelId: channel.id, limit: 5 })
+      await first.tell('run.failed')
+      await until('the task', () => made.length > 0)
+      await first.engine.tasks.cancel(tenantId, made[0] as string)
+      await first.tell('run.failed')
+      await until('the outbox to have come that far', async () => (await deliveries()).length === 2)
+      await notifications.stop()
+
+      const second = await makeTestNotifications(t, opened, { engine: first.engine })
+      await second.notifications.start()
+      const delivery = await until('the task', async () =>
+        (await deliveries()).find(({ taskId }) => taskId === made[0]),
+      )
+      assert.deepEqual([delivery.status, delivery.error], ['failed', 'cancelled'])
+    })
+
     test('deliveries do not tell of themselves', async (t) => {
       const receiver = await startReceiver({ status: 200 })
       t.after(() => receiver.stop())
