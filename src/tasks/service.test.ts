@@ -6,6 +6,7 @@ import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
 import { type Clock, makeFakeClock } from '../platform/clock.ts'
 import type { Json } from '../platform/json.ts'
+import { noRules, type QueueRules } from '../platform/queue/rules.ts'
 import type { Task, TaskHandler } from './index.ts'
 
 const newTask = (engine: TestEngine, kind: string, more: object = {}) =>
@@ -22,7 +23,7 @@ for (const database of BACKENDS) {
     title: string,
     handlers: Record<string, TaskHandler>,
     body: (engine: TestEngine) => Promise<void>,
-    options: { concurrency?: number; windowSize?: number; clock?: Clock } = {},
+    options: { concurrency?: number; windowSize?: number; clock?: Clock; rules?: QueueRules } = {},
   ): void => {
     test(`tasks on ${database.name}: ${title}`, async () => {
       const { db } = await database.open()
@@ -41,6 +42,42 @@ for (const database of BACKENDS) {
     assert.equal(done.output, 42)
     assert.equal(done.attempt, 1)
   })
+
+  let open: (() => void) | undefined
+  withTasks(
+    'one that is cancelled while it waits in the queue gives its place at the limit of its key to the next',
+    {
+      block: () =>
+        new Promise((resolve) => {
+          open = () => resolve(null)
+        }),
+      note: async () => null,
+    },
+    async (engine) => {
+      await newTask(engine, 'block')
+      const end = await until('the only place to be taken', () => open)
+      const [first, second] = await Promise.all([1, 2].map(() => newTask(engine, 'note', { limitKey: 'crm' })))
+      assert.ok(first && second)
+      // Handed in together, the first has the place of the key; the other is told that it has none.
+      await wait(200)
+      await engine.tasks.cancel(engine.tenantId, first.task.id)
+      end()
+      await became(engine, second.task.id, 'completed')
+    },
+    {
+      concurrency: 1,
+      // It stands still: no sweep heals what was forgotten.
+      clock: makeFakeClock(Date.now()),
+      rules: {
+        ...noRules,
+        entrant: ({ id, tenantId, key }) => ({
+          ...{ id, tenantId, key, weight: 1, limits: {} },
+          keyLimits: key === undefined ? {} : { concurrency: 1 },
+        }),
+        isFree: (_, __, key) => key === undefined,
+      },
+    },
+  )
 
   const order: Json[] = []
   let unblock: (() => void) | undefined

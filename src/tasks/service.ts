@@ -143,9 +143,14 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   }
   bus.on(ABORT, (ids) => abortHere(ids as string[]))
 
-  /** Its job is of no use any more; whoever handles it all the same finds that out. */
+  /** Its job is of no use any more; whoever handles it all the same finds that out, and gives its place in the window back. */
   const drop = (partition: Partition, id: string): void => {
-    queue.remove(partition, id).catch((error: unknown) => log.warn({ err: error, taskId: id }, 'a job was not removed'))
+    queue.remove(partition, id).then(
+      (isRemoved) => {
+        if (isRemoved) admissions.of(partition).left({ id })
+      },
+      (error: unknown) => log.warn({ err: error, taskId: id }, 'a job was not removed'),
+    )
   }
 
   const planCancel: TaskPort['planCancel'] = (open) => {
