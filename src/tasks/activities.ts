@@ -78,8 +78,12 @@ export const makeActivities = (options: {
   }
 
   const bornHere = (key: string): void => {
-    const [first] = pollers.get(key) ?? []
-    first?.()
+    const waiting = pollers.get(key)
+    const [first] = waiting ?? []
+    if (!waiting || !first) return
+    // At once: what is born in the same moment is for the next.
+    waiting.delete(first)
+    first()
   }
   bus.on(BORN, (key) => bornHere(key as string))
 

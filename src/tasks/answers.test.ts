@@ -200,6 +200,27 @@ for (const database of BACKENDS) {
     await engine.stop()
   })
 
+  test(name('of tasks that are born together each wakes somebody who polls'), async (t) => {
+    const { db, engine } = await start(asks('activity:pack'))
+    const { tenantId } = engine
+    const clock = makeFakeClock()
+    const activities = makeActivities({ db, bus: makeLocalBus(), clock, tasks: engine.tasks.tasks, waits: () => {} })
+    const signal = new AbortController().signal
+    const poll = () =>
+      activities.poll({ ...{ tenantId, projectId: null, name: 'pack', worker: undefined, waitMs: 60_000, signal } })
+    const polls = [poll(), poll()]
+    t.after(() => {
+      activities.stop()
+      return engine.stop()
+    })
+    for (let i = 0; i < 2; i++) await engine.run('w')
+    const all = () => engine.tasks.tasks.list(tenantId, { status: 'waiting', limit: 10 })
+    await until('both to wait', async () => (await all()).length === 2)
+    for (let i = 0; i < 2; i++) activities.born({ tenantId, projectId: null, kind: 'activity:pack' })
+    await until('both to be taken', async () => (await all()).every(({ startedAtMs }) => startedAtMs !== null))
+    assert.equal(new Set((await Promise.all(polls)).map((taken) => taken?.task.id)).size, 2)
+  })
+
   test(name('an activity waits for a worker as long as it must, and one that falls silent loses it'), async () => {
     const { engine } = await start(asks('activity:pack', { heartbeatMs: 200 }))
     const run = await engine.run('w')
