@@ -46,6 +46,12 @@ export const makeChange = (tx: Handle, nowMs: number) => {
     return { ...schedule, failures, status: 'paused', nextAtMs: null }
   }
 
+  /** Whether the time has a fire already, so that another one is not added. */
+  const isTaken = async ({ scheduleId, plannedAtMs }: Fire): Promise<boolean> => {
+    const known = await repository.fire(scheduleId, plannedAtMs)
+    return known !== undefined && known.status !== 'skipped'
+  }
+
   const supersedeQueued = async (scheduleId: string): Promise<void> => {
     for (const fire of await repository.openFires(scheduleId, 'queued', Number.MAX_SAFE_INTEGER)) {
       await repository.moveFire('queued', endedFire(fire, 'cancelled', nowMs, { reason: 'superseded' }))
@@ -64,6 +70,7 @@ export const makeChange = (tx: Handle, nowMs: number) => {
         const decision = draft.status === 'failed' ? undefined : decideOverlap(overlap, { going, queued })
         const fire = decision ? decided(draft, decision, nowMs) : draft
         if (decision && overlap === 'cancel-previous') {
+          if (await isTaken(fire)) continue
           await supersedeQueued(schedule.id)
           queued = 0
           supersedes ||= going > 0

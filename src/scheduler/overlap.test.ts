@@ -97,6 +97,11 @@ for (const kind of DATABASES) {
       for (let looks = 0; looks < 3; looks++) await pass(MIN)
       assert.deepEqual(targets.cancelled, [])
       assert.deepEqual(await history(), ['1 started', '2 queued'])
+      // Its times have been made up for: nothing is fired that could take the place of anything.
+      await service.resume(tenantId, 'hourly')
+      await pass(MIN)
+      assert.deepEqual(targets.cancelled, [])
+      assert.deepEqual(await history(), ['1 started', '2 queued'])
       await done()
     })
   })
