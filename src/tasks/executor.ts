@@ -5,6 +5,7 @@ import { type FinishedTask, leaveNews, type RunInbox, serialize } from '../engin
 import type { Bus } from '../platform/bus/bus.ts'
 import { type Clock, waitAtMost } from '../platform/clock.ts'
 import type { Database } from '../platform/db/database.ts'
+import { isStaleWrite } from '../platform/db/errors.ts'
 import { AppError } from '../platform/errors.ts'
 import type { MakeId } from '../platform/ids.ts'
 import type { Log } from '../platform/log.ts'
@@ -18,7 +19,7 @@ import { type Attempt, startAttempt } from './attempt.ts'
 import { makeClaims } from './claims.ts'
 import { makeEndHandover } from './end-handover.ts'
 import { taskErrors } from './errors.ts'
-import { completed, failed, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
+import { completed, failed, isEndOf, lost, type Outcome, type OutcomeTools, taskEvent } from './outcome.ts'
 import type { TaskRepository } from './repository.ts'
 import { guardTask, setProgress } from './rows.ts'
 import type { DeadLetter, HandlerSource, Task } from './types.ts'
@@ -112,9 +113,12 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   const commitEnd = async (task: Task, outcome: Outcome): Promise<void> => {
     const writes = [...outcome.writes]
     if (task.runId && outcome.end) writes.push(leaveNews(task.runId, clock.now()))
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       try {
-        await db.commit({ guards: [guardTask(task)], writes, events: outcome.events })
+        await db.commit({ guards: [guardTask(task)], writes, events: outcome.events }).catch(async (error: unknown) => {
+          // The answer to the try before was lost: what stands in the way is this very end.
+          if (isFirst || !isStaleWrite(error) || !isEndOf(await options.tasks.byId(task.id), outcome)) throw error
+        })
         break
       } catch (error) {
         if (error instanceof AppError) throw error

@@ -115,3 +115,7 @@ export const lost = (task: Task, error: ErrorRecord, tools: OutcomeTools): Outco
     retryAtMs: tools.nowMs,
   }
 }
+
+/** Whether that is how the task has ended. */
+export const isEndOf = (task: Task | undefined, { end }: Outcome): boolean =>
+  end?.written !== undefined && task?.status === end.written.status && task.finishedAtMs === end.written.atMs

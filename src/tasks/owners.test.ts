@@ -156,6 +156,27 @@ for (const kind of DATABASES) {
     })
   }
 
+  test(`an answer that was written, and whose commit nobody answered, is not refused, on ${kind.name}`, async (t) => {
+    const { db: real } = await kind.open()
+    let isDeaf = false
+    const db: Database = {
+      ...real,
+      async commit(unit) {
+        await real.commit(unit)
+        if (isDeaf || !writes(unit, 'pass_task_fence')) return
+        isDeaf = true
+        throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+      },
+    }
+    const call = () => new Promise<never>(() => {})
+    const engine = await startTestEngine({ db, workflows: { w: (ctx) => asked(ctx) }, handlers: { call } })
+    t.after(() => engine.stop(0))
+    const { id } = await engine.run('w')
+    await until('the attempt', () => engine.tasks.active === 1)
+    await engine.tasks.answers.answer(engine.tenantId, 'secret', { output: 'yes' })
+    assert.deepEqual([(await engine.wait(id)).output, isDeaf], ['yes', true])
+  })
+
   test(`a task that has got another time meanwhile is not queued before it, on ${kind.name}`, async (t) => {
     const { db: real } = await kind.open()
     let isSwept = false
