@@ -144,7 +144,8 @@ export const makeTaskService = (options: TaskServiceOptions) => {
   bus.on(ABORT, (ids) => abortHere(ids as string[]))
 
   /** Its job is of no use any more; whoever handles it all the same finds that out, and gives its place in the window back. */
-  const drop = (partition: Partition, id: string): void => {
+  const drop = ({ id, kind }: Pick<Task, 'id' | 'kind'>): void => {
+    const partition = partitionOf(kind)
     queue.remove(partition, id).then(
       (isRemoved) => {
         if (isRemoved) admissions.of(partition).left({ id })
@@ -169,7 +170,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       })),
       dispatch() {
         abort(open.map((task) => task.id))
-        for (const task of open) drop(partitionOf(task.kind), task.id)
+        for (const task of open) drop(task)
       },
     }
   }
@@ -194,7 +195,7 @@ export const makeTaskService = (options: TaskServiceOptions) => {
       return cancel(owner, id)
     }
     abort([id])
-    drop(task.partition, id)
+    drop(task)
     return find(owner, id)
   }
 
