@@ -167,6 +167,12 @@ export const makeLiveRun = (
     }
   }
 
+  /** It is not written: what it reserved is free again, and whoever brought the ends of its tasks commits them. */
+  const giveUp = ({ undo, toldTasks }: Turn, error: unknown): void => {
+    for (const giveBack of undo) giveBack()
+    for (const task of toldTasks) task.failed(error)
+  }
+
   const commit = async (turnOf: Turn): Promise<boolean> => {
     const { writes, guards } = turnOf
     if (writes.length === 0 && !(announceDue && memory.events.length > 0)) return true
@@ -178,8 +184,7 @@ export const makeLiveRun = (
       for (const task of turnOf.toldTasks) task.committed?.()
       return true
     } catch (error) {
-      for (const undo of turnOf.undo) undo()
-      for (const task of turnOf.toldTasks) task.failed(error)
+      giveUp(turnOf, error)
       // What will be refused every time is not tried for ever: the steps before it would run again each time.
       if (isRefusedData(error))
         await stopWith(
@@ -206,10 +211,15 @@ export const makeLiveRun = (
 
   const takeTurn = async (): Promise<void> => {
     const turnOf = newTurn()
-    await tellAll(turnOf)
-    const isLate = run.deadlineAtMs !== null && run.deadlineAtMs <= env.clock.now()
-    if (memory.outcome || isLate) planner.planEnd(turnOf)
-    else await planner.planNext(turnOf)
+    try {
+      await tellAll(turnOf)
+      const isLate = run.deadlineAtMs !== null && run.deadlineAtMs <= env.clock.now()
+      if (memory.outcome || isLate) planner.planEnd(turnOf)
+      else await planner.planNext(turnOf)
+    } catch (error) {
+      giveUp(turnOf, error)
+      throw error
+    }
     if (!(await commit(turnOf))) return
     for (const act of turnOf.after) act()
   }

@@ -6,6 +6,8 @@ import { startTestEngine } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
 import type { Database } from '../platform/db/database.ts'
 import type { Unit } from '../platform/db/group-commit.ts'
+import type { Json } from '../platform/json.ts'
+import { noRules, type QueueRules } from '../platform/queue/rules.ts'
 import { makeHearing } from './hearing.ts'
 import { commandsOf, compileRetry, engineErrors, toErrorRecord, type WorkflowFunction } from './index.ts'
 import type { LiveRun } from './live-run.ts'
@@ -225,6 +227,28 @@ for (const database of BACKENDS) {
       }
     },
   )
+
+  race('the end of a task is not lost with a turn that breaks before its commit', async (db) => {
+    let plans = 0
+    const rules: QueueRules = {
+      ...noRules,
+      isFree(partition) {
+        if (partition === 'tasks' && ++plans === 2) throw new Error('the rules cannot be read')
+        return true
+      },
+    }
+    const done: Json[] = []
+    const handlers = { t: async (input: Json) => done.push(input) }
+    const workflows: Record<string, WorkflowFunction> = {
+      w: async (ctx) => [await ctx.task('t', 'a'), await ctx.task('t', 'b')],
+    }
+    const engine = await startTestEngine({ db, rules, handlers, workflows })
+    try {
+      assert.deepEqual([(await engine.result('w')).output, done, plans], [[1, 2], ['a', 'b'], 3])
+    } finally {
+      await engine.stop(0)
+    }
+  })
 
   for (const [what, code] of [
     ['is being taken over by its standby, and takes no writes', '25006'],
