@@ -93,7 +93,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
   /** Tasks whose attempt is over and whose end is not in the database yet. */
   const ending = new Map<string, Task>()
   /** Jobs and attempts under way. */
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Set<Promise<unknown>>()
   /** By task and fence: what arrives late is not done, somebody else does it. */
   const givenUp = new LRUCache<string, true>({ max: GIVEN_UP_MAX })
   const consumers = new Map<Partition, Consumer>()
@@ -243,12 +243,12 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     }
   }
 
-  /** Resolves when the attempt's place is free; how it ended is committed meanwhile, together with what others commit. */
-  const attemptTask = async (task: Task): Promise<void> => {
-    if (givenUp.has(keyOf(task))) return
+  /** Resolves when the attempt's place is free; how it ended is committed meanwhile. False: it was called off; another may have the task. */
+  const attemptTask = async (task: Task): Promise<boolean> => {
+    if (givenUp.has(keyOf(task))) return false
     if (cutOff) {
       track(giveUp(task, cutOff))
-      return
+      return false
     }
     const attempt = startAttempt({
       task,
@@ -259,14 +259,21 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
     active.set(task.id, attempt)
     const outcome = await outcomeOf(task, attempt)
     // Not here any more: it was ended from outside, and that end is committed.
-    if (active.get(task.id) !== attempt) return
+    if (active.get(task.id) !== attempt) return false
     active.delete(task.id)
     track(settle(task, outcome))
+    return cutOff === undefined
   }
 
-  const whileUnderWay = (work: Promise<void>): Promise<void> => {
+  const whileUnderWay = <T>(work: Promise<T>): Promise<T> => {
     underWay.add(work)
     return work.finally(() => underWay.delete(work))
+  }
+
+  /** A process that died, or stood still, has lost the task to another, while its job comes again or ends: the place in the window is his. */
+  const isAnothers = async (id: string, mine: Task | undefined): Promise<boolean> => {
+    const now = await options.tasks.byId(id)
+    return now?.status === 'running' && now.fence !== mine?.fence
   }
 
   const handle = async (job: Job): Promise<void> => {
@@ -276,9 +283,7 @@ export const makeExecutor = (options: ExecutorOptions): Executor => {
       if (options.rules.isPaused(job.partition, job.tenantId)) return
       const task = await claims.claim(job.id)
       if (task && job.replyTo !== undefined) holders.set(task, job.replyTo)
-      if (task) await attemptTask(task)
-      // The job of a process that died comes again while another does the task: the place in the window is his.
-      else isOver = (await options.tasks.byId(job.id))?.status !== 'running'
+      if (!task || !(await attemptTask(task))) isOver = !(await isAnothers(job.id, task))
     } finally {
       if (isOver) options.admissionOf(job.partition as TaskPartition).left(job)
     }
