@@ -90,22 +90,22 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
   /** Runs that something was left for while they were being loaded: what was read may be too old. */
   const missed = new Set<string>()
   /** Places of the consumers taken by runs at work. */
-  const places = new Map<string, () => void>()
+  const places = new Map<string, (isLost: boolean) => void>()
   /** Looks at rows under way: a stop waits for them. */
   const waking = new Set<Promise<void>>()
   let isStopping = false
 
   const report = (what: string, error: unknown, runId: string): void => log.error({ err: error, runId }, what)
 
-  const givePlaceBack = (runId: string): void => {
-    places.get(runId)?.()
+  const givePlaceBack = (runId: string, isLost = false): void => {
+    places.get(runId)?.(isLost)
     places.delete(runId)
   }
 
-  const forget = (runId: string): void => {
+  const forget = (runId: string, isLost = false): void => {
     live.delete(runId)
     idle.delete(runId)
-    givePlaceBack(runId)
+    givePlaceBack(runId, isLost)
   }
 
   /** Keeps memory bounded: the run that has waited longest is let go; its row says when to wake it. */
@@ -146,7 +146,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       evict()
     },
     lost(run, error) {
-      if (live.get(run.id)?.run.fence === run.fence) forget(run.id)
+      if (live.get(run.id)?.run.fence === run.fence) forget(run.id, true)
       log.warn({ err: error, runId: run.id }, 'a run lost its owner or its database; it is rebuilt from its journal')
       clock.after(LOST_RETRY_MS, () => wakeRow(run.id))
     },
@@ -275,8 +275,9 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     } finally {
       loaded(runId)
     }
-    if (live.get(runId)?.isIdle === false) await new Promise<void>((resolve) => places.set(runId, resolve))
-    return true
+    if (live.get(runId)?.isIdle !== false) return true
+    const isLost = await new Promise<boolean>((resolve) => places.set(runId, resolve))
+    return !isLost || !(await isElsewhere(runId))
   }
 
   const hearing = makeHearing({
@@ -285,7 +286,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
     get: (runId) => live.get(runId),
     onTaken(runId) {
       live.get(runId)?.drop()
-      forget(runId)
+      forget(runId, true)
       wakeRow(runId)
     },
     onError(error, runIds) {
@@ -385,7 +386,7 @@ export const makeRunKeeper = (options: RunKeeperOptions): RunKeeper => {
       }
       live.clear()
       idle.clear()
-      for (const give of places.values()) give()
+      for (const give of places.values()) give(false)
       places.clear()
     },
     async letGo() {
