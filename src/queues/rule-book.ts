@@ -2,7 +2,7 @@
 import type { Partition } from '../platform/queue/queue.ts'
 import type { QueueRules } from '../platform/queue/rules.ts'
 import type { Limits } from '../platform/queue/window.ts'
-import { isEmpty, isPause, nameOf, type QueueRule } from './types.ts'
+import { isEmpty, isPause, nameOf, type QueueRule, type RulePlace } from './types.ts'
 
 const NO_LIMITS: Limits = {}
 const ANY_KEY = '*'
@@ -13,6 +13,8 @@ export interface RuleBook extends QueueRules {
   replace(rules: readonly QueueRule[]): void
   /** One rule as it is now, unless a later one is known. */
   set(rule: QueueRule): void
+  /** When the rule of a place was last changed, as far as is known here; also one that is gone. */
+  changedMs(place: RulePlace): number
 }
 
 export const makeRuleBook = (): RuleBook => {
@@ -49,6 +51,11 @@ export const makeRuleBook = (): RuleBook => {
 
   const weightOf = (tenantId: string): number => get(tenantId, '')?.weight ?? 1
 
+  const changedMs = (place: RulePlace): number => {
+    const name = nameOf(place)
+    return Math.max(rules.get(name)?.updatedAtMs ?? 0, changes.get(name) ?? 0)
+  }
+
   const tell = (): void => {
     tenants = new Set([...rules.values()].map((rule) => rule.tenantId))
     for (const listener of listeners) listener()
@@ -74,6 +81,7 @@ export const makeRuleBook = (): RuleBook => {
       return Math.min(concurrency ?? Number.POSITIVE_INFINITY, rate?.count ?? Number.POSITIVE_INFINITY)
     },
     onChange: (listener) => void listeners.push(listener),
+    changedMs,
     replace(given) {
       const next = new Map(given.map((rule) => [nameOf(rule), rule]))
       const isSame =
@@ -84,8 +92,7 @@ export const makeRuleBook = (): RuleBook => {
     },
     set(rule) {
       const name = nameOf(rule)
-      const lastMs = Math.max(rules.get(name)?.updatedAtMs ?? 0, changes.get(name) ?? 0)
-      if (rule.updatedAtMs < lastMs) return
+      if (rule.updatedAtMs < changedMs(rule)) return
       changes.set(name, rule.updatedAtMs)
       if (isEmpty(rule)) rules.delete(name)
       else rules.set(name, rule)

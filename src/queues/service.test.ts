@@ -45,7 +45,9 @@ const jobOf = (tenantId: string, key?: string, partition: Partition = 'tasks'): 
 
 for (const kind of DATABASES) {
   let opened: Promise<TestDatabase> | undefined
-  const setUp = async (): Promise<{
+  const setUp = async ({
+    behindMs = 0,
+  } = {}): Promise<{
     readonly a: QueueService
     readonly b: QueueService
     readonly clock: FakeClock
@@ -62,7 +64,9 @@ for (const kind of DATABASES) {
     const onError = (error: unknown): void => {
       throw error
     }
-    const [a, b] = buses.map((bus) => makeQueueService({ db, bus, clock, onError })) as [QueueService, QueueService]
+    const clocks = [clock, { ...clock, now: () => clock.now() - behindMs }]
+    const made = buses.map((bus, i) => makeQueueService({ db, bus, clock: clocks[i] as FakeClock, onError }))
+    const [a, b] = made as [QueueService, QueueService]
     await Promise.all([a.start(), b.start()])
     const tenantId = randomUUID()
     await db.transaction(async (tx) => {
@@ -140,6 +144,19 @@ for (const kind of DATABASES) {
     ])
     assert.deepEqual(await a.list(tenantId, { limit: 10 }), [])
   })
+
+  test(
+    name('a pause holds at once, too, where the clock is behind that of whoever lifted the one before'),
+    async () => {
+      const { a, b, author, place, tenantId } = await setUp({ behindMs: 60_000 })
+      await a.set(author, place, { paused: true })
+      await a.set(author, place, { paused: false })
+      await b.set(author, place, { paused: true })
+      for (const { rules } of [a, b]) assert.equal(rules.isPaused('tasks', tenantId), true)
+      a.stop()
+      b.stop()
+    },
+  )
 
   test(name('the operator pauses a partition for all; nobody else does'), async () => {
     const { a, b, tenantId, author, events } = await setUp()

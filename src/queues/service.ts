@@ -134,8 +134,8 @@ export const makeQueueService = ({ db, bus, clock, onError }: QueueServiceOption
       const repository = makeQueueRepository(tx)
       const known = await repository.find(place)
       const before = known ?? NO_SETTINGS
-      // Later than the one before it, whatever the clock says: the later one counts.
-      const updatedAtMs = Math.max(clock.now(), (known?.updatedAtMs ?? 0) + 1)
+      // Later than the one before it, which may be gone, whatever the clock says: the later one counts.
+      const updatedAtMs = Math.max(clock.now(), (known?.updatedAtMs ?? 0) + 1, book.changedMs(place) + 1)
       const { tenantId, partition, key } = place
       const after: QueueRule = { tenantId, partition, key, ...change(before), updatedAtMs }
       if (!known && (await repository.countOf(tenantId)) >= RULES_MAX) {
