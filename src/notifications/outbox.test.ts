@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import test, { before, describe, type TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import {
   makeTestNotifications,
@@ -9,7 +10,9 @@ import {
   type TestOptions,
 } from '../../test/support/notifications.ts'
 import { until } from '../../test/support/until.ts'
+import { makeFakeClock } from '../platform/clock.ts'
 import type { Handle } from '../platform/db/database.ts'
+import { makeEventLog } from '../platform/events/log.ts'
 import { writeEvent } from '../platform/events/write.ts'
 import type { NewSubscription } from './types.ts'
 
@@ -198,6 +201,43 @@ for (const database of DATABASES) {
         (await deliveries()).find(({ taskId }) => taskId === made[0]),
       )
       assert.deepEqual([delivery.status, delivery.error], ['failed', 'cancelled'])
+    })
+
+    test('a delivery without a task gets one although the log gives page after page', async (t) => {
+      // Its own, since the cursor goes far beyond what happens.
+      const own = await database.open()
+      const clock = makeFakeClock(Date.now())
+      const event = { tenantId: randomUUID(), projectId: null, runId: null, taskId: null, type: 'run.log', data: {} }
+      let isOver = false
+      let isBroken = true
+      const s = await makeTestNotifications(t, own, {
+        clock,
+        eventLog: {
+          ...makeEventLog(own.db),
+          async readAll(afterId, limit) {
+            await turn()
+            if (isOver) return []
+            clock.advance(1000)
+            return Array.from({ length: limit }, (_, i) => ({ ...event, id: afterId + 1 + i, atMs: clock.now() }))
+          },
+        },
+        createTask: (request) => {
+          if (isBroken) throw new Error('the database went away')
+          return s.engine.tasks.create({ ...request, runAtMs: Date.now() + 3_600_000 })
+        },
+      })
+      const hook = { kind: 'webhook', name: 'hook', url: 'http://127.0.0.1:9/' } as const
+      const { tenantId } = s.engine
+      const { channel } = await s.notifications.channels.create(tenantId, null, hook)
+      await subscribeTo(s, { channelId: channel.id, types: ['run.failed'] })
+      await s.notifications.start()
+      t.after(() => {
+        isOver = true
+      })
+      const { id } = await s.notifications.test(tenantId, channel.id)
+      assert.equal((await s.notifications.find(tenantId, id)).taskId, null)
+      isBroken = false
+      await until('the task', async () => (await s.notifications.find(tenantId, id)).taskId !== null)
     })
 
     test('deliveries do not tell of themselves', async (t) => {

@@ -59,6 +59,11 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
     await db.transaction((tx) => makeNotificationRepository(tx).moveCursor(OUTBOX_CURSOR, from, head))
   }
 
+  const dispatchDue = async (): Promise<void> => {
+    isDue = false
+    dueAt(await dispatch.due(() => stopped))
+  }
+
   const readOn = async (): Promise<void> => {
     while (!stopped) {
       const from = await notifications.cursor(OUTBOX_CURSOR)
@@ -66,7 +71,7 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
       if (events.length === 0) return
       const { isMore, isWorkLeft, nextDueAtMs } = await intake.take(events, from)
       dueAt(nextDueAtMs)
-      if (isWorkLeft) dueAt(await dispatch.due(() => stopped))
+      if (isWorkLeft || isDue) await dispatchDue()
       if (events.length < PAGE && !isMore) return
     }
   }
@@ -93,10 +98,7 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
   }
 
   const work = async (isSweep: boolean): Promise<void> => {
-    if (isSweep || isDue) {
-      isDue = false
-      dueAt(await dispatch.due(() => stopped))
-    }
+    if (isSweep || isDue) await dispatchDue()
     if (isSweep && routing.known().size === 0) await passOver()
     else await readOn()
     // Only now: an event that was yet to be read may fall into the window of an old key.
@@ -108,6 +110,8 @@ export const makeOutbox = ({ db, clock, log, eventLog, hub, routing, intake, dis
     if (stopped) return
     if (working) {
       again = true
+      // It may be at work for long, where events come as fast as they are read.
+      isDue ||= isSweep
       return
     }
     working = work(isSweep)
