@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import test, { before, describe, type TestContext } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 import { DATABASES, type TestDatabase } from '../../test/support/databases.ts'
 import {
   makeTestNotifications,
@@ -215,7 +214,6 @@ for (const database of DATABASES) {
         eventLog: {
           ...makeEventLog(own.db),
           async readAll(afterId, limit) {
-            await turn()
             if (isOver) return []
             clock.advance(1000)
             return Array.from({ length: limit }, (_, i) => ({ ...event, id: afterId + 1 + i, atMs: clock.now() }))
