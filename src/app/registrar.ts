@@ -58,7 +58,7 @@ export const registerAll = async (items: readonly LoadedItem[], options: Registr
       case 'workflow': {
         const { version, run: fn, input } = definition
         workflows.register({ name, version, fn, ...(input ? { checkInput: checkBy(input) } : {}) })
-        await engine.programLoaded('workflow', name)
+        await engine.programLoaded(name, version)
         return `workflow "${name}" version ${version}`
       }
       case 'asl': {

@@ -18,6 +18,7 @@ import { checkMayChange, type Owner } from '../platform/scope.ts'
 import { makeStrayWatch } from '../platform/stray-watch.ts'
 import { makeCancel } from './cancelling.ts'
 import { engineErrors } from './errors.ts'
+import { makeMissingCode } from './missing-code.ts'
 import type { ProgramSource } from './program.ts'
 import { makeRunRepository, type RunRepository } from './repository.ts'
 import { insertSignal, leaveNews, requeueRun } from './rows.ts'
@@ -57,8 +58,8 @@ export interface Engine extends Pick<RunCreation, 'create'>, Pick<RunWaiters, 'w
   cancel(owner: Owner, runId: string): Promise<Run>
   /** Continues a stopped run. */
   continue(owner: Owner, runId: string): Promise<Run>
-  /** Runs that stopped for want of their code go on. */
-  programLoaded(kind: RunKind, target: string): Promise<void>
+  /** This process can carry runs of that version of a workflow: those that stopped for want of it go on. */
+  programLoaded(workflow: string, version: number): Promise<void>
   /** Takes the runs at work from processes that are dead. Rejects when one could not be taken: they are to be asked for again. */
   takeOver(workerIds: readonly string[]): Promise<void>
   /** Takes runs of those partitions, and carries them. */
@@ -223,6 +224,11 @@ export const makeEngine = (options: EngineOptions): Engine => {
     onError: (error) => report('the look at runs held here failed', error),
   })
 
+  const missingCode = makeMissingCode({
+    ...{ runs, bus, clock, goOn },
+    onError: (error) => report('the look at runs that want their code failed', error),
+  })
+
   const sweeper = makeSweeper({
     name: 'runs',
     bus,
@@ -296,17 +302,7 @@ export const makeEngine = (options: EngineOptions): Engine => {
       await goOn(run)
       return { ...run, status: 'queued', error: null }
     },
-    async programLoaded(kind, target) {
-      for (const run of await runs.stoppedFor(kind, target)) {
-        if (run.error?.code !== 'program_not_loaded') continue
-        try {
-          await goOn(run)
-        } catch (error) {
-          // Another process has loaded the same, and was quicker.
-          if (!isStaleWrite(error)) throw error
-        }
-      }
-    },
+    programLoaded: missingCode.loaded,
     takeOver,
     async start(partitions = RUN_PARTITIONS) {
       for (const kind of RUN_PARTITIONS.filter((name) => partitions.includes(name)).map((name) => KIND_OF[name])) {
@@ -316,12 +312,14 @@ export const makeEngine = (options: EngineOptions): Engine => {
         ends.push(admissions.of(PARTITION_OF[kind]).serve(options.liveMax))
       }
       strays.start()
+      if (consumers.has('workflow')) missingCode.start()
     },
     sweeper,
     async stop(graceMs) {
       isStopping = true
       places.stop()
       strays.stop()
+      missingCode.stop()
       for (const end of ends.splice(0)) end()
       for (const consumer of consumers.values()) consumer.pause()
       await keeper.stop(graceMs)

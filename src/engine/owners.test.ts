@@ -159,7 +159,7 @@ for (const database of BACKENDS) {
         ids.push(run.id)
       }
       isLoaded = true
-      await engine.engine.programLoaded('workflow', 'w')
+      await engine.engine.programLoaded('w', 1)
       // The other process gives the first to the queue.
       assert.equal((await engine.engine.runs.byId(ids[0] as string))?.status, 'queued')
       await until('the second', async () => (await engine.engine.runs.byId(ids[1] as string))?.status === 'completed')

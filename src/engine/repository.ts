@@ -19,6 +19,8 @@ export interface RunFilter {
   readonly limit: number
 }
 
+const STOPPED_AT_ONCE = 500
+
 export const makeRunRepository = (handle: Handle) => {
   const db = handle.withTables<EngineTables>()
   const runs = () => db.selectFrom('runs').selectAll()
@@ -96,11 +98,15 @@ export const makeRunRepository = (handle: Handle) => {
         ...{ table: 'runs', where: { column: 'kind', value: kind }, partition, since: 'created_at' },
       }),
 
-    async stoppedFor(kind: RunKind, target: string): Promise<Run[]> {
+    /** Runs of those workflows that stopped because their code was not loaded where they were to go on; not all at once. */
+    async stoppedForCode(workflows: readonly { workflow: string; version: number }[]): Promise<Run[]> {
+      if (workflows.length === 0) return []
       const rows = await runs()
         .where('status', '=', 'stopped')
-        .where('kind', '=', kind)
-        .where('target', '=', target)
+        .where('kind', '=', 'workflow')
+        .where((is) => is.or(workflows.map(({ workflow: target, version }) => is.and({ target, version }))))
+        .where('error', 'like', '%"program_not_loaded"%')
+        .limit(STOPPED_AT_ONCE)
         .execute()
       return rows.map(toRun)
     },

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine, type TestEngine } from '../../test/support/engine.ts'
 import { until } from '../../test/support/until.ts'
-import { makeFakeClock } from '../platform/clock.ts'
+import { type Clock, makeFakeClock, systemClock } from '../platform/clock.ts'
 import type { WorkflowFunction } from './index.ts'
 
 for (const database of BACKENDS) {
@@ -189,8 +189,32 @@ for (const database of BACKENDS) {
     assert.equal(stopped.error?.code, 'program_not_loaded')
     await second.stop()
     const third = await startTestEngine({ db, workflows: { w: version(1) }, tenantId: first.tenantId })
-    await third.engine.programLoaded('workflow', 'w')
+    await third.engine.programLoaded('w', 1)
     assert.equal((await third.wait(run.id)).output, 1)
     await third.stop()
+  })
+}
+
+/** Where one process after the other is replaced, both are there for a while. */
+for (const database of BACKENDS.filter(({ name }) => name.includes('Redis'))) {
+  test(`on ${database.name} a run of new code that an old process took goes on where its code is`, async () => {
+    const { db } = await database.open()
+    const old = await startTestEngine({ db, workflows: {} })
+    const workflows: Record<string, WorkflowFunction> = { w: async () => 'done' }
+    const clock: Clock = { ...systemClock, after: (ms, then) => systemClock.after(Math.min(ms, 100), then) }
+    const maker = await startTestEngine({ db, workflows, tenantId: old.tenantId, does: [] })
+    const today = await startTestEngine({ db, workflows, tenantId: old.tenantId, clock, does: [] })
+    await today.engine.programLoaded('w', 1)
+    await today.engine.programLoaded('w', 3)
+    const { id } = await maker.run('w')
+    await until('the old one to give up', async () => (await old.engine.runs.byId(id))?.status === 'stopped')
+    await old.stop()
+    await today.engine.start()
+    try {
+      await until('the run to go on', async () => (await maker.engine.runs.byId(id))?.status === 'completed')
+    } finally {
+      await maker.stop(0)
+      await today.stop(0)
+    }
   })
 }
