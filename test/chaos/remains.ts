@@ -12,6 +12,10 @@ export interface RunRow {
   readonly output: string | null
   readonly error: string | null
   readonly finishedAtMs: number | null
+  /** For people who look at one that did not end: what it waits for, what has been left for it, and when it was to be woken. */
+  readonly waitingFor?: string | null
+  readonly news?: number
+  readonly wakeAtMs?: number | null
 }
 
 export interface TaskRow {
@@ -68,8 +72,10 @@ const numbered = <T>(rows: readonly Record<string, unknown>[], names: readonly s
 
 export const readRemains = async ({ query }: PostgresServer): Promise<Remains> => ({
   runs: numbered(
-    await query('SELECT id, kind, target, status, fence, output, error, finished_at "finishedAtMs" FROM runs'),
-    ['fence', 'finishedAtMs'],
+    await query(
+      'SELECT id, kind, target, status, fence, output, error, finished_at "finishedAtMs", waiting_for "waitingFor", news, wake_at "wakeAtMs" FROM runs',
+    ),
+    ['fence', 'finishedAtMs', 'news', 'wakeAtMs'],
   ),
   tasks: numbered(
     await query(

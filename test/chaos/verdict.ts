@@ -28,7 +28,7 @@ const brokenWords = ({ promised, remains }: Story): string[] => {
   return promised.flatMap(({ what, kind, id, end }) => {
     const row = rows.get(id)
     if (row?.status === end) return []
-    return [`the ${what} ${kind} ${id} is ${row ? `${row.status} ${row.error ?? ''}` : 'gone'}, expected ${end}`]
+    return [`the ${what} ${kind} ${id} is ${row ? JSON.stringify({ ...row, output: '…' }) : 'gone'}, expected ${end}`]
   })
 }
 
