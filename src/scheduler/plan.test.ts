@@ -145,6 +145,9 @@ describe('decideOverlap()', () => {
     assert.equal(decide('queue-one', 1, 1), 'overlap')
     assert.equal(decide('queue-all', 1, 999), 'queued')
     assert.equal(decide('queue-all', 1, 1000), 'queue_full')
-    assert.deepEqual(decideOverlap('cancel-previous', { going: 1, queued: 0 }), { status: 'queued', reason: 'supersedes' })
+    assert.deepEqual(decideOverlap('cancel-previous', { going: 1, queued: 0 }), {
+      status: 'queued',
+      reason: 'supersedes',
+    })
   })
 })
