@@ -29,13 +29,14 @@ const OUTAGE_TEXT =
   /connection terminated|connection timeout|timeout exceeded|query read timeout|not queryable|client was closed|cannot use a pool/i
 
 /**
- * Whether the database was away, full or in the middle of a restart: the same may work in a moment. PostgreSQL: classes 08
- * (connection), 53 (resources), 57P (shutdown, start-up); sockets; SQLite: busy.
+ * Whether the database was away, full, in the middle of a restart or took too long: the same may work in a moment. PostgreSQL: classes
+ * 08 (connection), 53 (resources), 57P (shutdown, start-up), 57014 and 25P03 (time-outs); sockets; SQLite: busy.
  */
 export const isOutage = (error: unknown): boolean => {
   const { code, errcode, message = '' } = error as { code?: unknown; errcode?: unknown; message?: string }
   if (typeof errcode === 'number') return (errcode & 0xff) === 5
-  if (typeof code === 'string') return /^(08|53|57P|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(code)
+  if (typeof code === 'string')
+    return /^(08|53|57P|57014|25P03|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN)/.test(code)
   return OUTAGE_TEXT.test(message)
 }
 

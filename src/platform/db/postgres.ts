@@ -21,11 +21,23 @@ export interface PostgresOptions {
 }
 
 const INT8 = 20
-/**
- * Plans of named statements are made once per connection, often while a table is still empty, when reading all of it is cheapest; that
- * is kept for hours. Every hot statement has its index: a scan of the whole table is only for what has none.
- */
-const PLANNER_SETTINGS = 'SET enable_seqscan = off; SET jit = off'
+const QUERY_TIMEOUT_MS = 60_000
+const SESSION_SETTINGS = Object.entries({
+  // Plans of named statements are made once per connection, often while a table is still empty, when reading all of it is cheapest;
+  // that is kept for hours. Every hot statement has its index: a scan of the whole table is only for what has none.
+  enable_seqscan: 'off',
+  jit: 'off',
+  // A process that is frozen, or whose machine is gone, in the middle of a transaction must not keep its locks.
+  idle_in_transaction_session_timeout: "'15s'",
+  tcp_keepalives_idle: 30,
+  tcp_keepalives_interval: 10,
+  tcp_keepalives_count: 3,
+  // The server gives a statement up before its client does: the connection stays of use.
+  statement_timeout: QUERY_TIMEOUT_MS - 5000,
+})
+  .map(([name, value]) => `SET ${name} = ${value}`)
+  .join('; ')
+
 const makePool = (options: PostgresOptions): pg.Pool => {
   const pool = new pg.Pool({
     host: options.host,
@@ -40,7 +52,7 @@ const makePool = (options: PostgresOptions): pg.Pool => {
     application_name: 'aidos',
     keepAlive: true,
     // A connection that is dead without saying so must not hold everything up.
-    query_timeout: 60_000,
+    query_timeout: QUERY_TIMEOUT_MS,
     // What a transaction has to say travels together: one round trip instead of one per statement.
     pipeline: true,
     // Times and counts are below 2^53: plain numbers.
@@ -59,7 +71,7 @@ const makePool = (options: PostgresOptions): pg.Pool => {
       isBroken = true
     }
     client.on('error', broke)
-    client.query(PLANNER_SETTINGS).catch(broke)
+    client.query(SESSION_SETTINGS).catch(broke)
   })
   return pool
 }

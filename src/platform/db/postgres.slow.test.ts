@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import { makeTestDatabaseUrl } from '../../../test/support/postgres.ts'
+import { placeOf } from '../../../test/support/postgres-place.ts'
+import { makeEventHub } from '../events/hub.ts'
+import { isOutage } from './errors.ts'
+import { openPostgresDatabase } from './postgres.ts'
+
+test('a transaction whose process does not go on loses its locks to whoever waits for them', async (t) => {
+  const url = await makeTestDatabaseUrl(t)
+  const open = () => {
+    const options = { ...placeOf(url), poolMin: 0, poolMax: 2, hub: makeEventHub(), onError: () => {} }
+    const db = openPostgresDatabase(options)
+    t.after(() => db.stop())
+    return db
+  }
+  const [frozen, living] = [open(), open()]
+  await sql`CREATE TABLE things (id INT PRIMARY KEY, owner TEXT)`.execute(living.primary)
+  await sql`INSERT INTO things VALUES (1, 'nobody')`.execute(living.primary)
+  const isHeld = Promise.withResolvers<void>()
+  const goesOn = Promise.withResolvers<void>()
+  const late = frozen.transaction(async (tx) => {
+    await sql`UPDATE things SET owner = 'frozen' WHERE id = 1`.execute(tx)
+    isHeld.resolve()
+    await goesOn.promise
+    await sql`UPDATE things SET owner = 'frozen, later' WHERE id = 1`.execute(tx)
+  })
+  await isHeld.promise
+  await sql`UPDATE things SET owner = 'living' WHERE id = 1`.execute(living.primary)
+  goesOn.resolve()
+  await assert.rejects(late, (error) => isOutage(error))
+  const { rows } = await sql<{ owner: string }>`SELECT owner FROM things`.execute(living.primary)
+  assert.deepEqual(rows, [{ owner: 'living' }])
+})
