@@ -73,5 +73,30 @@ for (const { name, open } of DATABASES) {
       await slow
       assert.deepEqual(await waiting, ['test.slow', 'test.quick'])
     })
+
+    test('read() holds back what is younger than a minute while a transaction may hold a lower id', {
+      skip: !isConcurrent && 'has one writer',
+    }, async () => {
+      const afterId = (await log.head()) as number
+      const read = async (nowMs: number): Promise<string[]> => {
+        const events = await makeEventLog(db, () => nowMs).read({ tenantId, afterId, limit: 10 })
+        return events.map(({ type }) => type)
+      }
+      const finish = Promise.withResolvers<void>()
+      const written = Promise.withResolvers<void>()
+      const slow = db.transaction(async (tx) => {
+        await writeEvent(tx, eventOf('test.slow'))
+        written.resolve()
+        await finish.promise
+      })
+      await written.promise
+      await add('test.quick')
+      assert.deepEqual(await read(60_001), [])
+      assert.deepEqual(await read(60_002), ['test.quick'])
+      const waiting = read(60_001)
+      finish.resolve()
+      await slow
+      assert.deepEqual(await waiting, ['test.slow', 'test.quick'])
+    })
   })
 }

@@ -28,8 +28,14 @@ export interface EventQuery {
   readonly limit: number
 }
 
+/** An event that is older than this has none before it that could still appear: no transaction is left open for so long. */
+const SETTLED_AFTER_MS = 60_000
+
 export interface EventLog {
-  /** In the order of their ids. */
+  /**
+   * In the order of their ids; whoever goes on after the last one misses none. While a long transaction is under way those of the
+   * last minute are held back.
+   */
   read(query: EventQuery): Promise<Event[]>
   /**
    * Events of all tenants after an id, in the order of their ids, for a reader with a cursor: whoever goes on after the last one
@@ -53,7 +59,7 @@ export const toEvent = (row: EventTables['events']): Event => ({
   atMs: row.at,
 })
 
-export const makeEventLog = (db: Database): EventLog => {
+export const makeEventLog = (db: Database, now: () => number = Date.now): EventLog => {
   const events = () => db.primary.withTables<EventTables>().selectFrom('events')
   const after = async (afterId: number, limit: number): Promise<Event[]> =>
     (await events().selectAll().where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
@@ -65,7 +71,14 @@ export const makeEventLog = (db: Database): EventLog => {
       if (taskId !== undefined) query = query.where('task_id', '=', taskId)
       // The index of a lone task's events holds those without a run.
       if (taskId !== undefined && runId === undefined) query = query.where('run_id', 'is', null)
-      return (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+      const page = async (): Promise<Event[]> =>
+        (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+      const found = await page()
+      const isSettled = (event: Event): boolean => event.atMs < now() - SETTLED_AFTER_MS
+      const last = found.at(-1)
+      if (db.dialect === 'sqlite' || !last || isSettled(last)) return found
+      if (!(await settle(db))) return found.filter(isSettled)
+      return (await page()).filter(({ id }) => id <= last.id)
     },
 
     async readAll(afterId, limit) {
