@@ -1,4 +1,8 @@
-/** One PostgreSQL server as a process: started, stopped fast or at once, asked, and started again on the same port. */
+/** One PostgreSQL server as a process: started, stopped fast or at once, frozen, asked, and started again on the same port. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { type Child, makeChild } from './child.ts'
 import { eventually } from './eventually.ts'
@@ -12,6 +16,9 @@ export interface PostgresServer {
   start(): Promise<void>
   /** `fast` cuts the connections and writes a checkpoint; `immediate` is as good as a crash. */
   stop(mode: 'fast' | 'immediate'): Promise<void>
+  /** It answers nothing and closes nothing, as a machine that stands still, until it is thawed. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
   /** As the administrator, over a connection of its own. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
 }
@@ -58,10 +65,40 @@ export const makePostgresServer = (options: PostgresServerOptions): PostgresServ
     return true
   }
 
+  /** The server and the processes it has made, one for each connection: each is a session of its own, which no signal reaches at once. */
+  const pids = async (): Promise<number[]> => {
+    const postmaster = Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n', 1)[0])
+    const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid='])
+    const all = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/).map(Number))
+    return [postmaster, ...all.filter(([, parent]) => parent === postmaster).map(([pid]) => pid as number)]
+  }
+  const signal = (targets: readonly number[], name: 'SIGSTOP' | 'SIGCONT'): void => {
+    for (const pid of targets) {
+      try {
+        process.kill(pid, name)
+      } catch (error) {
+        // A connection that has ended meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    }
+  }
+
   return {
     name,
     port,
     child,
+    async freeze() {
+      const [postmaster] = await pids()
+      signal([postmaster as number], 'SIGSTOP')
+      // It makes no more of them now.
+      signal(await pids(), 'SIGSTOP')
+    },
+    async thaw() {
+      signal(await pids(), 'SIGCONT')
+    },
     query,
     get isRunning() {
       return child.isRunning

@@ -164,6 +164,13 @@ export const makeHarm = ({ cluster, leaseMs }: HarmOptions): Harm => {
         )
         return { what: `${cut.length} connections`, pids: [] }
       }
+      case 'postgres-freeze': {
+        const ms = between({ least: 500, most: leaseMs * 2 }, length)
+        await postgres.primary.freeze()
+        await pause(ms)
+        await postgres.primary.thaw()
+        return { what: `for ${Math.round(ms)} ms`, pids: ms > leaseMs / 2 ? pidsOf(services) : [] }
+      }
     }
   }
 

@@ -13,6 +13,7 @@ export const SERVER_FAULTS = [
   'postgres-fast',
   'postgres-immediate',
   'postgres-cut',
+  'postgres-freeze',
 ] as const
 export type FaultKind = (typeof ROLE_FAULTS)[number] | (typeof SERVER_FAULTS)[number]
 

@@ -26,7 +26,7 @@ export const isRefusedData = (error: unknown): boolean => {
 export const isDeadlock = (error: unknown): boolean => ['40P01', '40001'].includes((error as { code: string }).code)
 
 const OUTAGE_TEXT =
-  /connection terminated|connection timeout|timeout exceeded|query read timeout|not queryable|client was closed|cannot use a pool/i
+  /connection terminated|connection timeout|timeout exceeded|timeout expired|query read timeout|not queryable|client was closed|cannot use a pool/i
 
 /**
  * Whether the database was away, full, in the middle of a restart or took too long: the same may work in a moment. PostgreSQL: classes

@@ -3,19 +3,27 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import type { PostgresOptions } from './postgres.ts'
 
-const CONNECT_MS = 5000
+const SILENCE_MS = 5000
 
 export type ProbeOptions = Pick<PostgresOptions, 'host' | 'port' | 'database' | 'user' | 'password'>
 
-/** Rejects with what the server or the network says; at once when the signal is aborted. */
-export const probePostgres = async (options: ProbeOptions, signal?: AbortSignal): Promise<void> => {
+const silent = (ms: number): Error => Object.assign(new Error(`no answer within ${ms} ms`), { code: 'ETIMEDOUT' })
+
+/** Rejects with what the server or the network says, or when it says nothing for as long as `silenceMs`; at once when the signal is aborted. */
+export const probePostgres = async (
+  options: ProbeOptions,
+  signal?: AbortSignal,
+  silenceMs = SILENCE_MS,
+): Promise<void> => {
   const socket = new Socket()
   const { host, port, database, user, password } = options
   const connection = { host, port, database, user, password, application_name: 'aidos' }
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: CONNECT_MS, stream: () => socket })
+  const client = new pg.Client({ ...connection, stream: () => socket })
   client.on('error', () => {})
   const abort = (): void => void socket.destroy(new Error('the connection was called off'))
   signal?.addEventListener('abort', abort, { once: true })
+  // It may take the connection and then stand still, at any word.
+  socket.setTimeout(silenceMs, () => socket.destroy(silent(silenceMs)))
   try {
     await client.connect()
     await client.query('SELECT 1')
