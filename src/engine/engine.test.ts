@@ -6,6 +6,11 @@ import { onEngine } from '../../test/support/on-engine.ts'
 import { until } from '../../test/support/until.ts'
 import { NonRetryableError, type WorkflowFunction } from './index.ts'
 
+const refuse = (): never => {
+  throw new Error('not for you')
+}
+const ODD: readonly unknown[] = [undefined, null, new Proxy({}, { get: refuse, getPrototypeOf: refuse })]
+
 for (const database of BACKENDS) {
   const name = (title: string): string => `engine on ${database.name}: ${title}`
   const withEngine = onEngine(database)
@@ -49,6 +54,25 @@ for (const database of BACKENDS) {
     async (engine) => {
       const run = await engine.result('greet', 'world')
       assert.equal(run.output, 'hello world')
+    },
+  )
+
+  withEngine(
+    'a step or task that throws nothing, or what cannot be looked at, is tried again and ends like any other',
+    {
+      workflows: {
+        step: (ctx, input) =>
+          ctx.step('odd', () => Promise.reject(ODD[Number(input)]), { retry: { attempts: 2, delay: 0 } }),
+        task: (ctx, input) => ctx.task('odd', input, { retry: { attempts: 2, delay: 0 } }),
+      },
+      handlers: { odd: (input) => Promise.reject(ODD[Number(input)]) },
+    },
+    async (engine) => {
+      for (const target of ['step', 'task']) {
+        for (const which of ODD.keys()) {
+          assert.equal((await engine.result(target, which)).status, 'failed', `${target} ${which}`)
+        }
+      }
     },
   )
 

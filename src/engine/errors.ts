@@ -1,5 +1,5 @@
 /** Errors of the engine. */
-import { AppError, defineErrors, messageOf, textOf } from '../platform/errors.ts'
+import { AppError, asError, defineErrors, messageOf, textOf } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import type { ErrorRecord } from './error-record.ts'
 
@@ -56,16 +56,20 @@ const asJson = (value: unknown): Json | undefined => {
   }
 }
 
+/** An error's own code, else its name. A number of a DOMException is one of long ago, which nobody knows. */
+export const codeOf = (error: Error): string => {
+  const { code } = error as { code?: unknown }
+  if (code !== undefined && code !== null && !(error instanceof DOMException)) return textOf(code)
+  return error.name === 'Error' ? 'error' : textOf(error.name)
+}
+
 /** The journaled form of anything thrown, of bounded size. Stack traces stay in the log. */
-export const toErrorRecord = (error: unknown): ErrorRecord => {
-  const message = cut(messageOf(error), MESSAGE_MAX)
-  if (error instanceof AppError) {
-    const details = asJson(error.details)
-    return { code: cut(error.code, CODE_MAX), message, ...(details === undefined ? {} : { details }) }
+export const toErrorRecord = (thrown: unknown): ErrorRecord => {
+  const error = asError(thrown)
+  const details = error instanceof AppError ? asJson(error.details) : undefined
+  return {
+    code: cut(codeOf(error), CODE_MAX),
+    message: cut(messageOf(error), MESSAGE_MAX),
+    ...(details === undefined ? {} : { details }),
   }
-  if (error instanceof Error) {
-    const named = error.name !== 'Error' ? error.name : 'error'
-    return { code: cut(textOf((error as { code?: unknown }).code ?? named), CODE_MAX), message }
-  }
-  return { code: 'error', message }
 }

@@ -1,7 +1,7 @@
 /** Retry policies: how often, how long between, and what is never tried again. */
-import { AppError, textOf } from '../platform/errors.ts'
+import { AppError, asError } from '../platform/errors.ts'
 import { type Duration, LONGEST_DURATION_MS, parseDuration } from './duration.ts'
-import { engineErrors, NonRetryableError } from './errors.ts'
+import { codeOf, engineErrors, NonRetryableError } from './errors.ts'
 
 export interface RetryPolicy {
   /** Attempts in all, the first included. */
@@ -71,11 +71,11 @@ const askedMs = (error: unknown): number => {
 export const nextAttemptMs = (
   retry: CompiledRetry,
   attempt: number,
-  error: unknown,
+  thrown: unknown,
   random: () => number,
 ): number | undefined => {
+  const error = asError(thrown)
   if (attempt >= retry.attempts || isTerminal(error)) return undefined
-  const code = (error as { code?: unknown }).code ?? (error instanceof Error ? error.name : '')
-  if (retry.nonRetryable.includes(textOf(code))) return undefined
+  if ([codeOf(error), error.name].some((one) => retry.nonRetryable.includes(one))) return undefined
   return Math.max(backoffMs(retry, attempt, random), askedMs(error))
 }

@@ -70,5 +70,31 @@ export const textOf = (value: unknown): string => {
   }
 }
 
+const jsonOf = (value: object): string | undefined => {
+  try {
+    const text = JSON.stringify(value)
+    return text === '{}' ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+/** Anything thrown as an error: code may throw what is none, nothing at all, or what throws itself when it is looked at. */
+export const asError = (thrown: unknown): Error => {
+  try {
+    if (thrown instanceof Error) {
+      // Looked at here once, so that nobody after this meets what throws then.
+      void [thrown.name, thrown.message, (thrown as { code?: unknown }).code]
+      return thrown
+    }
+    if (typeof thrown !== 'object' || thrown === null) return new Error(textOf(thrown))
+    const { message, code } = thrown as { message?: unknown; code?: unknown }
+    const error = new Error(typeof message === 'string' ? message : (jsonOf(thrown) ?? textOf(thrown)))
+    return typeof code === 'string' || typeof code === 'number' ? Object.assign(error, { code }) : error
+  } catch {
+    return new Error('what was thrown cannot be looked at')
+  }
+}
+
 /** The message of anything thrown. */
-export const messageOf = (error: unknown): string => textOf(error instanceof Error ? error.message : error)
+export const messageOf = (error: unknown): string => textOf(asError(error).message)

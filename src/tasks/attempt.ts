@@ -1,7 +1,7 @@
 /** One attempt at a task: calls its code under time-out, deadline, heartbeat watch and abort. Knows nothing of the database. */
 
 import type { Clock } from '../platform/clock.ts'
-import { messageOf } from '../platform/errors.ts'
+import { asError } from '../platform/errors.ts'
 import type { Json } from '../platform/json.ts'
 import { taskErrors } from './errors.ts'
 import type { Task, TaskHandler } from './types.ts'
@@ -74,7 +74,7 @@ export const startAttempt = ({ task, handler, clock, onProgress }: AttemptOption
 
   const result = new Promise<Json>((resolve, rejectResult) => {
     reject = rejectResult
-    run().then(resolve, (error: unknown) => rejectResult(error instanceof Error ? error : new Error(messageOf(error))))
+    run().then(resolve, (thrown: unknown) => rejectResult(asError(thrown)))
   }).finally(() => {
     disarmHeartbeat()
     for (const disarm of disarms) disarm()
