@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { credentialsFile, writeCredentials } from './app/credentials.ts'
-import { readFolder } from './app/loader.ts'
+import { followEditions, readFolder } from './app/loader.ts'
 import { ensureOwnerKey, type OwnerKey, readGivenKey } from './app/owner-key.ts'
 import { makeParts } from './app/parts.ts'
 import { type Registered, registerAll } from './app/registrar.ts'
@@ -150,6 +150,7 @@ const startOnce = async (options: Start): Promise<App> => {
     await register(0)
     if (options.watch) {
       let edition = 0
+      stops.push(followEditions(load))
       stops.push(watchFolders(load, () => register(++edition).catch((error: unknown) => options.onLoadFailed?.(error))))
     }
 

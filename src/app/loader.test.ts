@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
 import { readBindings } from './bindings.ts'
 import { readCredentials, writeCredentials } from './credentials.ts'
-import { readFolder } from './loader.ts'
+import { followEditions, readFolder } from './loader.ts'
 
 const write = (folder: string, file: string, text: string): void => {
   mkdirSync(join(folder, file, '..'), { recursive: true })
@@ -43,10 +43,36 @@ test('readFolder() reads a changed file anew under another edition', async () =>
   assert.equal((item?.definition as { version: number } | undefined)?.version, 2)
 })
 
+test('followEditions() has a module that did not change itself take up what it imports from its folder', async (t) => {
+  const folder = await makeTempFolder()
+  write(
+    folder,
+    'a.js',
+    "import { n } from './deep/b.js'\nexport const w = { kind: 'workflow', name: 'a', version: n }\n",
+  )
+  write(folder, 'deep/b.js', "import { n as m } from 'c'\nexport const n = m + 1\n")
+  const library = 'deep/node_modules/c'
+  write(folder, `${library}/package.json`, '{"name":"c","type":"module","exports":"./c.js"}')
+  write(
+    folder,
+    `${library}/c.js`,
+    'export const n = (globalThis.loadedPackages = (globalThis.loadedPackages ?? 0) + 1)\n',
+  )
+  t.after(followEditions([folder]))
+  const version = async (edition: number): Promise<unknown> =>
+    ((await readFolder(folder, edition))[0]?.definition as { version: number } | undefined)?.version
+  assert.equal(await version(0), 2)
+  write(folder, 'deep/b.js', "import { n as m } from 'c'\nexport const n = m + 10\n")
+  assert.equal(await version(1), 11, 'a package is not loaded again')
+})
+
 test('readFolder() names the file that cannot be loaded, and the folder that is not there', async () => {
   const folder = await makeTempFolder()
   write(folder, 'bad.js', 'export const = 1')
   await assert.rejects(readFolder(folder), { code: 'file_not_loaded', message: /bad\.js could not be loaded/ })
+  write(folder, 'bad.js', "import './worse.ts'")
+  write(folder, 'worse.ts', '\nexport const a = {]')
+  await assert.rejects(readFolder(folder, 1), { message: /bad\.js could not be loaded: .* \(worse\.ts, line 2\)$/ })
   await assert.rejects(readFolder(join(folder, 'nothing')), { code: 'folder_not_found', message: /--load/ })
 })
 

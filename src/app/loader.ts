@@ -1,6 +1,8 @@
 /** Reads a folder of the user's own code: what its modules export, and its States Language files. */
+import { realpathSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, join, relative, resolve } from 'node:path'
+import { registerHooks } from 'node:module'
+import { basename, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { defineErrors, messageOf } from '../platform/errors.ts'
 import type { Definition } from '../sdk/index.ts'
@@ -54,6 +56,33 @@ const readCode = async (path: string, edition: number): Promise<Definition[]> =>
   return [...new Set(Object.values(module))].filter(isDefinition)
 }
 
+/**
+ * From now on, what a module of these folders imports from them is of its own edition, so that a change of the one is a change of the
+ * other. Packages stay as they are. The returned function ends it.
+ */
+export const followEditions = (folders: readonly string[]): (() => void) => {
+  const roots = folders.map((folder) => pathToFileURL(realpathSync(folder) + sep).href)
+  const hooks = registerHooks({
+    resolve(specifier, context, next) {
+      const found = next(specifier, context)
+      const edition = context.parentURL === undefined ? undefined : /[?&]edition=(\d+)/.exec(context.parentURL)?.[1]
+      const isTheirs = roots.some((root) => found.url.startsWith(root)) && !found.url.includes('/node_modules/')
+      if (edition === undefined || !isTheirs) return found
+      const url = new URL(found.url)
+      url.searchParams.set('edition', edition)
+      return { ...found, url: url.href }
+    },
+  })
+  return () => hooks.deregister()
+}
+
+/** The place in the folder that an error names, which may be of a file that is imported. */
+const placeOf = (error: unknown, root: string): string => {
+  const stack = error instanceof Error ? `${error.stack}` : ''
+  const [, file, line] = new RegExp(`${RegExp.escape(root + sep)}([^\\n?]+?)(?:\\?[^:\\n]*)?:(\\d+)`).exec(stack) ?? []
+  return line === undefined ? '' : ` (${file}, line ${line})`
+}
+
 const readAsl = async (path: string): Promise<AslFile> => ({
   kind: 'asl',
   name: basename(path).replace(ASL, ''),
@@ -76,7 +105,8 @@ export const readFolder = async (folder: string, edition = 0): Promise<LoadedIte
         for (const definition of await readCode(path, edition)) items.push({ file, definition })
       }
     } catch (cause) {
-      throw loaderErrors.file_not_loaded(`${join(folder, file)} could not be loaded: ${messageOf(cause)}`, { cause })
+      const why = `${messageOf(cause)}${placeOf(cause, root)}`
+      throw loaderErrors.file_not_loaded(`${join(folder, file)} could not be loaded: ${why}`, { cause })
     }
   }
   return items
