@@ -70,10 +70,19 @@ const settle = async (state: State, visit: Visit): Promise<Exit> => {
       if (thrown instanceof BranchStopped || visit.scope.signal?.aborted) throw new BranchStopped()
       const error = reported(thrown, state, visit)
       const delayMs = counter?.delayMs(error)
-      if (delayMs === undefined) return caught(state, visit, error)
+      if (delayMs === undefined) {
+        tellFailed(state, visit, error)
+        return caught(state, visit, error)
+      }
       await waitForRetry(visit, delayMs, error)
     }
   }
+}
+
+/** A Map or Parallel that is tried again has not failed yet; what ends the run at once is told by the end of the run alone. */
+const tellFailed = ({ type, name }: State, { run, scope }: Visit, error: AslError): void => {
+  if ((type !== 'Map' && type !== 'Parallel') || error.error === STATES.runtime) return
+  run.emit({ type: `${type}StateFailed`, scope: scope.path, state: name })
 }
 
 const waitForRetry = async (visit: Visit, delayMs: number, error: AslError): Promise<void> => {

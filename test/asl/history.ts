@@ -96,6 +96,9 @@ const LEFT_OUT = /^(TaskStarted|TaskSubmitted|LambdaFunctionStarted|ActivityStar
 /** Here a task that could not be started, or submitted, has failed. */
 const FAILURE = /^(Task|LambdaFunction|Activity)(Start|Submit)?(Failed|TimedOut)$/
 
+/** Of these only that they happened is compared. */
+const PLAIN = /^(MapRun|Execution)\w+$|^(Map|Parallel)State(Succeeded|Failed)$|^ParallelStateStarted$/
+
 const momentsOf = (recorded: readonly HistoryEvent[]): Moment[] => {
   const stateOf = new Map<number, string>()
   const moments: Moment[] = []
@@ -135,7 +138,7 @@ const recordedMoment = (event: HistoryEvent, state: string): Moment | undefined 
     return { state: '', kind: 'evaluation failed', data: defined({ error: event.error, field: event.location }) }
   if (/^MapIteration(Started|Succeeded|Failed)$/.test(type))
     return { state: '', kind: type, data: defined({ index: event.index }) }
-  if (/^(MapRun|Execution)\w+$/.test(type)) return { state: '', kind: type, data: {} }
+  if (PLAIN.test(type)) return { state: '', kind: type, data: {} }
   return undefined
 }
 
@@ -164,7 +167,7 @@ const momentOf = (transition: Transition): Moment | undefined => {
     return { state: '', kind: 'evaluation failed', data: defined({ error: transition.error, field: transition.field }) }
   if (/^MapIteration/.test(type)) return { state: '', kind: type, data: defined({ index: transition.index }) }
   if (type === 'MapRunProgress') return undefined
-  if (/^(MapRun|Execution)\w+$/.test(type)) return { state: '', kind: type, data: {} }
+  if (PLAIN.test(type)) return { state: '', kind: type, data: {} }
   return undefined
 }
 

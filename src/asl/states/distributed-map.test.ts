@@ -104,6 +104,18 @@ describe('a distributed Map', () => {
     await assert.rejects(go({ ToleratedFailurePercentage: 100, ToleratedFailureCount: 1 }, 2, 3), exceeded)
   })
 
+  test('ends the run of its children whenever it has begun one', async () => {
+    const unknown = each(pass, { ItemSelector: { 'a.$': '$.nope' } })
+    const refused = each(pass, { ToleratedFailureCountPath: '$[0]' })
+    const typesOf = async (state: JsonObject, input: Json): Promise<string[]> => {
+      const host = makeFakeHost()
+      await assert.rejects(outputOf(state, input, { host }), { error: 'States.Runtime' })
+      return host.transitions.map(({ type }) => type).filter((type) => type.startsWith('MapRun'))
+    }
+    assert.deepEqual(await typesOf(unknown, [1]), ['MapRunStarted', 'MapRunFailed'])
+    assert.deepEqual(await typesOf(refused, [-1]), [])
+  })
+
   test('takes the tolerated number from a path, also as a text, and refuses nonsense', async () => {
     const go = (value: Json) =>
       outputOf(

@@ -2,15 +2,15 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { runBranches } from '../branches.ts'
 import { compileDataFlow } from '../data-flow.ts'
-import { AslError, asAslError, askHost, STATES } from '../errors.ts'
+import { asAslError, askHost, STATES } from '../errors.ts'
 import type { ChildItem, ChildOutcome, ChildRunRequest, GroupSummary } from '../host.ts'
 import { nameAndCause } from '../name-and-cause.ts'
 import { runChildren } from '../run-children.ts'
 import type { Visit } from '../visit.ts'
-import { compileFeed } from './map-feed.ts'
+import { compileFeed, type FeedPlan } from './map-feed.ts'
 import { compileNumber } from './map-fields.ts'
 import { compileResults, countOf } from './map-results.ts'
-import { compileTolerance, type FailureAccount } from './map-tolerance.ts'
+import { compileTolerance, type FailureAccount, type Tolerance } from './map-tolerance.ts'
 import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
 
 export const compileDistributedMap = (
@@ -34,7 +34,6 @@ export const compileDistributedMap = (
 
   const runAll = async (visit: Visit, effective: Json, key: string): Promise<Json> => {
     const { run, scope } = visit
-    const { host, limits } = run
     const about = { scope: scope.path, state: name }
     const plan = await planFeed(visit, effective)
     const length = plan.inputLength
@@ -49,6 +48,24 @@ export const compileDistributedMap = (
       return substituted(visit.substitute(length ?? children), tolerance(length))
     }
     run.emit({ type: 'MapRunStarted', ...about, key })
+    try {
+      const result = await runChildRuns(visit, effective, { key, plan, wanted, tolerance })
+      run.emit({ type: 'MapRunSucceeded', ...about })
+      return result
+    } catch (thrown) {
+      if (!scope.signal?.aborted) run.emit({ type: 'MapRunFailed', ...about, ...nameAndCause(asAslError(thrown)) })
+      throw thrown
+    }
+  }
+
+  const runChildRuns = async (
+    visit: Visit,
+    effective: Json,
+    { key, plan, wanted, tolerance }: MapRun,
+  ): Promise<Json> => {
+    const { run, scope } = visit
+    const { host, limits } = run
+    const about = { scope: scope.path, state: name }
     const feed = await plan.open(key)
     const results = await openResults(visit, effective, key)
     const account = tolerance(feed.count)
@@ -100,25 +117,19 @@ export const compileDistributedMap = (
 
   return async (visit) => {
     const { run, scope } = visit
-    const about = { scope: scope.path, state: name }
     const key = scope.nextKey(name)
-    const effective = flow.effectiveInput(visit)
-    let result: Json
-    try {
-      result = await runAll(visit, effective, key)
-    } catch (thrown) {
-      const error = asAslError(thrown)
-      if (!scope.signal?.aborted) {
-        const isOwn = error.error === STATES.runtime || error.error === STATES.queryEvaluation
-        if (!isOwn) run.emit({ type: 'MapRunFailed', ...about, ...nameAndCause(error) })
-        run.emit({ type: 'MapStateFailed', ...about })
-      }
-      throw error instanceof AslError ? thrown : error
-    }
-    run.emit({ type: 'MapRunSucceeded', ...about })
-    run.emit({ type: 'MapStateSucceeded', ...about })
+    const result = await runAll(visit, flow.effectiveInput(visit), key)
+    run.emit({ type: 'MapStateSucceeded', scope: scope.path, state: name })
     return { ...(await flow.finish(visit, result)), next }
   }
+}
+
+/** What is settled before any child runs. */
+interface MapRun {
+  readonly key: string
+  readonly plan: FeedPlan
+  readonly wanted: number
+  readonly tolerance: Tolerance
 }
 
 /** Reports how far the Map has come, about a hundred times in all. */

@@ -125,6 +125,25 @@ describe('Map', () => {
     )
   })
 
+  test('has failed once it is not tried again, whatever made it fail', async () => {
+    const Retry = [{ ErrorEquals: ['States.ALL'], MaxAttempts: 1 }]
+    const computed = { ...each(pass), QueryLanguage: 'JSONata', Items: '{% 1 %}' }
+    const broken = each({ ...pass, InputPath: '$.nope' })
+    for (const [state, expected] of [
+      [each(task, { Retry }), ['MapIterationFailed', 'MapIterationFailed', 'MapStateFailed']],
+      [computed, ['EvaluationFailed', 'MapStateFailed']],
+      // What the run does not survive is told by the end of the run alone.
+      [broken, ['MapIterationFailed']],
+    ] as [JsonObject, string[]][]) {
+      const host = makeFakeHost(() => {
+        throw new AslError('Bad')
+      })
+      await assert.rejects(outputOf(state, [1], { host }))
+      const failures = host.transitions.map(({ type }) => type).filter((type) => /^(Map|Eval).*Failed$/.test(type))
+      assert.deepEqual(failures, expected)
+    }
+  })
+
   test('keeps variables of iterations apart', async () => {
     const states = {
       StartAt: 'Set',

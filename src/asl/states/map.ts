@@ -43,21 +43,16 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
     }
     const results: Json[] = new Array(items.length).fill(null)
     run.emit({ type: 'MapStateStarted', ...about, length: items.length })
-    try {
-      await runBranches({
-        count: items.length,
-        concurrency: Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, run.limits.inlineConcurrency),
-        parent: scope.signal,
-        async start(index, signal) {
-          const { input, mapContext } = await selectItem(selector, visit, effective, { index, value: items[index]! })
-          const inner = makeScope({ path: `${key}[${index}]`, parent: scope, signal, mapContext })
-          results[index] = await iterate(visit, index, () => runMachine(run, machine, inner, input))
-        },
-      })
-    } catch (thrown) {
-      if (!scope.signal?.aborted) run.emit({ type: 'MapStateFailed', ...about })
-      throw thrown
-    }
+    await runBranches({
+      count: items.length,
+      concurrency: Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, run.limits.inlineConcurrency),
+      parent: scope.signal,
+      async start(index, signal) {
+        const { input, mapContext } = await selectItem(selector, visit, effective, { index, value: items[index]! })
+        const inner = makeScope({ path: `${key}[${index}]`, parent: scope, signal, mapContext })
+        results[index] = await iterate(visit, index, () => runMachine(run, machine, inner, input))
+      },
+    })
     run.emit({ type: 'MapStateSucceeded', ...about })
     return { ...(await flow.finish(visit, results)), next }
   }

@@ -21,20 +21,15 @@ export const compileParallel = (state: JsonObject, context: CompileContext): Exe
     if (visit.substitute) return { ...(await flow.finish(visit, visit.substitute().result)), next }
     const results: Json[] = new Array(branches.length).fill(null)
     run.emit({ type: 'ParallelStateStarted', ...about })
-    try {
-      await runBranches({
-        count: branches.length,
-        concurrency: branches.length,
-        parent: scope.signal,
-        async start(i, signal) {
-          const inner = makeScope({ path: `${key}[${i}]`, parent: scope, signal })
-          results[i] = await runMachine(run, branches[i]!, inner, input)
-        },
-      })
-    } catch (thrown) {
-      if (!scope.signal?.aborted) run.emit({ type: 'ParallelStateFailed', ...about })
-      throw thrown
-    }
+    await runBranches({
+      count: branches.length,
+      concurrency: branches.length,
+      parent: scope.signal,
+      async start(i, signal) {
+        const inner = makeScope({ path: `${key}[${i}]`, parent: scope, signal })
+        results[i] = await runMachine(run, branches[i]!, inner, input)
+      },
+    })
     run.emit({ type: 'ParallelStateSucceeded', ...about })
     return { ...(await flow.finish(visit, results)), next }
   }
