@@ -69,7 +69,7 @@ describe('intrinsic functions', () => {
     ["States.Format('{} and {}', $.a, 2)", 'x and 2', { a: 'x' }],
     ["States.Format('\\{\\} {} \\'quoted\\' \\\\', 'a')", "{} a 'quoted' \\"],
     ['States.Format($.template, 1)', 'n=1', { template: 'n={}' }],
-    ["States.Format('{}', $)", '{"a":1}', { a: 1 }],
+    ["States.Format('{}', $)", '{a=1, b=[x, null, {}], c={d=true}}', { a: 1, b: ['x', null, {}], c: { d: true } }],
     ["States.Format('{}', $$.Execution.Name)", 'run'],
     ['States.ArrayLength(States.ArrayRange(1, States.MathAdd(2, 3), 1))', 5],
   ]

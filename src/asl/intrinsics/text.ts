@@ -1,5 +1,6 @@
 /** Texts: formatting, splitting, unique ids. */
 import type { Json } from '../../platform/json.ts'
+import { isObject } from '../values.ts'
 import { text as asString } from './arguments.ts'
 import { type Intrinsic, IntrinsicFailure } from './failure.ts'
 
@@ -25,7 +26,14 @@ const format = (template: string, values: readonly Json[]): string => {
   return pieces.reduce((out, piece, i) => out + formatValue(values[i - 1]!) + piece)
 }
 
-export const formatValue = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value))
+/** Arrays and objects are written as the service does, which is not JSON: `[1, two, {a=3}]`. */
+export const formatValue = (value: Json): string => {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return `[${value.map(formatValue).join(', ')}]`
+  if (!isObject(value)) return JSON.stringify(value)
+  const fields = Object.entries(value).map(([key, inner]) => `${key}=${formatValue(inner)}`)
+  return `{${fields.join(', ')}}`
+}
 
 /** Every character of `by` is a separator of its own; empty parts are left out. */
 const split = (value: string, by: string): string[] => {
