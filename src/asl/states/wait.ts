@@ -4,7 +4,7 @@ import { compileDataFlow } from '../data-flow.ts'
 import { askHost, queryError, runtimeError, STATES } from '../errors.ts'
 import { compileExpression, expectKind, isExpression } from '../query/jsonata.ts'
 import { compilePath } from '../query/path.ts'
-import { parseTimestamp } from '../timestamps.ts'
+import { parseOffsetDateTime } from '../timestamps.ts'
 import type { Visit } from '../visit.ts'
 import { type CompileContext, type Execute, nextOf } from './state.ts'
 
@@ -56,7 +56,7 @@ const compileSeconds = (seconds: Json): WakeTime => {
 
 const compileTimestamp = (timestamp: Json): WakeTime => {
   const read = (text: string): number => {
-    const atMs = parseTimestamp(text)
+    const atMs = parseOffsetDateTime(text)
     if (atMs !== undefined) return atMs
     throw queryError(
       `The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: ${text}`,
@@ -90,7 +90,7 @@ const compileTimestampPath = (path: string): WakeTime => {
   const find = compilePath(path)
   return (visit, effective) => {
     const value = find(visit.focus(effective))
-    const atMs = typeof value === 'string' ? parseTimestamp(value) : undefined
+    const atMs = typeof value === 'string' ? parseOffsetDateTime(value) : undefined
     if (atMs !== undefined) return atMs
     const shown = `${path} == ${typeof value === 'string' ? value : JSON.stringify(value)}`
     throw runtimeError(

@@ -2,23 +2,24 @@
 import type { Json } from '../../platform/json.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isExpression } from '../query/jsonata.ts'
-import { parseTimestamp } from '../timestamps.ts'
+import { parseInstant } from '../timestamps.ts'
 import { isObject, kindOf } from '../values.ts'
+import { isVariableName } from '../variable-name.ts'
 import { checkDynamicText, checkExpression, checkPath, checkReferencePath, checkTemplate } from './expressions.ts'
 import type { Kind } from './fields.ts'
 import type { Place } from './report.ts'
 
 /** The service's own bound for times, in seconds. */
 const MOST = 99_999_999
-const LONGEST_VARIABLE_NAME = 80
 
 export const checkValue = (value: Json, kind: Kind, language: QueryLanguage, place: Place) => {
   switch (kind) {
     case 'any':
       return
     case 'text':
+    case 'dynamicText':
       if (typeof value !== 'string') wrongKind(value, 'a string', place)
-      else if (language === 'JSONata') checkTemplate(value, language, place)
+      else if (kind === 'dynamicText' && language === 'JSONata') checkTemplate(value, language, place)
       return
     case 'boolean':
     case 'object':
@@ -82,21 +83,16 @@ export const checkNumber = (value: Json, range: NumberRange, language: QueryLang
 
 const checkTimestamp = (value: Json, language: QueryLanguage, place: Place) => {
   if (language === 'JSONata' && isExpression(value)) return checkExpression(value, place)
-  if (typeof value === 'string' && parseTimestamp(value) !== undefined) return
-  place.error(
-    'INVALID_VALUE',
-    `must be an RFC 3339 timestamp such as 2026-01-31T12:00:00Z, not ${JSON.stringify(value)}`,
-  )
+  if (typeof value === 'string' && parseInstant(value) !== undefined) return
+  place.error('INVALID_VALUE', 'String does not match RFC3339 timestamp')
 }
-
-const VARIABLE_NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u
 
 const checkAssign = (value: Json, language: QueryLanguage, place: Place) => {
   if (!isObject(value)) return wrongKind(value, 'an object', place)
   for (const key of Object.keys(value)) {
     const name = language === 'JSONPath' && key.endsWith('.$') ? key.slice(0, -2) : key
     if (name === 'states') place.at(key).error('NOT_ALLOWED', "the variable name 'states' is reserved")
-    else if (!VARIABLE_NAME.test(name) || name.length > LONGEST_VARIABLE_NAME) {
+    else if (!isVariableName(name)) {
       place.at(key).error('INVALID_VALUE', `'${name}' is not a variable name: letters, digits and _, at most 80`)
     }
   }
