@@ -22,14 +22,21 @@ export interface RegistrarOptions {
 /** One line per thing: `workflow "refund" version 1 (refund.ts)`. */
 export type Registered = readonly string[]
 
-const pathOf = (path: readonly (PropertyKey | { key: PropertyKey })[] | undefined): string =>
-  ['input', ...(path ?? []).map((part) => String(typeof part === 'object' ? part.key : part))].join('.')
+type Path = readonly (PropertyKey | { key: PropertyKey })[]
+
+const keysOf = (path: Path = []): PropertyKey[] => path.map((part) => (typeof part === 'object' ? part.key : part))
+
+const valueAt = (input: Json, keys: readonly PropertyKey[]): unknown =>
+  keys.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | null | undefined)?.[key], input)
 
 const checkBy =
   (schema: InputSchema) =>
   async (input: Json): Promise<Finding[]> => {
     const result = await schema['~standard'].validate(input)
-    return (result.issues ?? []).map((issue) => ({ path: pathOf(issue.path), message: issue.message, given: input }))
+    return (result.issues ?? []).map(({ path, message }) => {
+      const keys = keysOf(path)
+      return { path: ['input', ...keys.map(String)].join('.'), message, given: valueAt(input, keys) ?? null }
+    })
   }
 
 const TRIES = 5

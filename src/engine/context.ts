@@ -22,8 +22,8 @@ const toJson = (value: unknown, what: string): Json => {
   throw engineErrors.not_serializable(`${what} cannot be kept as JSON: it is a ${typeof value}`)
 }
 
-const optionalMs = (duration: TaskOptions['timeout']): number | undefined =>
-  duration === undefined ? undefined : parseDuration(duration)
+const optionalMs = (duration: TaskOptions['timeout'], field: string): number | undefined =>
+  duration === undefined ? undefined : parseDuration(duration, field)
 
 const splitTarget = (kind: string): { scheme: string; name: string; version: number | undefined } => {
   const match = /^(agent|workflow):([^@]+)(?:@(\d+))?$/.exec(kind)
@@ -58,7 +58,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
           name,
           fn,
           retry: compileRetry(options.retry, 1),
-          timeoutMs: optionalMs(options.timeout),
+          timeoutMs: optionalMs(options.timeout, 'timeout'),
         },
         abortSignal,
       )
@@ -70,7 +70,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
       const key = sink.nextKey(options.name ?? kind)
       const priority = options.priority && PRIORITIES[options.priority]
       const json = toJson(input, `the input of ${key}`)
-      const timeoutMs = optionalMs(options.timeout)
+      const timeoutMs = optionalMs(options.timeout, 'timeout')
       if (target.scheme !== 'task') {
         const runKind = target.scheme === 'agent' ? ('agent' as const) : ('workflow' as const)
         const { name, version } = target
@@ -88,8 +88,8 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
           priority,
           retry: options.retry && compileRetry(options.retry, 1),
           timeoutMs,
-          heartbeatMs: optionalMs(options.heartbeatTimeout),
-          delayMs: optionalMs(options.delay),
+          heartbeatMs: optionalMs(options.heartbeatTimeout, 'heartbeatTimeout'),
+          delayMs: optionalMs(options.delay, 'delay'),
           waitForToken: false,
           limitKey: options.limitKey,
         },
@@ -108,7 +108,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
           version: options.version,
           input: toJson(input, `the input of ${key}`),
           priority: options.priority && PRIORITIES[options.priority],
-          timeoutMs: optionalMs(options.timeout),
+          timeoutMs: optionalMs(options.timeout, 'timeout'),
         },
         abortSignal,
       )) as T
@@ -125,7 +125,7 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
     },
 
     async signal<T>(name: string, options: { timeout?: TaskOptions['timeout'] } = {}) {
-      const timeoutMs = optionalMs(options.timeout)
+      const timeoutMs = optionalMs(options.timeout, 'timeout')
       const dueMs = timeoutMs === undefined ? undefined : sink.now() + timeoutMs
       const key = sink.nextKey(`signal:${name}`)
       return (await sink.request({ kind: 'signal', key, name, dueMs }, abortSignal)) as T

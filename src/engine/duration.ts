@@ -39,18 +39,17 @@ const readMs = (duration: Duration): number | undefined => {
   return Number.isNaN(sumMs) ? undefined : sumMs
 }
 
-/** Whole milliseconds of a duration. Throws `duration_invalid`. */
-export const parseDuration = (duration: Duration): number => {
+/** Whole milliseconds of a duration. Throws `duration_invalid`, naming the `field` that it is of. */
+export const parseDuration = (duration: Duration, field?: string): number => {
   const ms = readMs(duration)
+  const what = `${field === undefined ? '' : `${field}: `}${JSON.stringify(duration)}`
   if (ms === undefined) {
     throw engineErrors.duration_invalid(
-      `${JSON.stringify(duration)} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,
+      `${what} is not a duration; write milliseconds as a number, or a text such as "500 ms", "2 days" or "1h 30m"`,
     )
   }
   if (ms > LONGEST_DURATION_MS) {
-    throw engineErrors.duration_invalid(
-      `${JSON.stringify(duration)} is too long; allowed: up to 100 years (${LONGEST_DURATION_MS} ms)`,
-    )
+    throw engineErrors.duration_invalid(`${what} is too long; allowed: up to 100 years (${LONGEST_DURATION_MS} ms)`)
   }
   return Math.ceil(ms)
 }

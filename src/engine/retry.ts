@@ -31,8 +31,8 @@ export const compileRetry = (policy: RetryPolicy | undefined, attempts: number):
   const compiled: CompiledRetry = {
     attempts: policy?.attempts ?? attempts,
     backoff: policy?.backoff ?? 'exponential',
-    delayMs: parseDuration(policy?.delay ?? 1000),
-    maxDelayMs: parseDuration(policy?.maxDelay ?? 3_600_000),
+    delayMs: parseDuration(policy?.delay ?? 1000, 'retry.delay'),
+    maxDelayMs: parseDuration(policy?.maxDelay ?? 3_600_000, 'retry.maxDelay'),
     jitter: policy?.jitter ?? 0.1,
     nonRetryable: policy?.nonRetryable ?? [],
   }

@@ -72,7 +72,7 @@ const PERIOD_MAX_MS = 86_400_000
 
 const rateOf = (rate: { count: number; per: number | string } | null | undefined): RuleChanges['rate'] => {
   if (!rate) return rate
-  const periodMs = parseDuration(rate.per)
+  const periodMs = parseDuration(rate.per, 'rate.per')
   if (periodMs >= 1 && periodMs <= PERIOD_MAX_MS) return { count: rate.count, periodMs }
   throw queueErrors.queue_rule_invalid(`rate.per is ${JSON.stringify(rate.per)}; allowed: 1 ms to 1 day`)
 }

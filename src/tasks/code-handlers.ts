@@ -25,7 +25,7 @@ export const makeCodeHandlers = (): CodeHandlers => {
   return {
     register(name, handler, options = {}) {
       const retry = options.retry && compileRetry(options.retry, 1)
-      const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout)
+      const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout, 'timeout')
       handlers.set(name, { handler, defaults: { retry, timeoutMs } })
     },
     find(kind) {

@@ -56,8 +56,8 @@ const listQuery = z.strictObject({
 })
 
 const byId = z.object({ id: idSchema })
-const optionalMs = (duration: number | string | undefined): number | undefined =>
-  duration === undefined ? undefined : parseDuration(duration)
+const optionalMs = (duration: number | string | undefined, field: string): number | undefined =>
+  duration === undefined ? undefined : parseDuration(duration, field)
 
 export interface TaskRoutesOptions {
   readonly tasks: TaskService
@@ -141,7 +141,7 @@ export const makeTaskRoutes =
       },
       async (request, reply) => {
         const { body, principal } = request
-        const delayMs = optionalMs(body.delay)
+        const delayMs = optionalMs(body.delay, 'delay')
         const { task, isNew } = await tasks.create({
           tenantId: principal.tenantId,
           projectId: principal.projectId,
@@ -150,8 +150,8 @@ export const makeTaskRoutes =
           priority: priorityOf(body.priority),
           runAtMs: body.runAt === undefined ? delayMs && now() + delayMs : Date.parse(body.runAt),
           deadlineAtMs: body.deadline === undefined ? undefined : Date.parse(body.deadline),
-          timeoutMs: optionalMs(body.timeout),
-          heartbeatMs: optionalMs(body.heartbeatTimeout),
+          timeoutMs: optionalMs(body.timeout, 'timeout'),
+          heartbeatMs: optionalMs(body.heartbeatTimeout, 'heartbeatTimeout'),
           retry: body.retry,
           idempotencyKey: body.idempotencyKey,
           limitKey: body.limitKey,

@@ -280,7 +280,7 @@ export const makeRunRoutes =
           version: body.version,
           input: body.input,
           priority: priorityOf(body.priority),
-          timeoutMs: body.timeout === undefined ? undefined : parseDuration(body.timeout),
+          timeoutMs: body.timeout === undefined ? undefined : parseDuration(body.timeout, 'timeout'),
           idempotencyKey: body.idempotencyKey,
           by: `${principal.kind}:${principal.keyId}`,
           traceId: givenTraceId(request.trace),

@@ -11,6 +11,7 @@ import { defineErrors } from '../errors.ts'
 const bodyErrors = defineErrors({
   json_too_deep: { status: 400 },
   nul_character: { status: 400 },
+  json_malformed: { status: 400 },
   content_encoding_unsupported: { status: 415 },
 })
 
@@ -42,6 +43,16 @@ export const refuseNulInUrl = (url: string): void => {
   if (url.includes('%00')) throw bodyErrors.nul_character('the URL has a NUL character (%00), which no text may have')
 }
 
+/** Where and why a text is no JSON; undefined where it is. */
+const malformed = (text: string): Error | undefined => {
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (cause) {
+    return bodyErrors.json_malformed(`the body is not JSON: ${(cause as Error).message}`, { cause })
+  }
+}
+
 const needsNoBody = (schema: unknown): boolean =>
   schema === undefined || (schema as ZodType).safeParse(undefined).success
 
@@ -61,6 +72,6 @@ export const addJsonParser = (
       done(bodyErrors.json_too_deep(`the body nests arrays and objects deeper than ${DEEPEST} levels`), undefined)
     } else if (spellsNul(text)) {
       done(bodyErrors.nul_character('the body has a NUL character (\\u0000), which no text may have'), undefined)
-    } else parse(request, text, done)
+    } else parse(request, text, (error, value) => done(error && ((text && malformed(text)) || error), value))
   })
 }

@@ -54,7 +54,8 @@ for (const database of DATABASES) {
         (made) => {
           const config = { permission: 'runs:write' } as const
           const body = z.strictObject({ value: z.number(), idempotencyKey: z.string().optional() })
-          made.post('/v1/things', { config, schema: { body } }, async (request, reply) => {
+          const querystring = z.object({ x: z.string().optional() })
+          made.post('/v1/things', { config, schema: { body, querystring } }, async (request, reply) => {
             await gate
             done.push(request.body)
             if (request.body.value === 422) throw errors.refused_here('no')

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { dbErrors, isOutage } from '../db/errors.ts'
 import { AppError, type Finding } from '../errors.ts'
+import { findingsOf } from './findings.ts'
 
 export interface Problem {
   readonly type: string
@@ -23,40 +24,22 @@ const titleOf = (code: string): string => {
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-const valueAt = (root: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined | null)?.[key], root)
-
-/** What a reader can use: the given value, cut when it is long. */
-const shown = (value: unknown): unknown => {
-  const text = JSON.stringify(value)
-  return text !== undefined && text.length > 200 ? `${text.slice(0, 200)}…` : value
-}
-
-const findingsOf = (error: FastifyError, request: FastifyRequest): Finding[] => {
-  const part = error.validationContext as 'body' | 'querystring' | 'params' | undefined
-  const root = part === 'querystring' ? request.query : part === 'params' ? request.params : request.body
-  return (error.validation ?? []).map((entry) => {
-    const path = entry.instancePath.split('/').filter((step) => step !== '')
-    return {
-      path: [part ?? 'body', ...path].join('.'),
-      message: entry.message ?? 'is not valid',
-      given: shown(valueAt(root, path)) ?? null,
-      code: entry.keyword,
-    }
-  })
-}
-
 const FASTIFY_CODES: Readonly<Record<string, { code: string; detail?: string }>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'media_type_unsupported', detail: 'send the body as application/json' },
   FST_ERR_CTP_INVALID_JSON_BODY: {
     code: 'json_malformed',
-    detail:
-      'the body is not valid JSON, or has a key "__proto__" or "constructor" with a "prototype", which no object may have',
+    detail: 'the body has a key "__proto__", or "constructor" with a "prototype", which no object may have',
   },
   FST_ERR_CTP_EMPTY_JSON_BODY: { code: 'json_malformed', detail: 'the body is empty; send a JSON object' },
   FST_ERR_BAD_URL: { code: 'url_malformed' },
   FST_ERR_MAX_PARAM_LENGTH: { code: 'url_too_long', detail: 'a part of the path is longer than 500 characters' },
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body_too_large', detail: 'the body is larger than BODY_LIMIT_BYTES allows' },
+  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body_too_large' },
+}
+
+const tooLarge = ({ headers, routeOptions }: FastifyRequest): string => {
+  const given = headers['content-length']
+  const what = given === undefined ? 'is too large' : `has ${given} bytes`
+  return `the body ${what}; allowed: ${routeOptions.bodyLimit} (BODY_LIMIT_BYTES)`
 }
 
 const problemOf = (requestId: string, status: number, code: string, detail: string): Problem => ({
@@ -125,6 +108,7 @@ const toProblem = (error: unknown, request: FastifyRequest): Problem => {
     return problem(400, 'request_invalid', detail, { findings })
   }
   const known = FASTIFY_CODES[fastify.code]
+  if (known?.code === 'body_too_large') return problem(413, known.code, tooLarge(request))
   if (known) return problem(fastify.statusCode ?? 400, known.code, known.detail ?? fastify.message)
   if (error instanceof SyntaxError && fastify.statusCode === 400) return problem(400, 'json_malformed', error.message)
   if (fastify.statusCode && fastify.statusCode < 500)

@@ -121,3 +121,10 @@ test('a request that meets a database in its restart is told to come back, not t
   assert.equal(answer.headers.get('retry-after'), '1')
   assert.equal(((await answer.json()) as { code: string }).code, 'database_away')
 })
+
+test('a field that a route does not know is named without what is in it, which may be a secret in the wrong place', async () => {
+  const answer = await server.inject({ method: 'POST', url: '/v1/open', payload: { valeu: 'planted-secret-17' } })
+  assert.equal(answer.statusCode, 400)
+  assert.match(answer.json().detail, /body\.valeu: is not known here; allowed: value$/)
+  assert.ok(!answer.body.includes('planted-secret-17'), answer.body)
+})

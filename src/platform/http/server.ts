@@ -1,6 +1,7 @@
 /** The HTTP server: validation, documentation, authentication and errors, the same for every route that a domain adds. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { AppError, defineErrors } from '../errors.ts'
 import type { MakeId } from '../ids.ts'
 import type { Quotas } from '../limits/quotas.ts'
@@ -105,6 +106,15 @@ const checkCaller = (server: FastifyInstance, authenticate: HttpServerOptions['a
   })
 }
 
+const NO_QUERY = z.strictObject({})
+
+/** A parameter that a route does not know is refused, as a field is: it would be passed over, and something else be done. */
+const refuseUnknownQuery = (server: FastifyInstance): void => {
+  server.addHook('onRoute', (route) => {
+    if (route.url.startsWith('/v1/')) route.schema = { querystring: NO_QUERY, ...route.schema }
+  })
+}
+
 /** Gives every request its place in a trace, in its log lines and for what is done on its behalf. */
 const addTraces = (server: FastifyInstance, traces: Traces, makeId: MakeId): void => {
   server.decorateRequest('trace', null as unknown as Trace)
@@ -157,6 +167,7 @@ export const makeHttpServer = async (options: HttpServerOptions): Promise<HttpSe
     ),
   )
   addJsonParser(server)
+  refuseUnknownQuery(plain)
   server.addHook('preValidation', async (request) => refuseNulInUrl(request.url))
   const openStreams = new Set<() => void>()
   server.decorate('openStreams', openStreams)
