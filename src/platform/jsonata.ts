@@ -21,6 +21,7 @@ import { collectVariables } from './jsonata/variables.ts'
 import { findBuiltIns, type RegexMeter, watchSteps } from './jsonata/watch.ts'
 
 export { type JsonataLimits, jsonataErrors } from './jsonata/limits.ts'
+export { makeRegexEngine } from './jsonata/regex.ts'
 
 /** A function that an expression may call; `undefined` stands for nothing. What it throws becomes the evaluation's error. */
 export type JsonataFunction = (...args: (Json | undefined)[]) => Json | undefined

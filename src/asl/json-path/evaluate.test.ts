@@ -118,8 +118,20 @@ describe('a filter', () => {
     ["@.tags all ['x']", ['A']],
     ['@.tags all [1]', []],
     ["@.price > 'a'", []],
+    ['@.title =~ /[ab]/i', ['A', 'B']],
+    ['@.title =~ /[ab]/', []],
+    ['/A|C/ =~ @.title', ['A', 'C']],
+    ['@.tags =~ /x|nope/', ['A']],
+    ['@.price =~ /1./', ['B']],
+    ['@.isbn =~ /\\//', []],
+    ['@.title =~ /A/ && @.price > 1', ['A']],
   ]
   for (const [filter, expected] of cases) test(filter, () => assert.deepEqual(titles(filter), expected))
+})
+
+test('a filter whose regular expression would take for ever ends the run', () => {
+  const data = { items: [{ n: 'a'.repeat(40) }] }
+  assert.throws(() => find('$.items[?(@.n =~ /(a+)+b/)]', data), { error: 'States.Runtime' })
 })
 
 describe('a function at the end of a path', () => {

@@ -26,8 +26,16 @@ export const passes = (test: Filter, item: Json, document: Json, collect: Collec
       const right = operandValue(test.right, item, document, collect)
       return compare(test.operator, left, right)
     }
+    case 'matches': {
+      const value = operandValue(test.operand, item, document, collect)
+      return Array.isArray(value) ? value.some((one) => test.pattern(asText(one))) : test.pattern(asText(value))
+    }
   }
 }
+
+/** What a regular expression is held against: anything that is no single value counts as an empty text. */
+const asText = (value: Json | undefined): string =>
+  value === undefined || typeof value === 'object' ? '' : String(value)
 
 const operandValue = (operand: Operand, item: Json, document: Json, collect: Collect): Json | undefined =>
   'literal' in operand ? operand.literal : resolve(operand.path, item, document, collect)

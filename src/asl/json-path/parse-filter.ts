@@ -1,6 +1,7 @@
 /** Reads the condition inside `[?( … )]`: comparisons and existence tests, joined by `&&`, `||` and `!`. */
 import type { Json } from '../../platform/json.ts'
 import type { Filter, Operand, PathStep } from './path.ts'
+import { compilePattern, type Pattern } from './pattern.ts'
 import type { Reader } from './reader.ts'
 
 /** Longer ones first. */
@@ -31,8 +32,13 @@ export const parseFilter = (reader: Reader, readSteps: (reader: Reader) => PathS
     return comparison()
   }
   const comparison = (): Filter => {
+    if (reader.peek() === '/') return matching()
     const left = operand()
     reader.skipSpace()
+    if (reader.take('=~')) {
+      reader.skipSpace()
+      return { kind: 'matches', operand: left, pattern: pattern() }
+    }
     const operator = OPERATORS.find((text) => reader.take(text)) ?? readWord()
     if (operator === '') {
       if (!('path' in left)) throw reader.error('expected a comparison')
@@ -41,6 +47,30 @@ export const parseFilter = (reader: Reader, readSteps: (reader: Reader) => PathS
     if (!OPERATORS.includes(operator) && !WORDS.includes(operator)) throw reader.error(`unknown operator '${operator}'`)
     reader.skipSpace()
     return { kind: 'compare', operator, left, right: operand() }
+  }
+  /** The expression may also stand on the left. */
+  const matching = (): Filter => {
+    const left = pattern()
+    reader.skipSpace()
+    reader.expect('=~')
+    return { kind: 'matches', operand: operand(), pattern: left }
+  }
+  const pattern = (): Pattern => {
+    reader.expect('/')
+    let source = ''
+    while (!reader.take('/')) {
+      // An escaped slash is part of the expression.
+      if (reader.take('\\')) source += '\\'
+      const ch = reader.peek()
+      if (ch === '') throw reader.error('a regular expression does not end')
+      reader.expect(ch)
+      source += ch
+    }
+    try {
+      return compilePattern(source, reader.takeWhile(/[A-Za-z]/))
+    } catch (error) {
+      throw reader.error((error as Error).message)
+    }
   }
   const readWord = (): string => reader.takeWhile(/[A-Za-z]/).toLowerCase()
   const operand = (): Operand => {

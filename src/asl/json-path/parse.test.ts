@@ -49,6 +49,10 @@ describe('parsePath()', () => {
       '$.a[?(@.b ~ 1)]',
       '$.a.nope()',
       '$.a[1:2:0]',
+      '$.a[?(@.b =~ /c)]',
+      '$.a[?(@.b =~ /(/)]',
+      '$.a[?(@.b =~ /)|(?:/)]',
+      '$.a[?(@.b =~ /c/x)]',
     ]
     for (const source of bad) assert.throws(() => parsePath(source), /at character \d+ of/, source)
   })

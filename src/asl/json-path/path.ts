@@ -1,5 +1,6 @@
 /** What a parsed path consists of. */
 import type { Json } from '../../platform/json.ts'
+import type { Pattern } from './pattern.ts'
 
 export type PathStep =
   | { readonly kind: 'name'; readonly name: string }
@@ -24,6 +25,7 @@ export type Filter =
   | { readonly kind: 'not'; readonly inner: Filter }
   | { readonly kind: 'exists'; readonly path: FilterPath }
   | { readonly kind: 'compare'; readonly operator: string; readonly left: Operand; readonly right: Operand }
+  | { readonly kind: 'matches'; readonly operand: Operand; readonly pattern: Pattern }
 
 export type Operand = { readonly literal: Json } | { readonly path: FilterPath }
 export interface FilterPath {
