@@ -28,6 +28,24 @@ export interface Finding {
   readonly message: string
 }
 
+/** Codes of the service for those that it has no such fine names for. */
+const SERVICE_CODES: Partial<Record<FindingCode, string>> = {
+  MISSING_FIELD: 'SCHEMA_VALIDATION_FAILED',
+  UNKNOWN_FIELD: 'SCHEMA_VALIDATION_FAILED',
+  NOT_ALLOWED: 'SCHEMA_VALIDATION_FAILED',
+  INVALID_VALUE: 'SCHEMA_VALIDATION_FAILED',
+  INVALID_PATH: 'SCHEMA_VALIDATION_FAILED',
+  UNREACHABLE_STATE: 'MISSING_TRANSITION_TARGET',
+}
+
+const LIST_INDEX = /\/(Branches|Choices|Catch|Retry|And|Or)\/(\d+)/g
+
+/** A finding as the service puts it where it refuses a definition. */
+export const inServiceForm = ({ code, location, message }: Finding): string => {
+  const at = code === 'MISSING_END_STATE' ? 'null' : location.replace(LIST_INDEX, '/$1[$2]') || '/'
+  return `${SERVICE_CODES[code] ?? code}: ${message} at ${at}`
+}
+
 /** A definition that cannot be compiled. */
 export class InvalidDefinition extends Error {
   readonly findings: readonly Finding[]

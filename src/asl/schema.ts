@@ -12,6 +12,7 @@ const whole = (least: number): JsonSchema => ({ type: 'integer', minimum: least 
 const KINDS: Readonly<Record<Kind, JsonSchema>> = {
   any: {},
   text: { type: 'string' },
+  dynamicText: { type: 'string' },
   boolean: { type: 'boolean' },
   path,
   pathOrNull: { anyOf: [path, { type: 'null' }] },
@@ -19,7 +20,7 @@ const KINDS: Readonly<Record<Kind, JsonSchema>> = {
   textPath: { type: 'string', pattern: '^(\\$|States\\.)' },
   template: {},
   items: { anyOf: [{ type: 'array' }, { type: 'object' }, expression] },
-  assign: { type: 'object', propertyNames: { pattern: '^[\\p{L}_][\\p{L}\\p{N}_]*(\\.\\$)?$' } },
+  assign: { type: 'object', propertyNames: { pattern: '^[\\p{ID_Start}_]\\p{ID_Continue}*(\\.\\$)?$' } },
   seconds: { anyOf: [whole(1), expression] },
   count: { anyOf: [whole(0), expression] },
   waitSeconds: { anyOf: [whole(0), expression] },

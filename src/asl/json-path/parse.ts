@@ -1,11 +1,10 @@
 /** Reads a JSONPath into steps, in the dialect of the service (Jayway's): names, indexes, slices, wildcards, scans, filters. */
+import { VARIABLE_PART, VARIABLE_START } from '../variable-name.ts'
 import { parseFilter } from './parse-filter.ts'
 import type { ParsedPath, PathFunction, PathRoot, PathStep } from './path.ts'
 import { makeReader, type Reader } from './reader.ts'
 
 const NAME_CHARACTER = /[^\s.[\]()'",!<>=&|*?]/u
-const VARIABLE_START = /[\p{L}_]/u
-const VARIABLE_PART = /[\p{L}\p{N}_]/u
 const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev', 'keys', 'first', 'last'])
 
 /** Throws a plain `Error` that says where the text stops being a path. */

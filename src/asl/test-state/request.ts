@@ -72,7 +72,10 @@ export const checkRequest = (state: JsonObject, test: StateTest): StateTestResul
   const problem = checkMock(state, type, test.mock) ?? checkContext(test) ?? checkOrigin(state, type, test)
   if (problem !== undefined) return rejected('ValidationException', problem)
   if (!test.mock && (type === 'Map' || type === 'Parallel')) {
-    return rejected('InvalidDefinition', `A ${type} state can only be tried with a mock of what runs inside it.`)
+    return rejected(
+      'InvalidDefinition',
+      'TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]',
+    )
   }
   if (!test.mock && type === 'Task' && WAITS_FOR_OTHERS.test(String(state.Resource))) {
     return rejected('InvalidDefinition', 'A task that waits for others can only be tried with a mock of their answer.')

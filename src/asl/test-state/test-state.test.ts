@@ -210,6 +210,29 @@ describe('testState()', () => {
     assert.equal(status, 'SUCCEEDED')
   })
 
+  test('says in the form of the service what is wrong with a definition', async () => {
+    const causeOf = async (definition: JsonObject, stateName?: string) =>
+      (await testState(stateName === undefined ? { definition } : { definition, stateName })).cause
+    const start = 'Invalid State Machine Definition: '
+    assert.equal(
+      await causeOf({ Type: 'Wait', Timestamp: 'x', End: true }),
+      `${start}'SCHEMA_VALIDATION_FAILED: String does not match RFC3339 timestamp at /States/StateName/Timestamp'`,
+    )
+    const states = {
+      A: { ...task, End: true, Next: undefined, Catch: [{ ErrorEquals: ['E'], Next: 'X' }] } as unknown as JsonObject,
+      B: { Type: 'Pass', End: true },
+    }
+    assert.equal(
+      await causeOf(JSON.parse(JSON.stringify({ StartAt: 'A', States: states })), 'A'),
+      `${start}'MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /States/A/Catch[0]/Next, ` +
+        `MISSING_TRANSITION_TARGET: State "B" is not reachable. at /States/B'`,
+    )
+    assert.equal(
+      await causeOf({ StartAt: 'A', States: { A: { Type: 'Pass', Next: 'A' } } }, 'A'),
+      `${start}'MISSING_END_STATE: Workflow has no terminal state at null'`,
+    )
+  })
+
   test('names the state in an error of the language', async () => {
     const result = await testState({ definition: { Type: 'Pass', InputPath: '$.nope', End: true } })
     assert.match(String(result.cause), /^An error occurred while executing the state 'StateName'/)

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import { errorOutput, findCatcher } from '../catch.ts'
 import { compileState } from '../compile.ts'
 import { AslError, asAslError, EngineError, nameCovers, STATES } from '../errors.ts'
+import { type Finding, inServiceForm } from '../finding.ts'
 import type { AslHost } from '../host.ts'
 import { parseItems } from '../items/item-parser.ts'
 import { defaultRunLimits } from '../limits.ts'
@@ -59,7 +60,7 @@ interface FoundState {
 const findState = ({ definition, stateName }: StateTest): FoundState | StateTestResult => {
   if (stateName === undefined) return { name: NAMELESS, definition, language: 'JSONPath' }
   const { ok, findings } = validate(definition)
-  if (!ok) return invalid(findings[0]!)
+  if (!ok) return invalid(findings)
   const state = searchState(
     definition,
     stateName,
@@ -86,23 +87,18 @@ const searchState = (
   return undefined
 }
 
-const invalid = (finding: {
-  readonly code: string
-  readonly message: string
-  readonly location: string
-}): StateTestResult =>
-  rejected(
-    'InvalidDefinition',
-    `Invalid State Machine Definition: '${finding.code}: ${finding.message} at ${finding.location}'`,
-  )
+const invalid = (findings: readonly Finding[]): StateTestResult => {
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  return rejected('InvalidDefinition', `Invalid State Machine Definition: '${errors.map(inServiceForm).join(', ')}'`)
+}
 
 /** What a state by itself cannot be held to: where it leads, and that nothing inside it has the name that it was given here. */
 const OF_WHOLE_MACHINES = ['MISSING_TRANSITION_TARGET', 'MISSING_END_STATE', 'DUPLICATE_STATE_NAME']
 
 const checkDefinition = (name: string, state: JsonObject, language: QueryLanguage): StateTestResult | undefined => {
   const { findings } = validate({ StartAt: name, QueryLanguage: language, States: { [name]: state } })
-  const problem = findings.find(({ severity, code }) => severity === 'error' && !OF_WHOLE_MACHINES.includes(code))
-  return problem && invalid(problem)
+  const problems = findings.filter(({ severity, code }) => severity === 'error' && !OF_WHOLE_MACHINES.includes(code))
+  return problems.length > 0 ? invalid(problems) : undefined
 }
 
 const makeTestVisit = (

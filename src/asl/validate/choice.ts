@@ -5,7 +5,7 @@ import type { QueryLanguage } from '../query/focus.ts'
 import { isExpression } from '../query/jsonata.ts'
 import { isObject } from '../values.ts'
 import { checkExpression, checkPath } from './expressions.ts'
-import type { Place } from './report.ts'
+import { type Place, requireFields } from './report.ts'
 import { checkValue } from './values.ts'
 
 export const checkChoices = (choices: Json | undefined, language: QueryLanguage, place: Place): void => {
@@ -18,7 +18,8 @@ export const checkChoices = (choices: Json | undefined, language: QueryLanguage,
       at.error('INVALID_VALUE', 'must be an object')
       continue
     }
-    if (typeof rule.Next !== 'string') at.error('MISSING_FIELD', "the field 'Next' is required")
+    requireFields(rule, ['Next'], at)
+    if (rule.Next !== undefined) checkValue(rule.Next, 'text', 'JSONPath', at.at('Next'))
     if (rule.Assign !== undefined) checkValue(rule.Assign, 'assign', language, at.at('Assign'))
     if (language === 'JSONata') checkConditionRule(rule, at)
     else checkRule(rule, true, at)
@@ -33,7 +34,7 @@ const checkConditionRule = (rule: JsonObject, place: Place): void => {
       place.at(key).error('NOT_ALLOWED', `'${key}' does not belong to a JSONata rule`)
   }
   const { Condition, Output } = rule
-  if (Condition === undefined) place.error('MISSING_FIELD', "the field 'Condition' is required")
+  if (Condition === undefined) requireFields(rule, ['Condition'], place)
   else if (isExpression(Condition)) checkExpression(Condition, place.at('Condition'))
   else if (typeof Condition !== 'boolean') {
     place.at('Condition').error('INVALID_VALUE', 'must be an expression {% … %} or a boolean')
@@ -58,7 +59,7 @@ const checkRule = (rule: Json, isTop: boolean, place: Place): void => {
     place.error('NOT_ALLOWED', `a rule has one operator, not ${operators.join(', ')}`)
   } else if (JOINING.includes(operator)) checkJoining(operator, rule, place)
   else {
-    if (rule.Variable === undefined) place.error('MISSING_FIELD', "the field 'Variable' is required")
+    if (rule.Variable === undefined) requireFields(rule, ['Variable'], place)
     else checkPath(rule.Variable, place.at('Variable'))
     checkOperand(operator, rule[operator]!, place.at(operator))
   }

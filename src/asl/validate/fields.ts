@@ -5,6 +5,8 @@ import type { StateType } from '../states/state.ts'
 export type Kind =
   | 'any'
   | 'text'
+  /** In JSONata it may be an expression. */
+  | 'dynamicText'
   | 'boolean'
   /** A path to a value; with `null` allowed, an empty object is meant. */
   | 'path'
@@ -99,8 +101,8 @@ export const STATE_FIELDS: Readonly<Record<StateType, Fields>> = {
   Succeed: { ...every, ...inputOutput },
   Fail: {
     ...every,
-    Error: { kind: 'text' },
-    Cause: { kind: 'text' },
+    Error: { kind: 'dynamicText' },
+    Cause: { kind: 'dynamicText' },
     ErrorPath: { kind: 'textPath', language: 'JSONPath' },
     CausePath: { kind: 'textPath', language: 'JSONPath' },
   },
@@ -138,7 +140,17 @@ export const STATE_FIELDS: Readonly<Record<StateType, Fields>> = {
   },
 }
 
-export const STATE_TYPES = Object.keys(STATE_FIELDS) as StateType[]
+/** In the order in which the service lists them. */
+export const STATE_TYPES: readonly StateType[] = [
+  'Task',
+  'Wait',
+  'Pass',
+  'Succeed',
+  'Fail',
+  'Choice',
+  'Parallel',
+  'Map',
+]
 
 /** Fields of which at most one may be there. */
 export const EXCLUSIVE: readonly (readonly string[])[] = [

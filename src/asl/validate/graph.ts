@@ -14,19 +14,17 @@ export const checkGraph = (
   states: Record<string, Json>,
   place: Place,
   placeOf: (name: string) => Place,
-): void => {
+) => {
   const start = machine.StartAt
   if (typeof start === 'string' && !Object.hasOwn(states, start)) {
     place.at('StartAt').error('MISSING_TRANSITION_TARGET', missing(start, states))
   }
   const reached = new Set<string>()
   const open = typeof start === 'string' ? [start] : []
-  let ends = false
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const state = Object.hasOwn(states, name) ? states[name] : undefined
     if (reached.has(name) || !isObject(state)) continue
     reached.add(name)
-    if (isTerminal(state)) ends = true
     for (const { target } of edgesOf(state, placeOf(name))) open.push(target)
   }
   for (const [name, state] of Object.entries(states)) {
@@ -35,10 +33,16 @@ export const checkGraph = (
       if (!Object.hasOwn(states, edge.target))
         edge.place.error('MISSING_TRANSITION_TARGET', missing(edge.target, states))
     }
-    if (reached.size > 0 && !reached.has(name))
-      placeOf(name).error('UNREACHABLE_STATE', `the state '${name}' cannot be reached`)
   }
-  if (reached.size > 0 && !ends) place.at('States').error('MISSING_END_STATE', 'no reachable state ends the machine')
+  if (reached.size === 0) return
+  // Where nothing ends at all, the service says no more than that.
+  if (!Object.values(states).some((state) => isObject(state) && isTerminal(state))) {
+    return place.at('States').error('MISSING_END_STATE', 'Workflow has no terminal state')
+  }
+  for (const name of Object.keys(states)) {
+    if (!reached.has(name) && isObject(states[name]))
+      placeOf(name).error('UNREACHABLE_STATE', `State "${name}" is not reachable.`)
+  }
 }
 
 const isTerminal = (state: JsonObject): boolean =>
@@ -66,5 +70,5 @@ const edgesOf = (state: JsonObject, place: Place): Edge[] => {
 
 const missing = (target: string, states: Record<string, Json>): string => {
   const close = Object.keys(states).find((name) => name.toLowerCase() === target.toLowerCase())
-  return `there is no state '${target}'${close === undefined ? '' : `; did you mean '${close}'?`}`
+  return `Missing 'Next' target: ${target}${close === undefined ? '' : `; did you mean '${close}'?`}`
 }

@@ -2,21 +2,20 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { checkPath, checkTemplate } from './expressions.ts'
-import type { Place } from './report.ts'
+import { notSupported, oneOf, type Place, requireFields } from './report.ts'
 import { checkNumber, checkValue } from './values.ts'
 
 /** A slip in a name would otherwise be a setting that is silently not there. */
 const refuseUnknown = (fields: JsonObject, known: readonly string[], place: Place): void => {
   for (const key of Object.keys(fields)) {
-    if (key !== 'Comment' && !known.includes(key))
-      place.at(key).error('UNKNOWN_FIELD', `the field '${key}' is not supported here`)
+    if (key !== 'Comment' && !known.includes(key)) place.at(key).error('UNKNOWN_FIELD', notSupported(key))
   }
 }
 
 const checkOneOf = (fields: JsonObject, name: string, allowed: readonly string[], place: Place): void => {
   const value = fields[name]
   if (value === undefined || (typeof value === 'string' && allowed.includes(value))) return
-  place.at(name).error('INVALID_VALUE', `must be one of ${allowed.join(', ')}, not ${JSON.stringify(value)}`)
+  place.at(name).error('INVALID_VALUE', oneOf(name, allowed))
 }
 
 /** A number that may also come by a path, or in JSONata by an expression. */
@@ -54,7 +53,7 @@ const READER_CONFIG: readonly string[] = [
 
 export const checkReader = (reader: JsonObject, language: QueryLanguage, place: Place): void => {
   refuseUnknown(reader, ['Resource', 'Parameters', 'Arguments', 'ReaderConfig'], place)
-  if (reader.Resource === undefined) place.error('MISSING_FIELD', "the field 'Resource' is required")
+  requireFields(reader, ['Resource'], place)
   checkResource(reader, language, place)
   const config = reader.ReaderConfig
   if (config === undefined) return

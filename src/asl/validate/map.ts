@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
 import { checkBatcher, checkReader, checkWriter } from './map-data.ts'
-import type { Place } from './report.ts'
+import { oneOf, type Place, requireFields } from './report.ts'
 
 const ONLY_DISTRIBUTED = ['ItemReader', 'ItemBatcher', 'ResultWriter', 'Label']
 
@@ -16,7 +16,7 @@ export interface MapRules {
 
 export const checkMap = (state: JsonObject, { language, isExpress, labels }: MapRules, place: Place) => {
   const processor = state.ItemProcessor ?? state.Iterator
-  if (processor === undefined) return place.error('MISSING_FIELD', "the field 'ItemProcessor' is required")
+  if (processor === undefined) return requireFields(state, ['ItemProcessor'], place)
   const config = isObject(processor) ? processor.ProcessorConfig : undefined
   const isDistributed = isObject(config) && config.Mode === 'DISTRIBUTED'
   if (config !== undefined)
@@ -37,10 +37,10 @@ const checkProcessorConfig = (config: Json, place: Place) => {
   if (!isObject(config)) return place.error('INVALID_VALUE', 'must be an object')
   const { Mode, ExecutionType } = config
   if (Mode !== undefined && Mode !== 'INLINE' && Mode !== 'DISTRIBUTED') {
-    place.at('Mode').error('INVALID_VALUE', 'must be INLINE or DISTRIBUTED')
+    place.at('Mode').error('INVALID_VALUE', oneOf('Mode', ['INLINE', 'DISTRIBUTED']))
   }
   if (ExecutionType !== undefined && ExecutionType !== 'STANDARD' && ExecutionType !== 'EXPRESS') {
-    place.at('ExecutionType').error('INVALID_VALUE', 'must be STANDARD or EXPRESS')
+    place.at('ExecutionType').error('INVALID_VALUE', oneOf('ExecutionType', ['STANDARD', 'EXPRESS']))
   }
 }
 

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../platform/json.ts'
 import { STATES } from '../errors.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
-import type { Place } from './report.ts'
+import { notSupported, oneOf, type Place, requireFields } from './report.ts'
 import { checkNumber, checkValue } from './values.ts'
 
 /** The service wants less than a leap year. */
@@ -21,7 +21,7 @@ export const checkRetry = (field: Json | undefined, place: Place): void => {
     number('MaxDelaySeconds', 1, LONGEST_DELAY_SECONDS)
     const jitter = retrier.JitterStrategy
     if (jitter !== undefined && jitter !== 'FULL' && jitter !== 'NONE') {
-      at.at('JitterStrategy').error('INVALID_VALUE', 'must be FULL or NONE')
+      at.at('JitterStrategy').error('INVALID_VALUE', oneOf('JitterStrategy', ['FULL', 'NONE']))
     }
   })
 }
@@ -34,7 +34,8 @@ const CATCHER_FIELDS = ['Comment', 'ErrorEquals', 'Next', 'ResultPath', 'Assign'
 export const checkCatch = (field: Json | undefined, language: QueryLanguage, place: Place): void => {
   eachPolicy(field, place, (catcher, at) => {
     refuseUnknown(catcher, CATCHER_FIELDS, at)
-    if (typeof catcher.Next !== 'string') at.error('MISSING_FIELD', "the field 'Next' is required")
+    requireFields(catcher, ['Next'], at)
+    if (catcher.Next !== undefined) checkValue(catcher.Next, 'text', 'JSONPath', at.at('Next'))
     const foreign = language === 'JSONata' ? 'ResultPath' : 'Output'
     if (catcher[foreign] !== undefined)
       at.at(foreign).error('NOT_ALLOWED', `'${foreign}' does not belong to ${language}`)
@@ -60,7 +61,7 @@ const eachPolicy = (field: Json | undefined, place: Place, check: (policy: JsonO
 }
 
 const checkErrorEquals = (names: Json | undefined, isLast: boolean, place: Place) => {
-  if (names === undefined) return place.error('MISSING_FIELD', "the field 'ErrorEquals' is required")
+  if (names === undefined) return requireFields({}, ['ErrorEquals'], place)
   const at = place.at('ErrorEquals')
   if (!Array.isArray(names) || names.length === 0 || !names.every((name) => typeof name === 'string')) {
     return at.error('INVALID_VALUE', 'must be a non-empty array of error names')
@@ -72,6 +73,6 @@ const checkErrorEquals = (names: Json | undefined, isLast: boolean, place: Place
 
 const refuseUnknown = (policy: JsonObject, known: readonly string[], place: Place): void => {
   for (const key of Object.keys(policy)) {
-    if (!known.includes(key)) place.at(key).error('UNKNOWN_FIELD', `the field '${key}' is not supported here`)
+    if (!known.includes(key)) place.at(key).error('UNKNOWN_FIELD', notSupported(key))
   }
 }

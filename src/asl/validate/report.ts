@@ -1,4 +1,5 @@
 /** Collects findings, each with the place it belongs to. */
+import type { JsonObject } from '../../platform/json.ts'
 import type { Finding, FindingCode } from '../finding.ts'
 import { pointerPart } from '../values.ts'
 
@@ -10,6 +11,18 @@ export interface Place {
   at(key: string | number): Place
   error(code: FindingCode, message: string): void
   warn(code: FindingCode, message: string): void
+}
+
+/** In the service's words, as most texts of findings that many definitions will meet. */
+export const notSupported = (field: string): string => `Field '${field}' is not supported`
+
+export const oneOf = (field: string, allowed: readonly string[]): string =>
+  `The field '${field}' should have one of these values: [${allowed.join(', ')}]`
+
+/** One finding for all that are missing. */
+export const requireFields = (fields: JsonObject, required: readonly string[], place: Place): void => {
+  const missing = required.filter((field) => fields[field] === undefined)
+  if (missing.length > 0) place.error('MISSING_FIELD', `These fields are required: [${missing.join(', ')}]`)
 }
 
 /** More findings than this help nobody. */

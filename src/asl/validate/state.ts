@@ -8,7 +8,7 @@ import { checkStatesFields, type StatesField } from './expressions.ts'
 import { EXCLUSIVE, STATE_FIELDS, STATE_TYPES } from './fields.ts'
 import { checkMap } from './map.ts'
 import { checkCatch, checkRetry } from './policies.ts'
-import type { Place } from './report.ts'
+import { notSupported, oneOf, type Place, requireFields } from './report.ts'
 import { checkValue } from './values.ts'
 
 export interface StateRules {
@@ -30,14 +30,10 @@ export const checkState = (name: string, state: Json, rules: StateRules, place: 
     place.error('INVALID_VALUE', `a state's name must not be longer than ${LONGEST_NAME} characters`)
   const language = checkLanguage(state.QueryLanguage, rules.language, place)
   const type = state.Type as StateType
-  if (state.Type === undefined) {
-    place.error('MISSING_FIELD', "the field 'Type' is required")
-    return undefined
-  }
+  requireFields(state, ['Type'], place)
+  if (state.Type === undefined) return undefined
   if (!STATE_TYPES.includes(type)) {
-    place
-      .at('Type')
-      .error('INVALID_VALUE', `must be one of ${STATE_TYPES.join(', ')}, not ${JSON.stringify(state.Type)}`)
+    place.at('Type').error('INVALID_VALUE', oneOf('Type', STATE_TYPES))
     return undefined
   }
   checkFields(state, type, language, place)
@@ -58,11 +54,11 @@ export const checkState = (name: string, state: Json, rules: StateRules, place: 
 export const checkLanguage = (value: Json | undefined, outer: QueryLanguage, place: Place): QueryLanguage => {
   if (value === undefined) return outer
   if (value !== 'JSONPath' && value !== 'JSONata') {
-    place.at('QueryLanguage').error('INVALID_VALUE', 'must be JSONPath or JSONata')
+    place.at('QueryLanguage').error('INVALID_VALUE', oneOf('QueryLanguage', ['JSONPath', 'JSONata']))
     return outer
   }
   if (outer === 'JSONata' && value === 'JSONPath') {
-    place.error('NOT_ALLOWED', "'QueryLanguage' cannot be 'JSONPath' where the whole machine is in JSONata")
+    place.error('NOT_ALLOWED', "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
   }
   return value
 }
@@ -71,16 +67,18 @@ const checkFields = (state: JsonObject, type: StateType, language: QueryLanguage
   const fields = STATE_FIELDS[type]
   for (const [key, value] of Object.entries(state)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined
-    if (!field) place.at(key).error('UNKNOWN_FIELD', `the field '${key}' is not supported in a ${type} state`)
+    if (!field) place.at(key).error('UNKNOWN_FIELD', notSupported(key))
     else if (field.language && field.language !== language) {
       place
         .at(key)
-        .error('NOT_ALLOWED', `the field '${key}' belongs to ${field.language}, but the state is in ${language}`)
+        .error(
+          'NOT_ALLOWED',
+          `The QueryLanguage is set to '${language}', but field '${key}' is only supported for the '${field.language}' QueryLanguage`,
+        )
     } else checkValue(value, field.kind, language, place.at(key))
   }
-  for (const [key, field] of Object.entries(fields)) {
-    if (field.required && state[key] === undefined) place.error('MISSING_FIELD', `the field '${key}' is required`)
-  }
+  const required = Object.keys(fields).filter((key) => fields[key]?.required)
+  requireFields(state, required, place)
   for (const names of EXCLUSIVE) {
     const given = names.filter((name) => state[name] !== undefined && !(name === 'End' && state.End === false))
     if (given.length > 1)
@@ -88,13 +86,13 @@ const checkFields = (state: JsonObject, type: StateType, language: QueryLanguage
   }
 }
 
-const MACHINES = ['Branches', 'ItemProcessor', 'Iterator']
+const NO_EXPRESSIONS = ['Branches', 'ItemProcessor', 'Iterator', 'Comment']
 
 /** `$states.result` is there once something has been done, `$states.errorOutput` only where an error was caught. */
 const checkStatesAccess = (state: JsonObject, type: StateType, place: Place): void => {
   const hasResult = type === 'Task' || type === 'Parallel' || type === 'Map'
   for (const [field, value] of Object.entries(state)) {
-    if (MACHINES.includes(field)) continue
+    if (NO_EXPRESSIONS.includes(field)) continue
     const present: StatesField[] = hasResult && (field === 'Output' || field === 'Assign') ? ['result'] : []
     checkStatesFields(value, field === 'Catch' ? ['errorOutput'] : present, place.at(field))
   }
@@ -130,7 +128,10 @@ const checkTask = (state: JsonObject, isExpress: boolean, place: Place): void =>
     : /\.sync(:\d)?$/.test(Resource)
       ? '.sync'
       : undefined
-  if (pattern) place.at('Resource').error('NOT_ALLOWED', `an express run cannot wait for '${pattern}'`)
+  if (pattern)
+    place
+      .at('Resource')
+      .error('NOT_ALLOWED', `Express state machine does not support '${pattern}' service integration `)
   else if (/(^|:)activity:/.test(Resource))
     place.at('Resource').error('NOT_ALLOWED', 'an express run cannot wait for an activity')
 }

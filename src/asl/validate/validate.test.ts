@@ -269,6 +269,56 @@ describe('validate() says', () => {
     assert.match(finding!.message, /'x' is not a JSONPath: expected '\$' at character 1/)
   })
 
+  test('what the service says, in its words', () => {
+    const textsOf = (definition: JsonObject, type?: 'EXPRESS'): string[] =>
+      errorsOf(definition, type).map(({ message }) => message)
+    const loop = { A: { Type: 'Pass', Next: 'B' }, B: { Type: 'Pass', Next: 'A' } }
+    const cases: [JsonObject, string[]][] = [
+      [{ States: { S: pass } }, ['These fields are required: [StartAt]']],
+      [{}, ['These fields are required: [StartAt, States]']],
+      [{ StartAt: 'A', States: loop }, ['Workflow has no terminal state']],
+      [{ StartAt: 'A', States: { ...loop, C: { Type: 'Pass', Next: 'A' } } }, ['Workflow has no terminal state']],
+      [{ StartAt: 'A', States: { ...loop, C: pass } }, ['State "C" is not reachable.']],
+      [
+        { StartAt: 'A', States: { A: { Type: 'Pass', Next: 'NOPE' } } },
+        ["Missing 'Next' target: NOPE", 'Workflow has no terminal state'],
+      ],
+      [machine({ ...map, TimeoutSeconds: 1 }), ["Field 'TimeoutSeconds' is not supported"]],
+      [
+        machine({ ...pass, Output: 1 }),
+        [
+          "The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
+        ],
+      ],
+      [machine({ Type: 'Wait', Timestamp: '2026', End: true }), ['String does not match RFC3339 timestamp']],
+      [
+        machine({ Type: 'X', End: true }),
+        ["The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]"],
+      ],
+    ]
+    for (const [definition, expected] of cases) assert.deepEqual(textsOf(definition), expected)
+    assert.deepEqual(textsOf(machine({ ...task, Resource: 'x.sync' }), 'EXPRESS'), [
+      "Express state machine does not support '.sync' service integration ",
+    ])
+  })
+
+  test('nothing against a comment, whatever it looks like', () => {
+    for (const Comment of ['{% not closed', '{% foo.$states.result %}']) {
+      assert.deepEqual(validate(machine({ ...pass, Comment }, { QueryLanguage: 'JSONata' })).findings, [])
+    }
+  })
+
+  test('nothing against a variable that is called by any identifier of Unicode', () => {
+    for (const name of ['_x', 'été2', 'x\u0302', 'ⅷ', 'x'.repeat(80)]) {
+      assert.deepEqual(validate(machine({ ...pass, Assign: { [name]: 1, 'y.$': `$${name}` } })).findings, [])
+    }
+    for (const name of ['1x', 'x²', 'x'.repeat(81), '']) {
+      assert.deepEqual(shown(errorsOf(machine({ ...pass, Assign: { [name]: 1 } }))), [
+        `INVALID_VALUE /States/S/Assign/${name}`,
+      ])
+    }
+  })
+
   test('which state may have been meant', () => {
     const [finding] = errorsOf({ StartAt: 's', States: { S: pass } })
     assert.match(finding!.message, /did you mean 'S'\?/)

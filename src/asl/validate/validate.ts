@@ -4,7 +4,7 @@ import type { Finding } from '../finding.ts'
 import type { QueryLanguage } from '../query/focus.ts'
 import { isObject } from '../values.ts'
 import { checkGraph } from './graph.ts'
-import { makePlace, type Place, statePlace } from './report.ts'
+import { makePlace, notSupported, type Place, requireFields, statePlace } from './report.ts'
 import { checkLanguage, checkState } from './state.ts'
 import { checkNumber } from './values.ts'
 import { checkVariables } from './variables.ts'
@@ -78,7 +78,7 @@ const checkDefinition = (definition: JsonObject, check: Check, place: Place): vo
 
 const refuseUnknown = (object: JsonObject, known: readonly string[], place: Place): void => {
   for (const key of Object.keys(object)) {
-    if (!known.includes(key)) place.at(key).error('UNKNOWN_FIELD', `the field '${key}' is not supported here`)
+    if (!known.includes(key)) place.at(key).error('UNKNOWN_FIELD', notSupported(key))
   }
 }
 
@@ -86,11 +86,11 @@ const checkMachine = (machine: Json, language: QueryLanguage, check: Check, plac
   if (!isObject(machine)) return place.error('INVALID_VALUE', 'must be an object with StartAt and States')
   if (depth > DEEPEST_NESTING)
     return place.error('NOT_ALLOWED', `more than ${DEEPEST_NESTING} machines within one another`)
-  if (machine.StartAt === undefined) place.error('MISSING_FIELD', "the field 'StartAt' is required")
-  else if (typeof machine.StartAt !== 'string')
+  requireFields(machine, ['StartAt', 'States'], place)
+  if (machine.StartAt !== undefined && typeof machine.StartAt !== 'string')
     place.at('StartAt').error('INVALID_VALUE', 'must be the name of a state')
   const { States: states } = machine
-  if (states === undefined) return place.error('MISSING_FIELD', "the field 'States' is required")
+  if (states === undefined) return
   if (!isObject(states) || Object.keys(states).length === 0) {
     return place.at('States').error('INVALID_VALUE', 'must be an object with at least one state')
   }
@@ -99,7 +99,7 @@ const checkMachine = (machine: Json, language: QueryLanguage, check: Check, plac
     const at = placeOf(name)
     const before = check.names.get(name)
     if (before === undefined) check.names.set(name, at.pointer)
-    else at.error('DUPLICATE_STATE_NAME', `another state is called '${name}': ${before}`)
+    else at.error('DUPLICATE_STATE_NAME', `Duplicate State name: ${name}, as at ${before}`)
     const own = checkState(name, state, { language, isExpress: check.isExpress, labels: check.labels }, at)
     if (own && isObject(state)) checkInner(state, language, check, at, depth + 1)
   }
