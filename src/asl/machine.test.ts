@@ -45,6 +45,13 @@ describe('Retry', () => {
     assert.deepEqual(waits(jittered), [2, 6, 10])
   })
 
+  test('waits no longer than the longest time there is, whatever the rate', async () => {
+    const host = failing('E', 'E')
+    const retrier = { ErrorEquals: ['E'], BackoffRate: Number.MAX_VALUE }
+    assert.equal((await runStates(task({ Retry: [retrier] }), {}, { host })).status, 'SUCCEEDED')
+    assert.deepEqual(waits(host), [1, 99_999_999])
+  })
+
   test('counts for each retrier by itself, and only asks the first that covers the error', async () => {
     const Retry = [
       { ErrorEquals: ['A'], MaxAttempts: 1 },

@@ -2,6 +2,9 @@
 import type { Json, JsonObject } from '../platform/json.ts'
 import { type AslError, nameCovers } from './errors.ts'
 
+/** No delay grows beyond the longest time that the service knows; powers soon leave what a clock can hold. */
+const LONGEST_SECONDS = 99_999_999
+
 export interface Retrier {
   readonly errorEquals: readonly string[]
   readonly intervalMs: number
@@ -17,8 +20,7 @@ export const compileRetriers = (field: Json | undefined): Retrier[] =>
     intervalMs: ((retrier.IntervalSeconds as number | undefined) ?? 1) * 1000,
     maxAttempts: (retrier.MaxAttempts as number | undefined) ?? 3,
     backoffRate: (retrier.BackoffRate as number | undefined) ?? 2,
-    maxDelayMs:
-      retrier.MaxDelaySeconds === undefined ? Number.POSITIVE_INFINITY : (retrier.MaxDelaySeconds as number) * 1000,
+    maxDelayMs: ((retrier.MaxDelaySeconds as number | undefined) ?? LONGEST_SECONDS) * 1000,
     fullJitter: retrier.JitterStrategy === 'FULL',
   }))
 
