@@ -1,4 +1,7 @@
-/** Comma-separated values (RFC 4180), read piece by piece: fields may be quoted, rows end with any line ending. */
+/**
+ * Comma-separated values, read piece by piece, by the rules of the service: fields may be quoted, rows end with any line ending, a
+ * quote stands doubled in any field, and a backslash takes their meaning from quotes, separators and backslashes.
+ */
 
 export interface CsvReader {
   /** The rows that are complete after this piece. */
@@ -11,8 +14,8 @@ export const makeCsvReader = (delimiter = ','): CsvReader => {
   let row: string[] = []
   let field = ''
   let quoted = false
-  /** A quote inside quotes, or a CR, of which only the next character says what it meant. */
-  let pending: '' | '"' | '\r' = ''
+  /** A quote, a backslash or a CR, of which only the next character says what it meant. */
+  let pending: '' | '"' | '\\' | '\r' = ''
   let anything = false
   let rows: string[][] = []
 
@@ -30,19 +33,28 @@ export const makeCsvReader = (delimiter = ','): CsvReader => {
     field = ''
     anything = false
   }
+  /** One quote alone ends the quotes, or is a character like any other where there are none. */
+  const endQuote = (): void => {
+    if (!quoted) field += '"'
+    quoted = false
+  }
   const take = (ch: string): void => {
-    if (pending === '"') {
-      pending = ''
+    const before = pending
+    pending = ''
+    if (before === '\r' && ch === '\n') return
+    if (before === '"') {
       if (ch === '"') {
         field += '"'
         return
       }
-      quoted = false
-    } else if (pending === '\r') {
-      pending = ''
-      if (ch === '\n') return
+      endQuote()
     }
-    if (quoted) {
+    if (before === '\\' && (ch === '\\' || ch === '"' || ch === delimiter)) {
+      field += ch
+    } else if (ch === '\\') {
+      anything = true
+      pending = ch
+    } else if (quoted) {
       if (ch === '"') pending = '"'
       else field += ch
     } else if (ch === '\r' || ch === '\n') {
@@ -51,6 +63,7 @@ export const makeCsvReader = (delimiter = ','): CsvReader => {
     } else {
       anything = true
       if (ch === '"' && field === '') quoted = true
+      else if (ch === '"') pending = '"'
       else if (ch === delimiter) endField()
       else field += ch
     }
@@ -66,6 +79,7 @@ export const makeCsvReader = (delimiter = ','): CsvReader => {
       return taken()
     },
     end() {
+      if (pending === '"') endQuote()
       endRow()
       return taken()
     },

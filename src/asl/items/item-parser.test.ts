@@ -24,6 +24,25 @@ describe('makeCsvReader()', () => {
   })
 })
 
+describe('makeCsvReader() takes by the rules of the service', () => {
+  const rows = (text: string, delimiter?: string): string[][] => {
+    const reader = makeCsvReader(delimiter)
+    return [...[...text].flatMap((ch) => reader.push(ch)), ...reader.end()]
+  }
+
+  test('doubled quotes in a field without quotes', () => {
+    assert.deepEqual(rows('1,{""MyKey"":""MyValue""},"[1,2,3]"'), [['1', '{"MyKey":"MyValue"}', '[1,2,3]']])
+    assert.deepEqual(rows('5" x 3"'), [['5" x 3"']])
+  })
+
+  test('backslashes before backslashes, quotes and separators, and none before anything else', () => {
+    assert.deepEqual(rows('C:\\\\Program Files\\\\MyApp.exe,6534512'), [['C:\\Program Files\\MyApp.exe', '6534512']])
+    assert.deepEqual(rows('a\\,b,\\"c\\",\\d'), [['a,b', '"c"', 'd']])
+    assert.deepEqual(rows('"x \\"y\\", z",\\'), [['x "y", z', '']])
+    assert.deepEqual(rows('a\\|b|c\\,d', '|'), [['a|b', 'c,d']])
+  })
+})
+
 describe('CSV items', () => {
   const text = 'H1,H2\n1,"x, y"\n2\n3,b,c\n,\n'
   const items = [
