@@ -71,6 +71,8 @@ describe('intrinsic functions', () => {
     ['States.Format($.template, 1)', 'n=1', { template: 'n={}' }],
     ["States.Format('{}', $)", '{a=1, b=[x, null, {}], c={d=true}}', { a: 1, b: ['x', null, {}], c: { d: true } }],
     ["States.Format('{}', $$.Execution.Name)", 'run'],
+    ["States.Array($['it\\'s'], $['a),b'] , 1)", [1, 2, 1], { "it's": 1, 'a),b': 2 }],
+    ["States.Array($.l[?(@.k =~ /.*['),].*/)].n, $.l.length())", [[2], 2], { l: [{ k: 'a' }, { k: "b'", n: 2 }] }],
     ['States.ArrayLength(States.ArrayRange(1, States.MathAdd(2, 3), 1))', 5],
   ]
   for (const [source, expected, data] of cases) test(source, () => assert.deepEqual(call(source, data), expected))

@@ -1,5 +1,5 @@
 /** Reads the text of an intrinsic function call: `States.Format('{} of {}', $.n, States.ArrayLength($.items))`. */
-import { parsePath } from '../json-path/parse.ts'
+import { readPath } from '../json-path/parse.ts'
 import type { ParsedPath } from '../json-path/path.ts'
 import { makeReader, type Reader } from '../json-path/reader.ts'
 
@@ -57,30 +57,13 @@ const readCall = (reader: Reader, depth: number): Call => {
 const readArgument = (reader: Reader, depth: number): Argument => {
   const ch = reader.peek()
   if (ch === "'") return readText(reader)
-  if (ch === '$') return { kind: 'path', path: parsePath(readPathText(reader)) }
+  if (ch === '$') return { kind: 'path', path: readPath(reader) }
   if (ch === 'S') return { kind: 'call', call: readCall(reader, depth + 1) }
   const word = reader.takeWhile(/[-+.\w]/)
   if (word === 'true' || word === 'false') return { kind: 'value', value: word === 'true' }
   if (word === 'null') return { kind: 'value', value: null }
   if (/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(word)) return { kind: 'value', value: Number(word) }
   throw reader.error('expected a quoted text, a number, a path or a function call')
-}
-
-/** A path runs to the comma or bracket that ends the argument; those inside `[…]`, `(…)` or quotes belong to it. */
-const readPathText = (reader: Reader): string => {
-  let text = ''
-  let open = 0
-  let quote = ''
-  for (let ch = reader.peek(); ch !== ''; ch = reader.peek()) {
-    if (quote === '' && open === 0 && (ch === ',' || ch === ')')) break
-    if (quote !== '') quote = ch === quote ? '' : quote
-    else if (ch === "'" || ch === '"') quote = ch
-    else if (ch === '[' || ch === '(') open++
-    else if (ch === ']' || ch === ')') open--
-    text += ch
-    reader.expect(ch)
-  }
-  return text.trimEnd()
 }
 
 /** A text, and its pieces around the `{}` placeholders; a backslash takes the meaning from `'`, `{`, `}` and itself. */

@@ -10,10 +10,17 @@ const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev
 /** Throws a plain `Error` that says where the text stops being a path. */
 export const parsePath = (source: string): ParsedPath => {
   const reader = makeReader(source)
+  const path = readPath(reader)
+  if (!reader.done()) throw reader.error('expected the end of the path')
+  return path
+}
+
+/** Reads a path that stands in a longer text, up to what cannot continue it. */
+export const readPath = (reader: Reader): ParsedPath => {
+  const from = reader.place()
   const root = readRoot(reader)
   const steps = readSteps(reader)
-  if (!reader.done()) throw reader.error('expected the end of the path')
-  return { source, root, steps, definite: isDefinite(steps) }
+  return { source: reader.since(from), root, steps, definite: isDefinite(steps) }
 }
 
 const isDefinite = (steps: readonly PathStep[]): boolean =>

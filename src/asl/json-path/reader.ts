@@ -2,6 +2,10 @@
 
 export interface Reader {
   done(): boolean
+  /** Where the cursor stands, for `since`. */
+  place(): number
+  /** What was read from that place on. */
+  since(place: number): string
   /** The next character, or '' at the end. */
   peek(): string
   take(text: string): boolean
@@ -38,6 +42,8 @@ export const makeReader = (source: string): Reader => {
     take,
     takeWhile,
     done: () => at >= source.length,
+    place: () => at,
+    since: (place) => source.slice(place, at),
     expect(text) {
       if (!take(text)) throw error(`expected '${text}'`)
     },
