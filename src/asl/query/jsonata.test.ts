@@ -107,6 +107,11 @@ describe('an expression', () => {
   })
 })
 
+test('what JSONata says of an error stands after its code as a sentence, what a function says does not', async () => {
+  await assert.rejects(evaluate('$nope()'), { message: /threw an error during evaluation\. T1006: / })
+  await assert.rejects(evaluate('$partition([1], -1)'), { message: /threw an error during evaluation: The chunk / })
+})
+
 describe('compileJsonataTemplate()', () => {
   test('replaces expressions at any depth and leaves other texts alone', async () => {
     const template = { a: '{% 1 + 1 %}', b: ['x', '{% $states.input %}'], c: '{%', 'd.$': '$.x' }

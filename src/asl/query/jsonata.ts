@@ -55,6 +55,8 @@ const statesOf = (focus: Focus, readsContext: boolean): JsonObject => {
   return states
 }
 
+const JSONATA_CODE = /^[A-Z]\d{4}: /
+
 const failed = (error: unknown, source: string, field: string): Error => {
   const code = jsonataErrorCode(error)
   const text = error instanceof Error ? error.message : String(error)
@@ -62,7 +64,9 @@ const failed = (error: unknown, source: string, field: string): Error => {
   const options = { field, reason: error }
   if (code === 'jsonata_undefined') return queryError(`${subject} returned nothing (undefined).`, options)
   if (code === 'jsonata_unsupported') return queryError(`${subject} returned an unsupported result type.`, options)
-  return queryError(`${subject} threw an error during evaluation. ${text}`, options)
+  // What JSONata itself says is a sentence of its own, after its code.
+  const mark = JSONATA_CODE.test(text) ? '.' : ':'
+  return queryError(`${subject} threw an error during evaluation${mark} ${text}`, options)
 }
 
 /** A template: every text of the form `{% … %}` in it is replaced by its value. */
