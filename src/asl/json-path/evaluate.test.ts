@@ -69,6 +69,13 @@ describe('any other path gives a list', () => {
       ],
     ],
     ["$['bike','nope'].price", [20]],
+    [
+      "$..['title','isbn']",
+      [
+        { title: 'B', isbn: '1' },
+        { title: 'C', isbn: '2' },
+      ],
+    ],
     ['$.nope[*]', []],
     ['$.nope.items[1:5].x', []],
   ]

@@ -54,7 +54,12 @@ const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[
     if (step.kind === 'scan') {
       const after = steps[++i]!
       const isLast = i === steps.length - 1
-      for (const value of found) visitAll(value, (inner) => advance(after, inner, next, document, isLast))
+      for (const value of found) {
+        visitAll(value, (inner) => {
+          if (!isLast || after.kind !== 'names' || hasAll(inner, after.names))
+            advance(after, inner, next, document, isLast)
+        })
+      }
     } else {
       for (const value of found) advance(step, value, next, document, i === steps.length - 1)
     }
@@ -62,6 +67,10 @@ const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[
   }
   return found
 }
+
+/** A scan for several names finds the objects that have them all, where a list of names elsewhere takes what there is. */
+const hasAll = (value: Json, names: readonly string[]): boolean =>
+  isObject(value) && names.every((name) => Object.hasOwn(value, name))
 
 /** Calls back with the value and everything below it, parents first; without recursion, so that depth does not matter. */
 const visitAll = (root: Json, visit: (value: Json) => void): void => {

@@ -24,6 +24,10 @@ describe('parsePath()', () => {
     assert.deepEqual(names(`$['a','b']`), [{ kind: 'names', names: ['a', 'b'] }])
   })
 
+  test('passes over spaces at the end', () => {
+    assert.deepEqual(parsePath('$.a ').steps, [{ kind: 'name', name: 'a' }])
+  })
+
   test('keeps a backslash that escapes nothing', () => {
     assert.deepEqual(parsePath(`$['a\\"b']`).steps, [{ kind: 'name', name: 'a\\"b' }])
   })

@@ -11,6 +11,7 @@ const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev
 export const parsePath = (source: string): ParsedPath => {
   const reader = makeReader(source)
   const path = readPath(reader)
+  reader.skipSpace()
   if (!reader.done()) throw reader.error('expected the end of the path')
   return path
 }
