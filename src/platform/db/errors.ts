@@ -40,6 +40,10 @@ export const isOutage = (error: unknown): boolean => {
   return OUTAGE_TEXT.test(message)
 }
 
+/** An outage: whoever is asked says nothing. */
+export const noAnswer = (ms: number): Error =>
+  Object.assign(new Error(`no answer within ${ms} ms`), { code: 'ETIMEDOUT' })
+
 /** Whether a driver's error says that a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }

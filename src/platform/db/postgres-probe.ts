@@ -1,13 +1,12 @@
 /** Asks once whether PostgreSQL takes this process in: one connection, closed again. Pools answer late when they are told to stop. */
 import { Socket } from 'node:net'
 import pg from 'pg'
+import { noAnswer } from './errors.ts'
 import type { PostgresOptions } from './postgres.ts'
 
 const SILENCE_MS = 5000
 
 export type ProbeOptions = Pick<PostgresOptions, 'host' | 'port' | 'database' | 'user' | 'password'>
-
-const silent = (ms: number): Error => Object.assign(new Error(`no answer within ${ms} ms`), { code: 'ETIMEDOUT' })
 
 /** Rejects with what the server or the network says, or when it says nothing for as long as `silenceMs`; at once when the signal is aborted. */
 export const probePostgres = async (
@@ -23,7 +22,7 @@ export const probePostgres = async (
   const abort = (): void => void socket.destroy(new Error('the connection was called off'))
   signal?.addEventListener('abort', abort, { once: true })
   // It may take the connection and then stand still, at any word.
-  socket.setTimeout(silenceMs, () => socket.destroy(silent(silenceMs)))
+  socket.setTimeout(silenceMs, () => socket.destroy(noAnswer(silenceMs)))
   try {
     await client.connect()
     await client.query('SELECT 1')

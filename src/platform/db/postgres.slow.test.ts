@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { makeTestDatabaseUrl } from '../../../test/support/postgres.ts'
 import { placeOf } from '../../../test/support/postgres-place.ts'
+import { makeStallingProxy } from '../../../test/support/stalling-proxy.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { isOutage } from './errors.ts'
 import { openPostgresDatabase } from './postgres.ts'
@@ -32,4 +33,15 @@ test('a transaction whose process does not go on loses its locks to whoever wait
   await assert.rejects(late, (error) => isOutage(error))
   const { rows } = await sql<{ owner: string }>`SELECT owner FROM things`.execute(living.primary)
   assert.deepEqual(rows, [{ owner: 'living' }])
+})
+
+test('ping() does not wait for a server that stands still', async (t) => {
+  const place = placeOf(await makeTestDatabaseUrl(t))
+  const proxy = await makeStallingProxy(t, place.port)
+  const where = { ...place, host: '127.0.0.1', port: proxy.port }
+  const db = openPostgresDatabase({ ...where, poolMin: 0, poolMax: 2, hub: makeEventHub(), onError: () => {} })
+  await db.ping()
+  proxy.stallAfter(0)
+  await assert.rejects(db.ping(), (error: Error) => isOutage(error) && /no answer within 5000 ms/.test(error.message))
+  proxy.stallAfter(Number.POSITIVE_INFINITY)
 })

@@ -34,6 +34,7 @@ test('openPostgresDatabase() tells of each broken connection once, lent out or n
     return rows[0].n === 0
   })
   await other.end()
+  await until('all three to be told of', () => told.length >= 3)
   await db.ping()
   assert.equal(told.length, 3, told.map(({ message }) => message).join('\n'))
 })

@@ -1,8 +1,10 @@
 /** The database on PostgreSQL: a tuned pool with named statements, and the group commit as many-row statements. */
+import { setImmediate as immediate, setTimeout as wait } from 'node:timers/promises'
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import pg from 'pg'
 import type { EventHub } from '../events/hub.ts'
 import type { Database } from './database.ts'
+import { noAnswer } from './errors.ts'
 import { makeGroupCommit } from './group-commit.ts'
 import { makeStatementNames, makeWriteGroup, queryWith } from './postgres-group.ts'
 import { publishing } from './transaction.ts'
@@ -22,6 +24,7 @@ export interface PostgresOptions {
 
 const INT8 = 20
 const QUERY_TIMEOUT_MS = 60_000
+const PING_MS = 5000
 const SESSION_SETTINGS = Object.entries({
   // Plans of named statements are made once per connection, often while a table is still empty, when reading all of it is cheapest;
   // that is kept for hours. Every hot statement has its index: a scan of the whole table is only for what has none.
@@ -105,7 +108,18 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
     commitStats: group.stats,
     transaction: (work) => publishing(kysely, options.hub, work),
     async ping() {
-      await pool.query('SELECT 1')
+      const answered = new AbortController()
+      const tooLate = async (): Promise<never> => {
+        await wait(PING_MS, undefined, { signal: answered.signal, ref: false })
+        // To a process that stood still itself the answer may have come long ago: it is read before this goes on.
+        await immediate()
+        throw noAnswer(PING_MS)
+      }
+      try {
+        await Promise.race([pool.query('SELECT 1'), tooLate()])
+      } finally {
+        answered.abort()
+      }
     },
     async stop() {
       await group.drain()
