@@ -39,7 +39,7 @@ const visitState = async (run: RunState, state: State, scope: Scope, input: Json
   const entered: TransitionType = state.type === 'Fail' ? 'FailStateEntered' : `${state.type}StateEntered`
   visit.enteredEventId = run.emit({ type: entered, scope: scope.path, state: state.name, input })
   const exit = await settle(state, visit)
-  if (exit.output !== input) run.checkPayload(exit.output, `The state '${state.name}'`)
+  if (exit.output !== input) run.checkPayload(exit.output, `The state/task '${state.name}'`)
   const { assigned } = exit
   if (assigned) {
     // All variables of one state together: names and what JSON puts between values are not counted.

@@ -104,6 +104,10 @@ describe('run()', () => {
     }
     const result = await runStates(grow, { text: 'x'.repeat(100) })
     assert.equal(result.status === 'FAILED' && result.error, 'States.DataLimitExceeded')
+    assert.match(
+      (result.status === 'FAILED' && result.cause) || '',
+      /^The state\/task 'A' returned a result with a size/,
+    )
   })
 
   test('counts bytes, not characters', async () => {

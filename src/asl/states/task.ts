@@ -28,7 +28,7 @@ export const compileTask = (state: JsonObject, { name, language }: CompileContex
     if (taskToken !== undefined) visit.taskToken = taskToken
     const effective = flow.effectiveInput(visit)
     const input = await flow.payload(visit, effective)
-    run.checkPayload(input, `The state '${name}'`)
+    run.checkPayload(input, `The state/task '${name}'`)
     const timeoutMs = toTimeout && (await toTimeout(visit, effective))
     const heartbeatMs = toHeartbeat && (await toHeartbeat(visit, effective))
     const credentials = toCredentials && (await toCredentials(visit.focus(effective)))
