@@ -1,5 +1,6 @@
 /** Runs children of a distributed Map: each on its own, with no sight of the variables outside; one's failure is not another's. */
-import type { Json } from '../platform/json.ts'
+import { createHash } from 'node:crypto'
+import type { Json, JsonObject } from '../platform/json.ts'
 import { runBranches } from './branches.ts'
 import { asAslError, BranchStopped } from './errors.ts'
 import type { ChildItem, ChildOutcome } from './host.ts'
@@ -26,8 +27,6 @@ export interface RunChildrenOptions {
 /** Resolves with one outcome for each item that was started, in the order of the items. */
 export const runChildren = async (options: RunChildrenOptions): Promise<ChildOutcome[]> => {
   const { machine, items, key, concurrency, toleratedFailures, parent } = options
-  // What happens inside a child is not part of the outer run's timeline: there may be very many.
-  const run: RunState = { ...options.run, emit: () => 0 }
   const outcomes: ChildOutcome[] = []
   let failed = 0
   await runBranches({
@@ -37,9 +36,14 @@ export const runChildren = async (options: RunChildrenOptions): Promise<ChildOut
     async start(i, signal) {
       if (failed > toleratedFailures) return false
       const { index, input } = items[i]!
-      const execution = { ...parent?.execution, Input: input }
-      const scope = makeScope({ path: `${key}[${index}]`, signal, execution })
-      const outcome = await settle(() => runMachine(run, machine, scope, input))
+      const path = `${key}[${index}]`
+      const execution = executionOf(
+        { ...(options.run.context.Execution as JsonObject), ...parent?.execution },
+        path,
+        input,
+      )
+      const scope = makeScope({ path, signal, execution })
+      const outcome = await settle(() => runMachine(childRun(options.run), machine, scope, input))
       if (outcome.status === 'FAILED') failed++
       outcomes[i] = outcome
       return true
@@ -48,6 +52,24 @@ export const runChildren = async (options: RunChildrenOptions): Promise<ChildOut
   // Children end in any order; those that were never started leave no trace.
   return outcomes.filter((outcome) => outcome !== undefined)
 }
+
+/** What happens inside a child is not part of the outer run's timeline, there may be very many: it counts its own events. */
+const childRun = (run: RunState): RunState => {
+  // The first one is that it has begun.
+  let events = 1
+  return { ...run, emit: () => ++events }
+}
+
+/** A child is an execution of its own: what its states name after it must not be another's, and be the same on replay. */
+const executionOf = ({ Id }: JsonObject, path: string, input: Json): JsonObject => {
+  if (typeof Id !== 'string') return { Input: input }
+  const Name = asUuid(createHash('sha256').update(`${Id}/${path}`).digest('hex'))
+  return { Id: `${Id}/${Name}`, Name, Input: input }
+}
+
+/** Version 8 of RFC 9562: what the other bits mean is nobody's business. */
+const asUuid = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 
 const settle = async (work: () => Promise<Json>): Promise<ChildOutcome> => {
   try {

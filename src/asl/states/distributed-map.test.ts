@@ -46,6 +46,36 @@ describe('a distributed Map', () => {
     assert.deepEqual(await outputOf(each({ Type: 'Pass', InputPath: '$$.Execution.Input' }), [{ a: 1 }]), [{ a: 1 }])
   })
 
+  test('gives each child an execution of its own, the same when the run is replayed', async () => {
+    const context = { Execution: { Id: 'run-1', Name: 'run-1', StartTime: 'then' } }
+    const state = { Type: 'Pass', Parameters: { 'e.$': '$$.Execution' } }
+    const seen = async (): Promise<JsonObject[]> =>
+      ((await outputOf(each(state), [7, 8], { context })) as JsonObject[]).map(({ e }) => e as JsonObject)
+    const [first, second] = await seen()
+    assert.match(String(first?.Name), /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+    assert.deepEqual(first, { Id: `run-1/${first?.Name}`, Name: first!.Name!, StartTime: 'then', Input: 7 })
+    assert.notEqual(second?.Name, first?.Name)
+    assert.deepEqual(await seen(), [first, second])
+  })
+
+  test('counts the events of each child by themselves', async () => {
+    const state = each(
+      { Type: 'Pass', InputPath: '$.nope' },
+      { ToleratedFailureCount: 9, ResultWriter: { Resource: 'x' } },
+    )
+    const host = makeFakeHost()
+    const causes: unknown[] = []
+    const openResults = async (): Promise<ResultSink> => ({
+      write: async (_, outcomes) => {
+        for (const outcome of outcomes) if (outcome.status === 'FAILED') causes.push(outcome.cause)
+      },
+      close: async () => null,
+    })
+    await outputOf(state, [{}, {}], { host: { ...host, openResults } })
+    for (const cause of causes) assert.match(String(cause), /\(entered at the event id #2\)/)
+    assert.equal(causes.length, 2)
+  })
+
   test('takes the fields of an object for items', async () => {
     assert.deepEqual(await outputOf(each(pass), { a: 1, b: 2 }), [
       { Key: 'a', Value: 1 },
