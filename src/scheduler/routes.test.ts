@@ -135,7 +135,7 @@ describe('routes of schedules', () => {
 
   test('refuse what is wrong with its place', async () => {
     const wrong: [object, string, string][] = [
-      [{ ...definition, owner: 'me' }, 'request_invalid', 'body'],
+      [{ ...definition, owner: 'me' }, 'request_invalid', 'body.owner'],
       [{ ...definition, target: {} }, 'request_invalid', 'body.target'],
       [{ ...definition, timing: { cron: 'x' } }, 'schedule_invalid', 'timing.cron'],
       [{ ...definition, timing: { cron: '* * * * *', timeZone: 'Mars/X' } }, 'schedule_invalid', 'timing.cron'],
