@@ -5,6 +5,7 @@ export const dbErrors = defineErrors({
   stale_write: { status: 409 },
   database_newer: { status: 500 },
   database_in_use: { status: 500 },
+  database_unusable: { status: 500 },
   conflict: { status: 409 },
   database_away: { status: 503, retryable: true },
 })

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { DATABASES } from '../../../test/support/databases.ts'
 import { makeTempFolder } from '../../../test/support/temp-folder.ts'
@@ -34,4 +36,18 @@ test('openSqliteDatabase() refuses a file that another process or owner holds', 
   assert.throws(() => openSqliteDatabase({ file, hub }), { code: 'database_in_use', message: /AIDOS_DATA_DIR/ })
   await first.stop()
   await openSqliteDatabase({ file, hub }).stop()
+})
+
+test('openSqliteDatabase() names the file that it cannot open, and does not take it for one in use', async () => {
+  const folder = await makeTempFolder()
+  const file = join(folder, 'aidos.db')
+  const hub = makeEventHub()
+  writeFileSync(file, 'this is a text and no database')
+  assert.throws(() => openSqliteDatabase({ file, hub }), { code: 'database_unusable', message: /aidos\.db cannot/ })
+  const other = join(folder, 'other.db')
+  mkdirSync(`${other}.lock`)
+  assert.throws(() => openSqliteDatabase({ file: other, hub }), {
+    code: 'database_unusable',
+    message: /db\.lock cannot/,
+  })
 })

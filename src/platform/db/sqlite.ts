@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Kysely } from 'kysely'
+import { messageOf } from '../errors.ts'
 import { eventRow } from '../events/event.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Database } from './database.ts'
@@ -66,6 +67,15 @@ const makeWriteGroup = (sqlite: SqliteConnection, lock: ReturnType<typeof makeLo
   }
 }
 
+const SQLITE_BUSY = 5
+
+/** Missing permissions, or a file that is something else. */
+const unusable = (file: string, cause: unknown): Error =>
+  dbErrors.database_unusable(
+    `the database ${file} cannot be opened: ${messageOf(cause)}; see to it, or set AIDOS_DATA_DIR to another folder`,
+    { cause },
+  )
+
 /** Held by the operating system for as long as the process lives: no stale lock after a crash. */
 const holdFile = (file: string): SqliteConnection => {
   let holder: SqliteConnection | undefined
@@ -76,10 +86,19 @@ const holdFile = (file: string): SqliteConnection => {
     return holder
   } catch (cause) {
     holder?.close()
+    if ((cause as { errcode?: unknown }).errcode !== SQLITE_BUSY) throw unusable(`${file}.lock`, cause)
     throw dbErrors.database_in_use(
       `the database ${file} is in use by another AIDOS process; stop it, or set AIDOS_DATA_DIR to another folder`,
       { cause },
     )
+  }
+}
+
+const openWriter = (file: string): SqliteConnection => {
+  try {
+    return openSqlite(file)
+  } catch (cause) {
+    throw unusable(file, cause)
   }
 }
 
@@ -88,7 +107,7 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const isNew = !existsSync(file)
   const holder = holdFile(file)
-  const writer = openSqlite(file)
+  const writer = openWriter(file)
   if (isNew) chmodSync(file, 0o600)
   const reader = openSqlite(file, { readOnly: true })
   const lock = makeLock()
