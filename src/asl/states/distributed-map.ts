@@ -35,11 +35,11 @@ export const compileDistributedMap = (
   const runAll = async (visit: Visit, effective: Json, key: string): Promise<Json> => {
     const { run, scope } = visit
     const about = { scope: scope.path, state: name }
+    const wanted = (await toConcurrency(visit, effective)) ?? 0
+    visit.inspect?.('maxConcurrency', wanted)
     const plan = await planFeed(visit, effective)
     const length = plan.inputLength
     run.emit({ type: 'MapStateStarted', ...about, ...(length === undefined ? {} : { length }) })
-    const wanted = (await toConcurrency(visit, effective)) ?? 0
-    visit.inspect?.('maxConcurrency', wanted)
     const tolerance = await toTolerance(visit, effective)
     if (visit.substitute) {
       const feed = await plan.open(key)

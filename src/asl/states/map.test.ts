@@ -144,6 +144,23 @@ describe('Map', () => {
     }
   })
 
+  test('looks at MaxConcurrency before it starts and at tolerated failures after it, in either mode', async () => {
+    const distributed = { ...processor(pass), ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } }
+    for (const ItemProcessor of [processor(pass), distributed]) {
+      for (const [field, starts] of [
+        ['MaxConcurrencyPath', false],
+        ['ToleratedFailureCountPath', true],
+        ['ToleratedFailurePercentagePath', true],
+      ] as const) {
+        const host = makeFakeHost()
+        const state = { Type: 'Map', ItemProcessor, ItemsPath: '$.list', [field]: '$.nope' }
+        await assert.rejects(outputOf(state, { list: [1] }, { host }), { error: 'States.Runtime' })
+        const isStarted = host.transitions.some(({ type }) => type === 'MapStateStarted')
+        assert.equal(isStarted, starts, field)
+      }
+    }
+  })
+
   test('keeps variables of iterations apart', async () => {
     const states = {
       StartAt: 'Set',

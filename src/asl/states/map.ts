@@ -10,6 +10,7 @@ import { makeScope } from '../scope.ts'
 import type { Visit } from '../visit.ts'
 import { compileDistributedMap } from './distributed-map.ts'
 import { asItems, compileItemSelector, compileItems, compileNumber, selectItem } from './map-fields.ts'
+import { compileTolerance } from './map-tolerance.ts'
 import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
 
 export const compileMap = (state: JsonObject, context: CompileContext): Execute => {
@@ -28,6 +29,7 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
   const toItems = compileItems(state, language)
   const selector = compileItemSelector(state, language)
   const toConcurrency = compileNumber(state, { name: 'MaxConcurrency', whole: true }, language)
+  const toTolerance = compileTolerance(state, language)
   const next = nextOf(state)
   return async (visit) => {
     const { run, scope } = visit
@@ -35,14 +37,16 @@ const compileInlineMap = (state: JsonObject, machine: Machine, { name, language 
     const key = scope.nextKey(name)
     const effective = flow.effectiveInput(visit)
     const wanted = (await toConcurrency(visit, effective)) ?? 0
+    visit.inspect?.('maxConcurrency', wanted)
     const items = asItems(await toItems(visit, effective), state, language)
+    run.emit({ type: 'MapStateStarted', ...about, length: items.length })
+    // It is of no use here, but what gives it has to hold.
+    await toTolerance(visit, effective)
     if (visit.substitute) {
-      visit.inspect?.('maxConcurrency', wanted)
       if (selector) visit.inspect?.('afterItemSelector', await selectAll(selector, visit, effective, items))
       return { ...(await flow.finish(visit, visit.substitute().result)), next }
     }
     const results: Json[] = new Array(items.length).fill(null)
-    run.emit({ type: 'MapStateStarted', ...about, length: items.length })
     await runBranches({
       count: items.length,
       concurrency: Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, run.limits.inlineConcurrency),
