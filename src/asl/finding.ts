@@ -10,6 +10,8 @@ export type FindingCode =
   | 'INVALID_VALUE'
   | 'INVALID_PATH'
   | 'INVALID_EXPRESSION'
+  /** JSONata that reads what is not there: a context, or a field of `$states` that this place has not. */
+  | 'UNSUPPORTED_EXPRESSION'
   /** `Next`, `Default` or `StartAt` names a state that is not there. */
   | 'MISSING_TRANSITION_TARGET'
   | 'UNREACHABLE_STATE'
@@ -30,6 +32,8 @@ export interface Finding {
 
 /** Codes of the service for those that it has no such fine names for. */
 const SERVICE_CODES: Partial<Record<FindingCode, string>> = {
+  INVALID_EXPRESSION: 'INVALID_JSONATA_EXPRESSION',
+  UNSUPPORTED_EXPRESSION: 'UNSUPPORTED_JSONATA_EXPRESSION',
   MISSING_FIELD: 'SCHEMA_VALIDATION_FAILED',
   UNKNOWN_FIELD: 'SCHEMA_VALIDATION_FAILED',
   NOT_ALLOWED: 'SCHEMA_VALIDATION_FAILED',
@@ -43,7 +47,9 @@ const LIST_INDEX = /\/(Branches|Choices|Catch|Retry|And|Or)\/(\d+)/g
 /** A finding as the service puts it where it refuses a definition. */
 export const inServiceForm = ({ code, location, message }: Finding): string => {
   const at = code === 'MISSING_END_STATE' ? 'null' : location.replace(LIST_INDEX, '/$1[$2]') || '/'
-  return `${SERVICE_CODES[code] ?? code}: ${message} at ${at}`
+  // An intrinsic function stands where a path may stand.
+  const own = code === 'INVALID_EXPRESSION' && /(\.\$|Path)$/.test(location) ? 'INVALID_PATH' : code
+  return `${SERVICE_CODES[own] ?? own}: ${message} at ${at}`
 }
 
 /** A definition that cannot be compiled. */

@@ -218,6 +218,13 @@ describe('testState()', () => {
       await causeOf({ Type: 'Wait', Timestamp: 'x', End: true }),
       `${start}'SCHEMA_VALIDATION_FAILED: String does not match RFC3339 timestamp at /States/StateName/Timestamp'`,
     )
+    for (const [Output, code] of [
+      ['{% 1 + %}', 'INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/StateName/Output'],
+      ['{% phone %}', "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported."],
+    ]) {
+      const cause = await causeOf({ Type: 'Pass', QueryLanguage: 'JSONata', Output: Output!, End: true })
+      assert.ok(cause?.startsWith(`${start}'${code}`), cause)
+    }
     const states = {
       A: { ...task, End: true, Next: undefined, Catch: [{ ErrorEquals: ['E'], Next: 'X' }] } as unknown as JsonObject,
       B: { Type: 'Pass', End: true },

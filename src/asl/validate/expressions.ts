@@ -46,14 +46,14 @@ export const checkDynamicText = (value: Json, place: Place) => {
 export const checkExpression = (value: string, place: Place): void => {
   const compiled = tryToCompile(value)
   if (typeof compiled === 'string') {
-    place.error('INVALID_EXPRESSION', `the JSONata expression does not parse: ${compiled}`)
+    place.error('INVALID_EXPRESSION', compiled.replace(/^[A-Z]\d{4}: /, ''))
     return
   }
   for (const name of compiled.references().outermost) {
-    if (name === '$$') place.error('INVALID_EXPRESSION', 'Reference to $$ is not supported: use $states')
+    if (name === '$$') place.error('UNSUPPORTED_EXPRESSION', 'Reference to $$ is not supported. Use $states')
     else {
-      const instead = `write $states.input.${name}, or $${name} for a variable`
-      place.error('INVALID_EXPRESSION', `Reference to '${name}' at the top level is not supported: ${instead}`)
+      const instead = `Write $states.input.${name}, or $${name} for a variable`
+      place.error('UNSUPPORTED_EXPRESSION', `Reference to '${name}' at the top level is not supported. ${instead}`)
     }
   }
 }
@@ -83,7 +83,7 @@ export const checkStatesFields = (value: Json, present: readonly StatesField[], 
     const { fields } = compiled.references()
     for (const field of ['result', 'errorOutput'] as const) {
       if (!fields.has(`states.${field}`) || present.includes(field)) continue
-      place.error('INVALID_EXPRESSION', `Reference to '$states.${field}' is not supported here`)
+      place.error('UNSUPPORTED_EXPRESSION', `Reference to '$states.${field}' is not supported here`)
     }
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, inner] of Object.entries(value)) checkStatesFields(inner, present, place.at(key))

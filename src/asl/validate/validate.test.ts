@@ -90,12 +90,13 @@ describe('validate() refuses', () => {
         ['an error where none was caught', { Assign: { a: '{% [$states.errorOutput] %}' } }, 'Assign/a'],
       ] satisfies [string, JsonObject, string][]
     ).map(([what, fields, at]): [string, unknown, string[]] => {
-      return [what, machine({ ...pass, QueryLanguage: 'JSONata', ...fields }), [`INVALID_EXPRESSION /States/S/${at}`]]
+      const code = what.startsWith('an expression') ? 'INVALID_EXPRESSION' : 'UNSUPPORTED_EXPRESSION'
+      return [what, machine({ ...pass, QueryLanguage: 'JSONata', ...fields }), [`${code} /States/S/${at}`]]
     }),
     [
       'the result of a task before it is done',
       machine({ ...task, QueryLanguage: 'JSONata', Arguments: '{% $states.result %}' }),
-      ['INVALID_EXPRESSION /States/S/Arguments'],
+      ['UNSUPPORTED_EXPRESSION /States/S/Arguments'],
     ],
     [
       'a query language of an item processor',
@@ -290,6 +291,7 @@ describe('validate() says', () => {
           "The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
         ],
       ],
+      [machine({ ...pass, Output: '{% 1 + %}' }, { QueryLanguage: 'JSONata' }), ['Unexpected end of expression']],
       [machine({ Type: 'Wait', Timestamp: '2026', End: true }), ['String does not match RFC3339 timestamp']],
       [
         machine({ Type: 'X', End: true }),
