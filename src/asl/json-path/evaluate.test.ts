@@ -60,7 +60,11 @@ describe('any other path gives a list', () => {
     ['$.book[1:].title', ['B', 'C']],
     ['$.book[:2].title', ['A', 'B']],
     ['$.book[-2:].title', ['B', 'C']],
-    ['$.book[0:3:2].title', ['A', 'C']],
+    ['$.book[0:2:2].title', ['A', 'B']],
+    ['$.book[0:-1].title', []],
+    ['$.book[:-1].title', ['A', 'B']],
+    ['$.book[-1:2].title', ['C', 'A', 'B']],
+    ['$.book[-9:1].title', ['A', 'B', 'C', 'A']],
     [
       "$.book[1:]['title','isbn']",
       [
@@ -144,14 +148,31 @@ test('a filter whose regular expression would take for ever ends the run', () =>
 describe('a function at the end of a path', () => {
   test('works on numbers, arrays and objects', () => {
     assert.equal(find('$.book.length()', store), 3)
-    assert.equal(find('$.book[*].price.sum()', store), 29)
-    assert.equal(find('$.book[*].price.min()', store), 8)
-    assert.equal(find('$.book[*].price.max()', store), 12)
     assert.equal(find('$.n.avg()', { n: [1, 2, 3] }), 2)
     assert.deepEqual(find('$.bike.keys()', store), ['price', 'top speed'])
     assert.equal(find('$.n.first()', { n: [1, 2, 3] }), 1)
     assert.equal(find('$.n.last()', { n: [1, 2, 3] }), 3)
     assert.equal(find('$.n.stddev()', { n: [2, 4, 4, 4, 5, 5, 7, 9] }), 2)
-    assert.equal(find('$.n.sum()', { n: ['a'] }), undefined)
+    for (const path of ['$.n.sum()', '$.n[0].length()']) assert.equal(find(path, { n: ['a'] }), undefined)
   })
+
+  test('works on each value of a path that leads to several', () => {
+    assert.deepEqual(find('$.book[*].length()', store), [3, 3, 4])
+    assert.deepEqual(find('$.n[*].sum()', { n: [[1, 2], [3]] }), [3, 3])
+    assert.deepEqual(find('$.n[?(@ > 1)].length()', { n: [1, 2] }), [null])
+    assert.deepEqual(find('$.n[?(@ > 9)].sum()', { n: [1, 2] }), [])
+    assert.equal(find('$.book[*].price.sum()', store), undefined, 'a price is no list')
+  })
+
+  test('works on all values after a scan from the root', () => {
+    assert.equal(find('$..price.max()', store), 20)
+    assert.equal(find('$..book.length()', store), 3)
+    assert.equal(find('$..price.length()', store), 0)
+  })
+})
+
+test('a filter fails on one value that has nothing inside, and passes over such among several', () => {
+  for (const v of ['text', 7, null]) assert.equal(find('$.v[?(@.a)]', { v }), undefined)
+  assert.deepEqual(find('$.v[?(@.a)]', {}), [])
+  assert.deepEqual(find('$.v[*][?(@.a)]', { v: ['text', null, { a: 1 }] }), [{ a: 1 }])
 })

@@ -2,20 +2,42 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { getOwn, isObject, setOwn } from '../values.ts'
 import { type Context, passes } from './filter.ts'
-import { callPathFunction } from './functions.ts'
-import type { PathStep } from './path.ts'
+import { COUNTING, callPathFunction, NEEDS_LIST } from './functions.ts'
+import type { PathFunction, PathStep } from './path.ts'
 
 /** The value at the path, or `undefined` when a definite path leads nowhere. */
 export type FindPath = (document: Json) => Json | undefined
 
-/** `pastEnd` stands for what lies behind the end of an array, and for all that a definite path names below it. */
+/** `pastEnd` stands for what lies behind the end of an array, where nothing below it is asked for. */
 export const compileSteps = (steps: readonly PathStep[], definite: boolean, pastEnd?: null): FindPath => {
   if (steps.length === 0) return (document) => document
   if (definite) return (document) => followDefinite(steps, document, pastEnd)
-  const ends = steps[steps.length - 1]!
-  if (ends.kind !== 'function') return (document) => collect(steps, document, document)
-  const body = steps.slice(0, -1)
-  return (document) => callPathFunction(ends.name, collect(body, document, document))
+  const last = steps[steps.length - 1]!
+  const find: FindPath =
+    last.kind === 'function'
+      ? compileFunction(last.name, steps.slice(0, -1))
+      : (document) => collect(steps, document, document)
+  const open = steps.findIndex(({ kind }) => kind !== 'name' && kind !== 'index')
+  if (steps[open]?.kind !== 'filter') return find
+  // Of several values a filter passes over those that have nothing inside; the only one there is must have something.
+  const before = steps.slice(0, open)
+  return (document) => {
+    const filtered = followDefinite(before, document, undefined)
+    return filtered === null || (filtered !== undefined && typeof filtered !== 'object') ? undefined : find(document)
+  }
+}
+
+/** A function takes each of the values on its own; only after a scan from the root it takes them all together. */
+const compileFunction = (name: PathFunction, body: readonly PathStep[]): FindPath => {
+  if (body[0]?.kind === 'scan') {
+    // Here a length is the number of what lies right below the values.
+    const counted: readonly PathStep[] = COUNTING.has(name) ? [...body, { kind: 'wildcard' }] : body
+    return (document) => callPathFunction(name, collect(counted, document, document))
+  }
+  return (document) => {
+    const results = collect(body, document, document).map((value) => callPathFunction(name, value))
+    return NEEDS_LIST.has(name) && results.includes(undefined) ? undefined : results.map((result) => result ?? null)
+  }
 }
 
 const followDefinite = (steps: readonly PathStep[], document: Json, pastEnd: null | undefined): Json | undefined => {
@@ -25,7 +47,7 @@ const followDefinite = (steps: readonly PathStep[], document: Json, pastEnd: nul
     else if (step.kind === 'index') {
       if (!Array.isArray(value)) return undefined
       value = value[resolveIndex(step.index, value.length)]
-      if (value === undefined) return pastEnd
+      if (value === undefined && step === steps[steps.length - 1]) return pastEnd
     } else if (step.kind === 'names') value = isObject(value) ? pick(value, step.names) : undefined
     else if (step.kind === 'function') value = callPathFunction(step.name, value)
     if (value === undefined) return undefined
@@ -100,7 +122,7 @@ const advance = (step: PathStep, value: Json, into: Json[], document: Json, isLa
       for (const index of step.indexes) pushAt(value, index, into)
       return
     case 'slice':
-      if (Array.isArray(value)) pushSlice(value, step.from, step.to, step.step, into)
+      if (Array.isArray(value)) pushSlice(value, step.from, step.to, into)
       return
     case 'wildcard':
       if (typeof value === 'object' && value !== null) pushAll(Object.values(value), into)
@@ -130,16 +152,15 @@ const pushAt = (value: Json, index: number, into: Json[]): void => {
   if (found !== undefined) into.push(found)
 }
 
-const pushSlice = (
-  value: readonly Json[],
-  from: number | undefined,
-  to: number | undefined,
-  step: number,
-  into: Json[],
-): void => {
-  const start = Math.max(resolveIndex(from ?? 0, value.length), 0)
-  const end = Math.min(resolveIndex(to ?? value.length, value.length), value.length)
-  for (let i = start; i < end; i += step) into.push(value[i]!)
+/** With one end given, a negative one counts from the end of the array. Between two ends each index does so by itself. */
+const pushSlice = (value: readonly Json[], from: number | undefined, to: number | undefined, into: Json[]): void => {
+  const { length } = value
+  if (from !== undefined && to !== undefined) {
+    for (let i = Math.max(from, -length); i < Math.min(to, length); i++) into.push(value[resolveIndex(i, length)]!)
+    return
+  }
+  const end = Math.min(resolveIndex(to ?? length, length), length)
+  for (let i = Math.max(resolveIndex(from ?? 0, length), 0); i < end; i++) into.push(value[i]!)
 }
 
 const pushMatching = (value: Json, context: Context, into: Json[]): void => {

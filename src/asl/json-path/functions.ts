@@ -3,13 +3,19 @@ import type { Json } from '../../platform/json.ts'
 import { isObject } from '../values.ts'
 import type { PathFunction } from './path.ts'
 
+/** Functions that count what is in a value. */
+export const COUNTING: ReadonlySet<PathFunction> = new Set(['length', 'size'])
+
+/** Functions that fail for what is not a list, where others give nothing. */
+export const NEEDS_LIST: ReadonlySet<PathFunction> = new Set(['min', 'max', 'avg', 'sum', 'stddev', 'first', 'last'])
+
 /** Gives `undefined` when the value is not of a kind that the function takes. */
 export const callPathFunction = (name: PathFunction, value: Json | undefined): Json | undefined => {
   if (value === undefined) return undefined
   switch (name) {
     case 'length':
     case 'size':
-      if (Array.isArray(value) || typeof value === 'string') return value.length
+      if (Array.isArray(value)) return value.length
       return isObject(value) ? Object.keys(value).length : undefined
     case 'keys':
       return isObject(value) ? Object.keys(value) : undefined

@@ -104,9 +104,10 @@ const readIndexes = (reader: Reader): PathStep => {
     reader.skipSpace()
     const to = reader.integer()
     reader.skipSpace()
-    const step = reader.take(':') ? (reader.integer() ?? 1) : 1
-    if (step <= 0) throw reader.error('a slice needs a positive step')
-    return { kind: 'slice', from: first, to, step }
+    if (first === undefined && to === undefined) throw reader.error('a slice needs a beginning or an end')
+    // A step may be written and is not looked at, as in the service's library.
+    if (reader.take(':')) reader.integer()
+    return { kind: 'slice', from: first, to }
   }
   if (first === undefined) throw reader.error('expected an index, a quoted name, a slice, a wildcard or a filter')
   const indexes = [first]

@@ -7,12 +7,7 @@ export type PathStep =
   | { readonly kind: 'names'; readonly names: readonly string[] }
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'indexes'; readonly indexes: readonly number[] }
-  | {
-      readonly kind: 'slice'
-      readonly from: number | undefined
-      readonly to: number | undefined
-      readonly step: number
-    }
+  | { readonly kind: 'slice'; readonly from: number | undefined; readonly to: number | undefined }
   | { readonly kind: 'wildcard' }
   | { readonly kind: 'scan' }
   | { readonly kind: 'filter'; readonly test: Filter }

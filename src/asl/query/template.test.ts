@@ -33,10 +33,10 @@ describe('compileTemplate()', () => {
     assert.equal(compileTemplate(template)(focus({})), template)
   })
 
-  test('gives null for an index behind the end of an array, and fails for one into something else', () => {
+  test('gives null for an index behind the end of an array, and fails for what is below it or for one into something else', () => {
     const at = (path: string, data: Json): Json => compileTemplate({ 'a.$': path })(focus(data))
     assert.deepEqual(at('$.x[5]', { x: [1] }), { a: null })
-    assert.deepEqual(at('$.x[5].name', { x: [1] }), { a: null })
+    assert.throws(() => at('$.x[5].name', { x: [1] }), /could not be found/)
     assert.throws(() => at('$.x[0]', { x: 'text' }), /could not be found/)
     assert.throws(() => at('$.y[0]', { x: [1] }), /could not be found/)
   })
