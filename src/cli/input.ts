@@ -1,5 +1,6 @@
 /** Reads what commands are given as files, text or standard input. */
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { cliErrors } from './errors.ts'
 import type { Io } from './io.ts'
@@ -32,11 +33,27 @@ export const readHidden = async ({ stdin, stderr }: Io, prompt: string): Promise
   }
 }
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'this is a folder, not a file',
+  EACCES: 'it may not be read',
+}
+
 export const readText = (file: string): Promise<string> =>
   readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    const why = WHY[error.code ?? ''] ?? error.message
     throw cliErrors.file_unreadable(`${file}: ${why}`, { cause: error })
   })
+
+export const DEFINITION_FILE = /(\.asl)?\.(json|ya?ml)$/
+
+/** The name under which a definition's file is stored. Throws `usage_invalid` where the file's own cannot be that. */
+export const nameOfFile = (file: string): string => {
+  const name = basename(file).replace(DEFINITION_FILE, '')
+  if (/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/.test(name)) return name
+  const what = `"${name}" (of ${file}) cannot be the name of a workflow, which has letters, digits, dots, dashes and underscores`
+  throw cliErrors.usage_invalid(`${what}; rename the file, or store it by "aidos workflows create FILE --name NAME"`)
+}
 
 /** JSON as it is, of a file (`@FILE`) or of standard input (`-`). Throws `input_invalid`, naming what was given. */
 export const readJson = async (io: Io, given: string, option: string): Promise<Json> => {

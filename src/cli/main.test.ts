@@ -63,6 +63,18 @@ describe('aidos run', () => {
     assert.match(again.stdout, /workflow hello, version 1[\s\S]*"Hello Bob"/)
   })
 
+  test('tells what to do with a file that is no definition, or whose name cannot be that of a workflow', async () => {
+    const code = await app.cli(['run', 'flows/refund.ts'])
+    assert.equal(code.status, 2)
+    assert.match(code.stderr, /aidos start --load DIR/)
+    const named = await app.cli(['run', write('my flow.asl.json', HELLO)])
+    assert.equal(named.status, 2)
+    assert.match(named.stderr, /"my flow" .* --name NAME/)
+    const whole = await app.cli(['run', write('.json', HELLO)])
+    assert.equal(whole.status, 2)
+    assert.match((await app.cli(['workflows', 'check', folder])).stderr, /this is a folder, not a file/)
+  })
+
   test('redraws in place on a terminal, and leaves the whole tree behind', async () => {
     const file = write('hello.asl.json', HELLO)
     const { stdout } = await app.cli(['run', file, '-i', '{"name":"Ada"}', '-w'], {

@@ -6,6 +6,10 @@ export const HOW_TO_START =
 const BY_CODE: Readonly<Record<string, string>> = {
   unauthenticated: 'The key comes from --key, else AIDOS_KEY, else credentials.json in the data folder.',
   workflow_not_found: '"aidos workflows" lists them; an agent is run with --agent.',
+  workflow_archived: 'Stored again it takes runs: "aidos workflows create FILE".',
+  agent_exists: 'With --next the file is its next version.',
+  skill_exists: 'With --next the file is its next version.',
+  schedule_exists: 'With --replace the file takes its place.',
   agent_not_found: '"aidos agents" lists them.',
   run_not_found: '"aidos runs" lists them.',
   task_not_found: '"aidos tasks" lists them.',

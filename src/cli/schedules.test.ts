@@ -49,9 +49,18 @@ test('a schedule is fired by hand, and its history tells what that started', asy
 test('a definition is put in the place of another, and one that is none is refused with the place', async () => {
   await app.cli(['schedules', 'create', 'changing', file])
   writeFileSync(file, 'timing: { every: 15 minutes }\ntarget: { task: "skill:core/echo" }\n')
-  assert.match((await app.cli(['schedules', 'create', 'changing', file])).stderr, /changing/)
+  assert.match((await app.cli(['schedules', 'create', 'changing', file])).stderr, /changing[\s\S]*--replace/)
   assert.equal((await app.cli(['schedules', 'create', 'changing', file, '--replace'])).status, 0)
   assert.match((await app.cli(['schedules'])).stdout, /changing +active +every 15 min +task/)
   writeFileSync(file, 'timing: { cron: "99 * * * *" }\ntarget: { task: "skill:core/echo" }\n')
   assert.equal((await app.cli(['schedules', 'create', 'wrong', file])).status, 1)
+})
+
+test('a fire that could not start anything is told with the reason', async () => {
+  writeFileSync(file, 'timing: { at: "2099-01-01T00:00:00Z" }\ntarget: { workflow: nowhere }\n')
+  await app.cli(['schedules', 'create', 'lost', file])
+  const fired = await app.cli(['schedules', 'trigger', 'lost'])
+  assert.equal(fired.status, 1)
+  assert.match(fired.stdout, /lost: failed: .*"nowhere" \(workflow_not_found\)/)
+  assert.match((await app.cli(['schedules', 'fires', 'lost'])).stdout, /failed .*"nowhere"/)
 })

@@ -294,6 +294,7 @@ export interface FireView {
   readonly reason: string | null
   readonly runId: string | null
   readonly taskId: string | null
+  readonly error: ErrorRecord | null
 }
 
 export interface SessionView {

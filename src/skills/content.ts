@@ -64,7 +64,7 @@ const checkDescription = (description: string): Finding[] => {
 }
 
 const invalid = (name: string, findings: readonly Finding[]): AppError => {
-  const shown = findings.slice(0, MOST_SHOWN).map(({ path, message }) => `${path} ${message}`)
+  const shown = findings.slice(0, MOST_SHOWN).map(({ path, message }) => `${path}: ${message}`)
   const more = findings.length > MOST_SHOWN ? ` (and ${findings.length - MOST_SHOWN} more)` : ''
   return skillErrors.skill_invalid(`the skill ${JSON.stringify(name.slice(0, 100))}: ${shown.join('; ')}${more}`, {
     findings,

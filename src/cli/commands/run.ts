@@ -1,17 +1,16 @@
 /** `aidos run`: starts a run, follows it, and looks at or changes one. */
-import path from 'node:path'
 import type { Json } from '../../platform/json.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { RunView } from '../../sdk/views.ts'
 import { age, formatFields, PAGE_OPTIONS, PRIORITIES, pageOf, showPage } from '../columns.ts'
 import { BROKEN_OFF, type Command, type CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
-import { readJson, readText } from '../input.ts'
+import { DEFINITION_FILE, nameOfFile, readJson, readText } from '../input.ts'
 import { describeChange, drawTree } from '../timeline/draw.ts'
 import { makeTimeline } from '../timeline/timeline.ts'
 import { watchRun } from '../timeline/watch.ts'
 
-const DEFINITION_FILE = /(\.asl)?\.(json|ya?ml)$/
+const CODE_FILE = /\.[cm]?[jt]s$/
 
 /** A file is stored as a workflow of its name, which makes a version only when it differs. */
 const targetOf = async (
@@ -19,9 +18,13 @@ const targetOf = async (
   client: Client,
   given: string,
 ): Promise<{ name: string; version?: number }> => {
+  if (CODE_FILE.test(given)) {
+    const how = 'code is loaded by the server: "aidos start --load DIR" or "aidos dev DIR", then "aidos run NAME"'
+    throw cliErrors.usage_invalid(`${given}: ${how}`)
+  }
   if (call.flag('agent') || !DEFINITION_FILE.test(given)) return { name: given }
   const definition = await readText(given)
-  const name = path.basename(given).replace(DEFINITION_FILE, '')
+  const name = nameOfFile(given)
   const format = given.endsWith('.json') ? 'json' : 'yaml'
   const { version } = await client.workflows.put({ name, definition, format })
   call.say(call.style.dim(`workflow ${name}, version ${version}`))

@@ -61,6 +61,7 @@ const fires = async (call: CommandCall): Promise<number> => {
     { title: 'CAUSE', of: (row) => row.cause },
     { title: 'STATUS', of: (row) => row.status + (row.reason === null ? '' : ` (${row.reason})`) },
     { title: 'STARTED', of: (row) => row.runId ?? row.taskId },
+    { title: 'ERROR', of: (row) => row.error?.message },
   ])
 }
 
@@ -71,9 +72,10 @@ const trigger = async (call: CommandCall): Promise<number> => {
   const fire = await call.client().schedules.trigger(name, { input })
   call.show(fire, () => {
     const started = fire.runId === null ? fire.taskId : `run ${fire.runId}`
-    return started === null ? `${name}: ${fire.status}` : `${name}: ${fire.status}, ${started}`
+    const why = fire.error === null ? '' : `: ${fire.error.message} (${fire.error.code})`
+    return `${name}: ${fire.status}${why}${started === null ? '' : `, ${started}`}`
   })
-  return 0
+  return fire.status === 'failed' ? 1 : 0
 }
 
 const remove = async (call: CommandCall): Promise<number> => {

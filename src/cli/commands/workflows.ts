@@ -1,9 +1,8 @@
 /** `aidos workflows`: stored definitions, and those written in code. */
-import path from 'node:path'
 import type { Finding } from '../../platform/errors.ts'
 import { age, PAGE_OPTIONS, pageOf, showFields, showPage } from '../columns.ts'
 import type { CommandCall } from '../command.ts'
-import { readText } from '../input.ts'
+import { nameOfFile, readText } from '../input.ts'
 import { nounCommand } from '../noun-command.ts'
 
 const formatOf = (file: string): 'json' | 'yaml' => (file.endsWith('.json') ? 'json' : 'yaml')
@@ -26,7 +25,7 @@ const show = async (call: CommandCall): Promise<number> => {
 
 const create = async (call: CommandCall): Promise<number> => {
   const [file = ''] = call.args
-  const name = call.text('name') ?? path.basename(file).replace(/(\.asl)?\.(json|ya?ml)$/, '')
+  const name = call.text('name') ?? nameOfFile(file)
   const workflow = await call.client().workflows.put({ name, definition: await readText(file), format: formatOf(file) })
   const warnings = (workflow.warnings ?? []).map((finding) => `\n${findingLine(finding, call.style.yellow('advice'))}`)
   call.show(workflow, () => `workflow ${name}, version ${workflow.version}${warnings.join('')}`)

@@ -56,4 +56,4 @@ export const makeGuardedConnect = (
 
 /** Tells nothing of what a name resolves to: that is the network's own business. */
 const blocked = (hostname: string) =>
-  outboundErrors.outbound_blocked(`${hostname} is not a public address, and it is not among the allowed hosts`)
+  outboundErrors.outbound_blocked(`${hostname} is not a public address, and OUTBOUND_ALLOW does not name it`)
