@@ -16,6 +16,7 @@ describe('parseOffsetDateTime()', () => {
     assert.equal(parseOffsetDateTime('1970-01-01t00:00:01z'), 1_000)
     assert.equal(parseOffsetDateTime('1970-01-01T00:00:00-00:00:30'), 30_000)
     assert.equal(parseOffsetDateTime('1970-01-01T18:00+18:00'), 0)
+    assert.equal(parseOffsetDateTime('1970-01-01T02:00:00+02'), 0)
   })
 
   test('gives nothing for any other text', () => {

@@ -2,9 +2,9 @@
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/
 
-/** What the service reads as an "ISO-8601 extended offset date-time": the letters in any case, and seconds need not be there. */
+/** What the service reads as an "ISO-8601 extended offset date-time": the letters in any case, and seconds and minutes of the offset need not be there. */
 const OFFSET_DATE_TIME =
-  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:\d{2}(?::\d{2})?)$/i
+  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{0,9}))?)?(Z|[+-]\d{2}(?::\d{2}(?::\d{2})?)?)$/i
 
 /** A moment, exact to the nanosecond. */
 export interface Instant {
