@@ -1,53 +1,14 @@
 /** What processes share, or a process that is alone has for itself: the queue and the bus. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from '../config.ts'
-import { type Bus, makeLocalBus } from '../platform/bus/bus.ts'
-import { makeRedisWire } from '../platform/bus/redis-wire.ts'
-import { makeWireBus } from '../platform/bus/wire-bus.ts'
+import { makeLocalBus } from '../platform/bus/bus.ts'
 import { systemClock } from '../platform/clock.ts'
-import { AppError } from '../platform/errors.ts'
-import type { DeadLetterQueue } from '../platform/queue/bullmq-dead-letters.ts'
 import { makeLocalQueue } from '../platform/queue/local-queue.ts'
 import { makeLocalWindow } from '../platform/queue/local-window.ts'
-import type { Job, Queue } from '../platform/queue/queue.ts'
-import { makeRedisWindow } from '../platform/queue/redis-window.ts'
-import type { Window } from '../platform/queue/window.ts'
-import { makeRedis, type RedisConnection, type RedisTarget } from '../platform/redis/connection.ts'
-import { type Patience, waitFor } from './wait-for.ts'
-
-export interface Shared {
-  readonly queue: Queue
-  readonly window: Window
-  readonly bus: Bus
-  /** Undefined for a process that is alone. */
-  readonly redis: RedisConnection | undefined
-  /** Copies of dead letters for whoever listens to Redis. */
-  readonly deadLetterCopies: DeadLetterQueue | undefined
-  stop(): Promise<void>
-}
-
-const PREFIX = 'aidos'
-
-const targetOf = (config: Config, mode: RedisTarget['mode']): RedisTarget => ({
-  mode,
-  host: config.REDIS_HOST,
-  port: config.REDIS_PORT,
-  nodes: config.REDIS_CLUSTER_NODES,
-  sentinels: config.REDIS_SENTINELS,
-  sentinelName: config.REDIS_SENTINEL_NAME,
-  username: config.REDIS_USERNAME,
-  password: config.REDIS_PASSWORD,
-  tls: config.REDIS_TLS,
-  tlsCaFile: config.REDIS_TLS_CA,
-})
-
-const READY_MS = 1000
-
-const whereOf = ({ mode, host, port, nodes = [], sentinels = [] }: RedisTarget): string => {
-  if (mode === 'single') return `${host}:${port}`
-  const list = (mode === 'cluster' ? nodes : sentinels).map((node) => `${node.host}:${node.port}`).join(', ')
-  return mode === 'cluster' ? list : `the sentinels ${list}`
-}
+import type { Job } from '../platform/queue/queue.ts'
+import type { RedisTarget } from '../platform/redis/connection.ts'
+import type { Shared } from './shared-parts.ts'
+import type { Patience } from './wait-for.ts'
 
 /** Resolves once Redis is there, however long that takes. */
 export const openShared = async (
@@ -71,46 +32,6 @@ export const openShared = async (
       stop: () => queue.stop(),
     }
   }
-  const { makeBullmqQueue } = await import('../platform/queue/bullmq-queue.ts')
-  const { makeDeadLetterQueue } = await import('../platform/queue/bullmq-dead-letters.ts')
-  const target = targetOf(config, mode)
-  const redis = makeRedis({ ...target, log, clock })
-  try {
-    const attempt = (signal?: AbortSignal): Promise<void> => redis.ready(READY_MS, signal)
-    const isAway = (error: unknown): boolean => !(error instanceof AppError)
-    await waitFor({ what: 'Redis', where: whereOf(target), attempt, isAway }, patience)
-    await redis.check()
-  } catch (error) {
-    await redis.stop()
-    throw error
-  }
-  const queue = makeBullmqQueue({
-    redis,
-    prefix: PREFIX,
-    splits: config.QUEUE_SPLITS,
-    lockMs: config.LEASE_MS,
-    onError,
-    log,
-  })
-  const bus = makeWireBus({
-    wire: makeRedisWire(redis),
-    id: workerId,
-    clock,
-    prefix: PREFIX,
-    onError: (error) => log.warn({ err: error }, 'a message to other processes was lost'),
-  })
-  const deadLetterCopies = makeDeadLetterQueue({ redis, prefix: PREFIX })
-  return {
-    deadLetterCopies,
-    queue,
-    window: makeRedisWindow({ redis, prefix: PREFIX, windowSize: config.QUEUE_WINDOW, workerId }),
-    bus,
-    redis,
-    async stop() {
-      await deadLetterCopies.stop()
-      await queue.stop()
-      await bus.stop()
-      await redis.stop()
-    },
-  }
+  const { openSharedOverRedis } = await import('./shared-over-redis.ts')
+  return openSharedOverRedis(config, mode, log, workerId, patience)
 }

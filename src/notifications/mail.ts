@@ -1,7 +1,6 @@
 /** Mail by SMTP. A server that a tenant named is connected to under the same rules as any call to the outside. */
 import type { Socket } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import { createTransport } from 'nodemailer'
 import { AppError, messageOf } from '../platform/errors.ts'
 import { type Lookup, makeGuardedConnect, systemLookup } from '../platform/outbound/connect.ts'
 import { makeOutboundPolicy } from '../platform/outbound/policy.ts'
@@ -85,6 +84,8 @@ export const makeMailer = ({ allow, timeoutMs, lookup = systemLookup, ca }: Mail
       const timeout = AbortSignal.timeout(timeoutMs)
       let socket: Socket | undefined
       try {
+        // Not every house sends mail: its library is loaded by the first one.
+        const { createTransport } = await import('nodemailer')
         signal.throwIfAborted()
         socket = await connect(server)
         const opened = socket
