@@ -24,6 +24,7 @@ const stateTest = z.strictObject({
     .describe('Stands for what the task, the branches or the iterations would give.'),
   context: jsonObject.optional(),
   variables: jsonObject.optional(),
+  revealSecrets: z.boolean().optional().describe('Without effect; not together with a mock.'),
   stateConfiguration: z
     .strictObject({
       retrierRetryCount: z.number().int().min(0).optional(),

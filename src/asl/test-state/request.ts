@@ -16,6 +16,8 @@ export interface StateTest {
   readonly context?: JsonObject
   readonly variables?: JsonObject
   readonly stateConfiguration?: StateConfiguration
+  /** Nothing here hides secrets from such a test, so it has no effect; beside a mock it makes no sense. */
+  readonly revealSecrets?: boolean
   /** Does the task when there is no mock, and tells the time. */
   readonly host?: Partial<AslHost>
 }
@@ -69,7 +71,8 @@ const WAITS_FOR_OTHERS = /:activity:|^activity:|\.waitForTaskToken$|\.sync(:\d+)
 /** `undefined` when the request is in order. */
 export const checkRequest = (state: JsonObject, test: StateTest): StateTestResult | undefined => {
   const type = String(state.Type)
-  const problem = checkMock(state, type, test.mock) ?? checkContext(test) ?? checkOrigin(state, type, test)
+  const problem =
+    checkSecrets(test) ?? checkMock(state, type, test.mock) ?? checkContext(test) ?? checkOrigin(state, type, test)
   if (problem !== undefined) return rejected('ValidationException', problem)
   if (!test.mock && (type === 'Map' || type === 'Parallel')) {
     return rejected(
@@ -82,6 +85,9 @@ export const checkRequest = (state: JsonObject, test: StateTest): StateTestResul
   }
   return undefined
 }
+
+const checkSecrets = ({ revealSecrets, mock }: StateTest): string | undefined =>
+  revealSecrets && mock ? 'TestState does not support RevealSecrets when a mock is specified.' : undefined
 
 const checkMock = (state: JsonObject, type: string, mock: StateMock | undefined): string | undefined => {
   if (!mock) return undefined

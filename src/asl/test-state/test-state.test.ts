@@ -170,6 +170,8 @@ describe('testState()', () => {
       assert.equal(await rejected({ definition }), 'InvalidDefinition', Resource)
       assert.equal(await rejected({ definition, mock: { result: {} } }), 'SUCCEEDED', Resource)
     }
+    assert.equal(await rejected({ definition: task, mock: { result: 1 }, revealSecrets: true }), 'ValidationException')
+    assert.equal(await rejected({ definition: pass, revealSecrets: true }), 'SUCCEEDED')
     const tooMany = { mapIterationFailureCount: 3 }
     assert.equal(
       await rejected({ definition: map, input: [1, 2], mock: { result: [] }, stateConfiguration: tooMany }),
