@@ -24,6 +24,16 @@ describe('parsePath()', () => {
     assert.deepEqual(names(`$['a','b']`), [{ kind: 'names', names: ['a', 'b'] }])
   })
 
+  test('takes nearly every character into a name behind a point, unless there is a text around the path', () => {
+    assert.deepEqual(parsePath("$.ok?.R&D.it's").steps, [
+      { kind: 'name', name: 'ok?' },
+      { kind: 'name', name: 'R&D' },
+      { kind: 'name', name: "it's" },
+    ])
+    const filter = parsePath('$.a[?(@.b=="x"&&@.c<2)]').steps[1]
+    assert.equal(filter?.kind === 'filter' && filter.test.kind, 'and')
+  })
+
   test('passes over spaces at the end', () => {
     assert.deepEqual(parsePath('$.a ').steps, [{ kind: 'name', name: 'a' }])
   })

@@ -4,23 +4,25 @@ import { parseFilter } from './parse-filter.ts'
 import type { ParsedPath, PathFunction, PathRoot, PathStep } from './path.ts'
 import { makeReader, type Reader } from './reader.ts'
 
-const NAME_CHARACTER = /[^\s.[\]()'",!<>=&|*?]/u
+/** Of names behind a point. A path by itself takes nearly everything; within a function or a filter the text around it ends it. */
+const NAME_CHARACTER = /[^\s.[(]/u
+const NAME_CHARACTER_INSIDE = /[^\s.[\]()'",!<>=&|*?]/u
 const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev', 'keys', 'first', 'last'])
 
 /** Throws a plain `Error` that says where the text stops being a path. */
 export const parsePath = (source: string): ParsedPath => {
   const reader = makeReader(source)
-  const path = readPath(reader)
+  const path = readPath(reader, NAME_CHARACTER)
   reader.skipSpace()
   if (!reader.done()) throw reader.error('expected the end of the path')
   return path
 }
 
 /** Reads a path that stands in a longer text, up to what cannot continue it. */
-export const readPath = (reader: Reader): ParsedPath => {
+export const readPath = (reader: Reader, nameCharacter = NAME_CHARACTER_INSIDE): ParsedPath => {
   const from = reader.place()
   const root = readRoot(reader)
-  const steps = readSteps(reader)
+  const steps = readSteps(reader, nameCharacter)
   return { source: reader.since(from), root, steps, definite: isDefinite(steps) }
 }
 
@@ -37,14 +39,14 @@ const readRoot = (reader: Reader): PathRoot => {
 }
 
 /** Reads steps until something that cannot continue a path; the caller decides whether that is an error. */
-const readSteps = (reader: Reader): PathStep[] => {
+const readSteps = (reader: Reader, nameCharacter: RegExp): PathStep[] => {
   const steps: PathStep[] = []
   for (;;) {
     if (reader.take('..')) {
       steps.push({ kind: 'scan' })
-      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader))
+      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader, nameCharacter))
     } else if (reader.take('.')) {
-      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader))
+      steps.push(reader.peek() === '[' ? readBracket(reader) : readName(reader, nameCharacter))
     } else if (reader.peek() === '[') {
       steps.push(readBracket(reader))
     } else {
@@ -53,9 +55,9 @@ const readSteps = (reader: Reader): PathStep[] => {
   }
 }
 
-const readName = (reader: Reader): PathStep => {
+const readName = (reader: Reader, nameCharacter: RegExp): PathStep => {
   if (reader.take('*')) return { kind: 'wildcard' }
-  const name = reader.takeWhile(NAME_CHARACTER)
+  const name = reader.takeWhile(nameCharacter)
   if (name === '') throw reader.error('expected a name')
   if (reader.peek() !== '(') return { kind: 'name', name }
   if (!FUNCTIONS.has(name)) throw reader.error(`unknown function ${name}()`)
@@ -79,7 +81,7 @@ const readBracketBody = (reader: Reader): PathStep => {
   if (reader.take('?')) {
     reader.skipSpace()
     reader.expect('(')
-    const test = parseFilter(reader, readSteps)
+    const test = parseFilter(reader, (inner) => readSteps(inner, NAME_CHARACTER_INSIDE))
     reader.skipSpace()
     reader.expect(')')
     return { kind: 'filter', test }
