@@ -4,7 +4,9 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
+import type { CommandSink } from '../engine/index.ts'
 import { readItems } from './map-items.ts'
+import { makeLocalStore } from './map-local.ts'
 
 test('readItems() refuses compressed files rather than take their bytes for text', async (t) => {
   const file = path.join(await makeTempFolder(t), 'items.csv.gz')
@@ -16,4 +18,11 @@ test('readItems() refuses compressed files rather than take their bytes for text
   await assert.rejects(read, { error: 'States.ItemReaderFailed' })
   fs.writeFileSync(file, '1\n2\n')
   assert.deepEqual(await read(), [{ a: '1' }, { a: '2' }])
+})
+
+test('files refuse to be read in a version, rather than give what they hold now', async () => {
+  const store = makeLocalStore({} as CommandSink, () => '/')
+  const place = { bucket: 'b', key: 'k', version: 'v1' }
+  const read = store.fetch(place, { key: 'k', signal: new AbortController().signal })
+  await assert.rejects(read, { error: 'States.ItemReaderFailed', message: /VersionId/ })
 })

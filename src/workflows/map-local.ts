@@ -23,6 +23,7 @@ export const makeLocalStore = (sink: CommandSink, filesRoot: RunFilesRoot): MapS
   }
   return {
     async fetch(place, call) {
+      if (place.version !== undefined) throw readerFailed('a file has no versions: "VersionId" needs an object store')
       const at = pathOf(place)
       const file = inside(rootOf(readerFailed), at, readerFailed)
       await mustBeUnchanged(sink, call, at, () => stampOf(file))

@@ -142,6 +142,17 @@ test('results are written as the service lays them out', async (t) => {
   )
 })
 
+test('an object is read in the version that the definition names', async (t) => {
+  const { store, start, put } = await setUp(t)
+  store.objects.set('b/mine/list.json', '["new"]')
+  store.objects.set('b/mine/list.json?versionId=v 1', '["old"]')
+  await put(mapOver('getObject', { Bucket: 'b', Key: 'list.json', VersionId: 'v 1' }))
+  const engine = await start()
+  const { output } = await engine.result('w')
+  await engine.stop()
+  assert.deepEqual(output, ['old'])
+})
+
 test('an object that is missing, or a tenant without a share in the store, fails the reader by its name', async (t) => {
   const { start, put } = await setUp(t)
   await put(mapOver('getObject', { Bucket: 'b', Key: 'gone.json' }))

@@ -46,7 +46,12 @@ export const makeS3Store = (sink: CommandSink, { client, prefixOf, spoolDir }: S
       const { bucket, key } = keyOf(place, readerFailed)
       const file = spoolFile(spool, sink.runId, call.key)
       const bring = async (etag?: string, signal?: AbortSignal): Promise<{ etag: string; sizeBytes: number }> => {
-        const options = { ...(etag === undefined ? {} : { etag }), ...(signal ? { signal } : {}) }
+        const { version } = place
+        const options = {
+          ...(etag === undefined ? {} : { etag }),
+          ...(version === undefined ? {} : { version }),
+          ...(signal ? { signal } : {}),
+        }
         const got = await client.get(bucket, key, options)
         return { etag: got.etag, sizeBytes: await save(file, got.body) }
       }

@@ -7,6 +7,8 @@ export interface Place {
   readonly bucket: string | undefined
   /** May be only the beginning of keys, where it is a listing that is asked for. */
   readonly key: string
+  /** Of an object in a store that keeps several; the newest if left out. */
+  readonly version?: string
 }
 
 export interface StoreCall {
@@ -37,9 +39,11 @@ export const writerFailed = (cause: string, reason?: unknown): AslError =>
 
 /** `path`, or the bucket and a key or prefix. */
 export const readPlace = (parameters: Json, field: 'Key' | 'Prefix', failed: (cause: string) => AslError): Place => {
-  const { path: at, Bucket: bucket, [field]: rest = '' } = (parameters ?? {}) as JsonObject
+  const { path: at, Bucket: bucket, [field]: rest = '', VersionId: version } = (parameters ?? {}) as JsonObject
   if (typeof at === 'string') return { bucket: undefined, key: at }
-  if (typeof bucket === 'string' && typeof rest === 'string') return { bucket, key: rest }
+  if (typeof bucket === 'string' && typeof rest === 'string') {
+    return { bucket, key: rest, ...(typeof version === 'string' ? { version } : {}) }
+  }
   throw failed(`the place is given as "path", or as "Bucket" and "${field}"`)
 }
 

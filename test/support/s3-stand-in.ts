@@ -48,7 +48,8 @@ export const startS3StandIn = async (t: TestContext, pageSize = 2): Promise<S3St
       return [200, '']
     }
     if (url.searchParams.get('list-type') === '2') return [200, listing(at, url.searchParams)]
-    const found = objects.get(at)
+    const version = url.searchParams.get('versionId')
+    const found = objects.get(version === null ? at : `${at}?versionId=${version}`)
     if (found === undefined) return [404, '<Error><Code>NoSuchKey</Code></Error>']
     if (ifMatch !== undefined && ifMatch !== etagOf(found))
       return [412, '<Error><Code>PreconditionFailed</Code></Error>']

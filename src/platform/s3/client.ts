@@ -22,11 +22,11 @@ export interface S3Object {
 }
 
 export interface S3Client {
-  /** The object's bytes as they come. With an `etag` only that very object: otherwise `s3_changed`. */
+  /** The object's bytes as they come, of its newest version or that one. With an `etag` only that very object: otherwise `s3_changed`. */
   get(
     bucket: string,
     key: string,
-    options?: { etag?: string; signal?: AbortSignal },
+    options?: { etag?: string; version?: string; signal?: AbortSignal },
   ): Promise<{ etag: string } & Pick<OutboundStream, 'body'>>
   put(bucket: string, key: string, body: string, options?: { signal?: AbortSignal }): Promise<void>
   /** The objects whose keys begin with the prefix, in the order of the keys, a page at a time. */
@@ -69,8 +69,9 @@ export const makeS3Client = ({ endpoint, outbound, clock, ...keys }: S3Options):
   }
 
   return {
-    async get(bucket, key, { etag, signal } = {}) {
-      const { body, headers } = await call('GET', `${encodeKey(bucket)}/${encodeKey(key)}`, '', {
+    async get(bucket, key, { etag, version, signal } = {}) {
+      const query = version === undefined ? '' : encodeQuery({ versionId: version })
+      const { body, headers } = await call('GET', `${encodeKey(bucket)}/${encodeKey(key)}`, query, {
         // An answer that is encoded on the way would have other bytes than the object.
         headers: { 'accept-encoding': 'identity', ...(etag === undefined ? {} : { 'if-match': etag }) },
         ...(signal ? { signal } : {}),
