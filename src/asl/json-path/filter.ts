@@ -10,15 +10,27 @@ export interface Context {
 
 type Collect = (steps: readonly PathStep[], start: Json, document: Json) => Json[]
 
+/** Thrown where an operator needs a list and gets something else: the item does not pass, whatever stands around it. */
+class NoList extends Error {}
+
 /** `collect` is handed in because paths and filters contain one another. */
 export const passes = (test: Filter, item: Json, document: Json, collect: Collect): boolean => {
+  try {
+    return holds(test, item, document, collect)
+  } catch (thrown) {
+    if (thrown instanceof NoList) return false
+    throw thrown
+  }
+}
+
+const holds = (test: Filter, item: Json, document: Json, collect: Collect): boolean => {
   switch (test.kind) {
     case 'and':
-      return passes(test.left, item, document, collect) && passes(test.right, item, document, collect)
+      return holds(test.left, item, document, collect) && holds(test.right, item, document, collect)
     case 'or':
-      return passes(test.left, item, document, collect) || passes(test.right, item, document, collect)
+      return holds(test.left, item, document, collect) || holds(test.right, item, document, collect)
     case 'not':
-      return !passes(test.inner, item, document, collect)
+      return !holds(test.inner, item, document, collect)
     case 'exists':
       return resolve(test.path, item, document, collect) !== undefined
     case 'compare': {
@@ -57,23 +69,22 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
     case '!==':
       return typeof left !== typeof right || !equal(left, right)
     case 'in':
-      return isIn(left, right)
+      return isIn(left, listOf(right))
     case 'nin':
-      return !isIn(left, right)
+      return !isIn(left, listOf(right))
     case 'subsetof':
-      return Array.isArray(left) && Array.isArray(right) && left.every((value) => isIn(value, right))
     case 'anyof':
-      return Array.isArray(left) && Array.isArray(right) && left.some((value) => isIn(value, right))
     case 'noneof':
-      return Array.isArray(left) && Array.isArray(right) && !left.some((value) => isIn(value, right))
     case 'all':
-      return Array.isArray(left) && Array.isArray(right) && right.every((value) => isIn(value, left))
+      return compareLists(operator, listOf(left), listOf(right))
     case 'contains':
-      return typeof left === 'string' && typeof right === 'string' ? left.includes(right) : isIn(right, left)
+      if (typeof left === 'string' && typeof right === 'string') return left.includes(right)
+      return Array.isArray(left) && isIn(right, left)
     case 'size':
-      return sizeOf(left) === right
-    case 'empty':
-      return (sizeOf(left) === 0) === right
+    case 'empty': {
+      const size = sizeOf(left)
+      return size !== undefined && (operator === 'size' ? size : size === 0) === right
+    }
     default:
       return order(operator, left, right)
   }
@@ -89,8 +100,19 @@ const equal = (left: Json | undefined, right: Json | undefined): boolean => {
   return deepEqual(left, right)
 }
 
-const isIn = (value: Json | undefined, list: Json | undefined): boolean =>
-  Array.isArray(list) && value !== undefined && list.some((item) => equal(value, item))
+const compareLists = (operator: string, left: readonly Json[], right: readonly Json[]): boolean => {
+  if (operator === 'all') return right.every((value) => isIn(value, left))
+  if (operator === 'subsetof') return left.every((value) => isIn(value, right))
+  return left.some((value) => isIn(value, right)) === (operator === 'anyof')
+}
+
+const listOf = (value: Json | undefined): readonly Json[] => {
+  if (Array.isArray(value)) return value
+  throw new NoList()
+}
+
+const isIn = (value: Json | undefined, list: readonly Json[]): boolean =>
+  value !== undefined && list.some((item) => equal(value, item))
 
 const sizeOf = (value: Json | undefined): number | undefined => {
   if (typeof value === 'string' || Array.isArray(value)) return value.length
