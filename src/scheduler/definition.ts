@@ -13,9 +13,9 @@ import {
   toTime,
   toTimeOrNull,
 } from '../platform/http/views.ts'
-import { scheduleErrors } from './errors.ts'
+import { invalidSchedule } from './errors.ts'
 import { compileTemplate } from './template.ts'
-import { cronProblem } from './timing.ts'
+import { cronProblem, timeZoneProblem } from './timing.ts'
 import { MISSED, OVERLAPS, type ScheduleDefinition, type Target, type Timing } from './types.ts'
 
 const timingSchema = z
@@ -104,7 +104,9 @@ const readTiming = (body: DefinitionBody, reader: Reader, nowMs: number, previou
   if ('at' in timing) return { kind: 'at', atMs: Date.parse(timing.at) }
   if ('cron' in timing) {
     const cron = { kind: 'cron', expression: timing.cron, timeZone: timing.timeZone } as const
-    reader.check('timing.cron', cronProblem(cron), timing)
+    const zoneProblem = timeZoneProblem(cron.timeZone)
+    reader.check('timing.timeZone', zoneProblem, cron.timeZone)
+    if (zoneProblem === undefined) reader.check('timing.cron', cronProblem(cron), cron.expression)
     return cron
   }
   const everyMs = reader.duration('timing.every', timing.every, LEAST_EVERY_MS)
@@ -130,7 +132,7 @@ export const readDefinition = (input: unknown, nowMs: number, previous?: Schedul
   const parsed = definitionSchema.safeParse(input)
   if (!parsed.success) {
     const findings = parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }))
-    throw scheduleErrors.schedule_invalid('the schedule is not valid', { findings })
+    throw invalidSchedule('the schedule is not valid', findings)
   }
   const body = parsed.data
   const reader = makeReader()
@@ -152,7 +154,7 @@ export const readDefinition = (input: unknown, nowMs: number, previous?: Schedul
     },
   }
   if (reader.findings.length > 0) {
-    throw scheduleErrors.schedule_invalid('the schedule is not valid', { findings: reader.findings })
+    throw invalidSchedule('the schedule is not valid', reader.findings)
   }
   compileTemplate(definition.input)
   return definition

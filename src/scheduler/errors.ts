@@ -1,5 +1,5 @@
 /** Errors of schedules. */
-import { defineErrors } from '../platform/errors.ts'
+import { type AppError, defineErrors, type Finding } from '../platform/errors.ts'
 
 export const scheduleErrors = defineErrors({
   schedule_not_found: { status: 404 },
@@ -16,3 +16,9 @@ export const scheduleErrors = defineErrors({
   /** The template of the input gave no usable value for this fire. */
   schedule_input_failed: { status: 422 },
 })
+
+/** `schedule_invalid` whose message has the findings, too. */
+export const invalidSchedule = (what: string, findings: readonly Finding[]): AppError => {
+  const places = findings.map(({ path, message }) => `${path}: ${message}`)
+  return scheduleErrors.schedule_invalid(`${what}: ${places.join('; ')}`, { findings })
+}

@@ -133,18 +133,36 @@ describe('routes of schedules', () => {
     assert.deepEqual((await send('GET', '', undefined, 'theirs')).body, { items: [], nextCursor: null })
   })
 
-  test('refuse what is wrong with its place', async () => {
+  test('refuse what is wrong with its place, and tell what would be right', async () => {
+    const details: string[] = []
     const wrong: [object, string, string][] = [
       [{ ...definition, owner: 'me' }, 'request_invalid', 'body.owner'],
       [{ ...definition, target: {} }, 'request_invalid', 'body.target'],
       [{ ...definition, timing: { cron: 'x' } }, 'schedule_invalid', 'timing.cron'],
-      [{ ...definition, timing: { cron: '* * * * *', timeZone: 'Mars/X' } }, 'schedule_invalid', 'timing.cron'],
+      [{ ...definition, timing: { cron: '* * * * *', timeZone: 'Mars/X' } }, 'schedule_invalid', 'timing.timeZone'],
+      [{ ...definition, timing: { cron: '* * *' } }, 'schedule_invalid', 'timing.cron'],
+      [{ ...definition, timing: {} }, 'request_invalid', 'body.timing'],
+      [{ ...definition, startAt: 'soon' }, 'request_invalid', 'body.startAt'],
       [{ ...definition, timing: { every: '10 ms' } }, 'schedule_invalid', 'timing.every'],
       [{ ...definition, input: { a: '{% ( %}' } }, 'schedule_invalid', 'input.a'],
     ]
     for (const [body, code, path] of wrong) {
       const answer = await send('POST', '', { name: 'wrong', ...body })
-      assert.deepEqual([answer.status, answer.body.code, answer.body.findings[0].path], [400, code, path])
+      const [finding] = answer.body.findings
+      assert.deepEqual([answer.status, answer.body.code, finding.path], [400, code, path])
+      assert.ok(answer.body.detail.includes(`${path}: ${finding.message}`), answer.body.detail)
+      details.push(finding.message)
+    }
+    for (const help of [
+      'five fields, or six',
+      'such as Europe/Berlin',
+      '{ cron, timeZone? } or { every, anchor? } or { at }',
+      'such as 2030-01-31T12:00:00Z',
+    ]) {
+      assert.ok(
+        details.some((detail) => detail.includes(help)),
+        `${help} in ${details.join('\n')}`,
+      )
     }
   })
 })

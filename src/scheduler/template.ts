@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Finding, messageOf } from '../platform/errors.ts'
 import type { Json, JsonObject } from '../platform/json.ts'
 import { type CompiledJsonata, compileJsonata } from '../platform/jsonata.ts'
-import { scheduleErrors } from './errors.ts'
+import { invalidSchedule, scheduleErrors } from './errors.ts'
 
 /** What an expression learns of the fire. */
 export type FireFacts = {
@@ -43,7 +43,7 @@ export const compileTemplate = (template: Json): Template => {
     findings.push({ path: 'input', message: `holds ${count} expressions; allowed: ${expected}`, expected })
   }
   const compiled = findings.length === 0 ? compileNode(template, 'input', findings) : undefined
-  if (findings.length > 0) throw scheduleErrors.schedule_invalid('the input cannot be evaluated', { findings })
+  if (findings.length > 0) throw invalidSchedule('the input cannot be evaluated', findings)
   return compiled ? (facts) => compiled(facts, { characters: 0 }) : async () => template
 }
 

@@ -1,6 +1,7 @@
 /** The times at which a schedule fires, as pure functions of its definition. Daylight saving is left to croner. */
 import { createHash } from 'node:crypto'
 import { Cron } from 'croner'
+import { messageOf } from '../platform/errors.ts'
 import type { ScheduleDefinition, Timing } from './types.ts'
 
 type Timed = Pick<ScheduleDefinition, 'timing' | 'options'>
@@ -20,7 +21,18 @@ export const cronProblem = (timing: Timing & { kind: 'cron' }): string | undefin
     cron.nextRun(new Date(0))
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    const problem = messageOf(error).replace(/^Cron\w+: /, '')
+    return problem.includes('separated parts') ? 'must have five fields, or six with the seconds first' : problem
+  }
+}
+
+/** Why a time zone cannot be meant, or undefined. */
+export const timeZoneProblem = (timeZone: string): string | undefined => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone })
+    return undefined
+  } catch {
+    return 'is no time zone; allowed: names such as Europe/Berlin or UTC'
   }
 }
 

@@ -11,8 +11,10 @@ const shown = (value: unknown): unknown => {
   return text !== undefined && text.length > 200 ? `${text.slice(0, 200)}…` : value
 }
 
-/** What is needed here of zod's objects, lists and wrappers. */
+/** What is needed here of zod's objects, lists, unions and wrappers. */
 interface Schema {
+  readonly type?: string
+  readonly options?: readonly Schema[]
   readonly shape?: Readonly<Record<string, Schema>>
   readonly element?: Schema
   readonly in?: Schema
@@ -24,15 +26,31 @@ const bare = (schema: Schema | undefined): Schema | undefined => {
   return schema.in ? bare(schema.in) : schema.unwrap ? bare(schema.unwrap()) : schema
 }
 
-/** The fields that a schema knows at a place, where it has one form there. */
-const fieldsAt = (root: Schema | undefined, path: readonly string[]): string | undefined => {
-  const at = path.reduce<Schema | undefined>((schema, step) => {
-    const { shape, element } = bare(schema) ?? {}
-    return shape?.[step] ?? element
-  }, root)
-  const shape = bare(at)?.shape
-  return shape && (Object.keys(shape).join(', ') || 'nothing')
+const schemaAt = (root: Schema | undefined, path: readonly string[]): Schema | undefined =>
+  bare(
+    path.reduce<Schema | undefined>((schema, step) => {
+      const { shape, element } = bare(schema) ?? {}
+      return shape?.[step] ?? element
+    }, root),
+  )
+
+/** The fields that a schema knows, where it has one form. */
+const fieldsOf = (schema: Schema | undefined): string | undefined =>
+  schema?.shape && (Object.keys(schema.shape).join(', ') || 'nothing')
+
+const isLeftOut = (schema: Schema): boolean => schema.type === 'optional' || schema.type === 'default'
+
+/** `{ cron, timeZone? }` of an object, else the name of its type. */
+const formOf = (schema: Schema): string | undefined => {
+  const { shape, type } = bare(schema) ?? {}
+  if (!shape) return type
+  return `{ ${Object.entries(shape)
+    .map(([name, field]) => (isLeftOut(field) ? `${name}?` : name))
+    .join(', ')} }`
 }
+
+/** The forms of which one would be right. */
+const formsOf = (schema: Schema | undefined): string | undefined => schema?.options?.map(formOf).join(' or ')
 
 type Part = 'body' | 'querystring' | 'params'
 
@@ -43,11 +61,13 @@ export const findingsOf = (error: FastifyError, request: FastifyRequest): Findin
     const path = entry.instancePath.split('/').filter((step) => step !== '')
     const { keyword: code } = entry
     const { keys } = entry.params as { keys?: readonly string[] }
+    const schema = schemaAt(request.routeOptions.schema?.[part] as Schema | undefined, path)
     if (code !== 'unrecognized_keys' || !keys) {
-      const message = entry.message ?? 'is not valid'
+      const forms = code === 'invalid_union' && entry.message === 'Invalid input' ? formsOf(schema) : undefined
+      const message = forms === undefined ? (entry.message ?? 'is not valid') : `must be ${forms}`
       return { path: [part, ...path].join('.'), message, given: shown(valueAt(root, path)) ?? null, code }
     }
-    const expected = fieldsAt(request.routeOptions.schema?.[part] as Schema | undefined, path)
+    const expected = fieldsOf(schema)
     const message = expected === undefined ? 'is not known here' : `is not known here; allowed: ${expected}`
     // Not what is in it: it may be a secret whose field was spelled wrong.
     return keys.map((key) => ({ path: [part, ...path, key].join('.'), message, code, ...(expected && { expected }) }))

@@ -21,7 +21,7 @@ export const prioritySchema = z.enum(['critical', 'high', 'normal', 'low'])
 export const durationSchema = z
   .union([z.number().int().min(0), z.string().max(100)])
   .describe('Milliseconds, or a text such as "2 days".')
-export const timeSchema = z.iso.datetime({ offset: true })
+export const timeSchema = z.iso.datetime({ offset: true, error: 'must be a time such as 2030-01-31T12:00:00Z' })
 export const errorSchema = z.object({ code: z.string(), message: z.string(), details: jsonSchema.optional() })
 
 export const toTime = (ms: number): string => new Date(ms).toISOString()
