@@ -110,7 +110,7 @@ export interface ChildRunRequest {
   readonly items: readonly ChildItem[]
   /** How many of them may run at once. */
   readonly concurrency: number
-  /** More failures than this fail the Map: the rest need not be started. */
+  /** More failures than this, counted by items, fail the Map: the rest need not be started. */
   readonly toleratedFailures: number
   /** `place` of the result sink, where it has one. */
   readonly results?: Json
@@ -121,6 +121,8 @@ export interface ChildRunRequest {
 export interface GroupSummary {
   readonly succeeded: number
   readonly failed: number
+  /** The items in them, where children are batches. */
+  readonly items?: { readonly succeeded: number; readonly failed: number }
   /** For `ResultSink.wrote`. */
   readonly written: Json
 }
@@ -129,6 +131,8 @@ export interface GroupSummary {
 export interface ChildItem {
   readonly index: number
   readonly input: Json
+  /** How many items it stands for, where it is a batch: failures are tolerated by items. */
+  readonly items?: number
 }
 
 export type ChildOutcome =

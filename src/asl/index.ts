@@ -20,6 +20,7 @@ export { makeItemParser, parseItems } from './items/item-parser.ts'
 export { shapeResults } from './items/result-record.ts'
 export { defaultRunLimits, type RunLimits } from './limits.ts'
 export { type RunContext, type RunOptions, type RunResult, run } from './run.ts'
+export { countItems } from './run-children.ts'
 export { runItems } from './run-items.ts'
 export { schema } from './schema.ts'
 export type {

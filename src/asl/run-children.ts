@@ -17,7 +17,7 @@ export interface RunChildrenOptions {
   /** What the keys of the children begin with. */
   readonly key: string
   readonly concurrency: number
-  /** After more failures than this no further child is started. */
+  /** After more failures than this, counted by items, no further child is started. */
   readonly toleratedFailures: number
   readonly signal: AbortSignal | undefined
   /** The scope that the Map is in; only its `Execution` is handed down. */
@@ -44,13 +44,27 @@ export const runChildren = async (options: RunChildrenOptions): Promise<ChildOut
       )
       const scope = makeScope({ path, signal, execution })
       const outcome = await settle(() => runMachine(childRun(options.run), machine, scope, input))
-      if (outcome.status === 'FAILED') failed++
+      if (outcome.status === 'FAILED') failed += itemsIn(items[i]!)
       outcomes[i] = outcome
       return true
     },
   })
   // Children end in any order; those that were never started leave no trace.
   return outcomes.filter((outcome) => outcome !== undefined)
+}
+
+const itemsIn = ({ items = 1 }: ChildItem): number => items
+
+/** The items in children that have ended, in the order of the children. */
+export const countItems = (
+  children: readonly ChildItem[],
+  outcomes: readonly ChildOutcome[],
+): { succeeded: number; failed: number } => {
+  const count = { succeeded: 0, failed: 0 }
+  for (let i = 0; i < outcomes.length; i++) {
+    count[outcomes[i]!.status === 'FAILED' ? 'failed' : 'succeeded'] += itemsIn(children[i]!)
+  }
+  return count
 }
 
 /** What happens inside a child is not part of the outer run's timeline, there may be very many: it counts its own events. */

@@ -4,6 +4,7 @@ import {
   type AslHost,
   type ChildItem,
   type ChildOutcome,
+  countItems,
   type GroupSummary,
   type Program,
   runItems,
@@ -103,7 +104,8 @@ export const makeGroupFunction = ({ program, run, stores, payloadLimitBytes, mak
       throw error instanceof AslError ? new RunError({ code: `${error.error}`, message: `${error.causeText}` }) : error
     })
     const failed = outcomes.filter(({ status }) => status === 'FAILED').length
-    return { succeeded: outcomes.length - failed, failed, written: written as unknown as Json }
+    const counts = { succeeded: outcomes.length - failed, failed, items: countItems(items, outcomes) }
+    return { ...counts, written: written as unknown as Json }
   }
   return Object.assign(fn, { outputLimitBytes: group.items.length * (payloadLimitBytes + AROUND_BYTES) })
 }

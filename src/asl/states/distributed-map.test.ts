@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { makeFakeHost, outputOf } from '../../../test/asl/fake-host.ts'
+import { type FakeHost, makeFakeHost, outputOf } from '../../../test/asl/fake-host.ts'
 import type { Json, JsonObject } from '../../platform/json.ts'
 import {
   AslError,
@@ -8,6 +8,7 @@ import {
   type ChildOutcome,
   type ChildRunRequest,
   compile,
+  countItems,
   type ItemSource,
   type OpenItemsRequest,
   type OpenResultsRequest,
@@ -156,6 +157,38 @@ describe('a distributed Map', () => {
     assert.deepEqual(await go(1), [])
     assert.deepEqual(await go('1'), [])
     for (const value of [-1, 1.5, {}, 'x', null]) await assert.rejects(go(value), { error: 'States.Runtime' })
+  })
+
+  test('tolerates failures by the items in a batch, also where the batches run elsewhere', async () => {
+    const inPlace = (): Partial<FakeHost> => ({})
+    const elsewhere = (summarized: boolean) => (): Partial<FakeHost> => ({
+      async childRun({ items }) {
+        const outcomes = items.map(({ input }): ChildOutcome => {
+          return isBad(input) ? { status: 'FAILED' } : { status: 'SUCCEEDED', output: input }
+        })
+        const failed = outcomes.filter(({ status }) => status === 'FAILED').length
+        const counts = { succeeded: outcomes.length - failed, failed, items: countItems(items, outcomes) }
+        return summarized ? { ...counts, written: null } : outcomes
+      },
+      openResults: async () => ({ write: async () => undefined, close: async () => null }),
+    })
+    const isBad = (input: Json): boolean => ((input as JsonObject).Items as Json[]).includes(1)
+    for (const make of [inPlace, elsewhere(false), elsewhere(true)]) {
+      const go = (tolerated: JsonObject): Promise<Json> => {
+        const host = makeFakeHost(({ input }) => {
+          if (isBad(input)) throw new AslError('Bad')
+          return input
+        })
+        const more = { ItemBatcher: { MaxItemsPerBatch: 3 }, ResultWriter: { Resource: 'x' }, ...tolerated }
+        const { openResults } = elsewhere(false)()
+        return outputOf(each(task, more), [1, 2, 3, 4, 5, 6], { host: { ...host, openResults, ...make() } as FakeHost })
+      }
+      const exceeded = { error: 'States.ExceedToleratedFailureThreshold' }
+      await go({ ToleratedFailureCount: 3 })
+      await assert.rejects(go({ ToleratedFailureCount: 2 }), exceeded)
+      await go({ ToleratedFailurePercentage: 50 })
+      await assert.rejects(go({ ToleratedFailurePercentage: 49 }), exceeded)
+    }
   })
 
   test('batches items by number and by size, with a common input', async () => {

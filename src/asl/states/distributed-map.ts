@@ -9,7 +9,7 @@ import { runChildren } from '../run-children.ts'
 import type { Visit } from '../visit.ts'
 import { compileFeed, type FeedPlan } from './map-feed.ts'
 import { compileNumber } from './map-fields.ts'
-import { compileResults, countOf } from './map-results.ts'
+import { compileResults, countOf, itemsOf } from './map-results.ts'
 import { compileTolerance, type FailureAccount, type Tolerance } from './map-tolerance.ts'
 import { type CompileContext, type Execute, type Machine, nextOf } from './state.ts'
 
@@ -68,7 +68,7 @@ export const compileDistributedMap = (
     const about = { scope: scope.path, state: name }
     const feed = await plan.open(key)
     const results = await openResults(visit, effective, key)
-    const account = tolerance(feed.count)
+    const account = tolerance(feed.items)
     const progress = makeProgress(feed.count, (ended) => run.emit({ type: 'MapRunProgress', ...about, key, ...ended }))
     // Elsewhere, children go in groups: one journal entry of this run for each group, not for each child.
     const most = Math.min(wanted === 0 ? Number.POSITIVE_INFINITY : wanted, limits.distributedConcurrency)
@@ -96,10 +96,9 @@ export const compileDistributedMap = (
         const items = await feed.next(groupSize)
         if (items.length === 0) return false
         const ended = await runGroup(items, signal)
-        const counts = countOf(ended)
-        account.count(counts)
+        account.count(itemsOf(items, ended))
         await results.add(items, ended)
-        progress(counts)
+        progress(countOf(ended))
         return true
       },
     })

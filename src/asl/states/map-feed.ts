@@ -12,6 +12,8 @@ import { asItems, compileItemSelector, compileItems, compileNumber, type NumberO
 export interface Feed {
   /** How many children there will be, when that is known. */
   readonly count: number | undefined
+  /** How many items they are made of, when that is known. */
+  readonly items: number | undefined
   /** The next children, at most `most`; none means the end. Calls may overlap; each child is given once, in order. */
   next(most: number): Promise<ChildItem[]>
 }
@@ -46,7 +48,7 @@ export const compileFeed = (state: JsonObject, language: QueryLanguage): PlanFee
         })
         const items = selector ? shown(visit, 'afterItemSelector', selected) : selected
         const children = batcher ? shown(visit, 'afterItemBatcher', batcher(items)) : items
-        return makeFeed(children, batcher ? undefined : source.count)
+        return makeFeed(children, source.count, batcher !== undefined)
       },
     }
   }
@@ -68,7 +70,7 @@ const shown = (visit: Visit, stage: Stage, inputs: Inputs): Inputs => {
   })()
 }
 
-const makeFeed = (inputs: Inputs, count: number | undefined): Feed => {
+const makeFeed = (inputs: Inputs, items: number | undefined, isBatched: boolean): Feed => {
   let index = 0
   let last: Promise<unknown> = Promise.resolve()
   const pull = async (most: number): Promise<ChildItem[]> => {
@@ -76,12 +78,14 @@ const makeFeed = (inputs: Inputs, count: number | undefined): Feed => {
     while (group.length < most) {
       const { value, done } = await inputs.next()
       if (done) break
-      group.push({ index: index++, input: value })
+      const batch = isBatched ? { items: ((value as JsonObject).Items as Json[]).length } : {}
+      group.push({ index: index++, input: value, ...batch })
     }
     return group
   }
   return {
-    count,
+    count: isBatched ? undefined : items,
+    items,
     next(most) {
       // One after the other: an overlapping call waits for its turn, and a failure reaches every caller.
       const result = last.then(() => pull(most))

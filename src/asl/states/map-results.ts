@@ -6,6 +6,7 @@ import type { ChildItem, ChildOutcome, GroupSummary, OpenResultsRequest } from '
 import { shapeResults } from '../items/result-record.ts'
 import { tooLarge } from '../limits.ts'
 import type { QueryLanguage } from '../query/focus.ts'
+import { countItems } from '../run-children.ts'
 import type { RunState } from '../run-state.ts'
 import type { Visit } from '../visit.ts'
 
@@ -64,6 +65,15 @@ export const countOf = (ended: readonly ChildOutcome[] | GroupSummary): { succee
   if (isSummary(ended)) return ended
   const failed = ended.filter(({ status }) => status === 'FAILED').length
   return { succeeded: ended.length - failed, failed }
+}
+
+/** Of the items in them, where children are batches. */
+export const itemsOf = (
+  children: readonly ChildItem[],
+  ended: readonly ChildOutcome[] | GroupSummary,
+): { readonly succeeded: number; readonly failed: number } => {
+  if (!isSummary(ended)) return countItems(children, ended)
+  return ended.items ?? ended
 }
 
 /** What the children that succeeded gave, in the order of their items. */

@@ -1,4 +1,4 @@
-/** `ToleratedFailureCount` and `ToleratedFailurePercentage`: how many children of a distributed Map may fail. */
+/** `ToleratedFailureCount` and `ToleratedFailurePercentage`: how many items of a distributed Map may fail. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { AslError, STATES } from '../errors.ts'
 import type { QueryLanguage } from '../query/focus.ts'
