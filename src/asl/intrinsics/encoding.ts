@@ -4,6 +4,7 @@ import type { Json } from '../../platform/json.ts'
 import { isObject, setOwn } from '../values.ts'
 import { text } from './arguments.ts'
 import { type Intrinsic, IntrinsicFailure } from './failure.ts'
+import { parseLeadingJson } from './leading-json.ts'
 
 /** The longest text that may be encoded, decoded or hashed. */
 const LONGEST_TEXT = 10_000
@@ -51,11 +52,9 @@ const merge = (left: Json, right: Json, deep: Json): Json => {
   return merged
 }
 
-/** A text of nothing but spaces stands for no value. */
 const parse = (value: string): Json => {
-  if (value.trim() === '') return null
   try {
-    return JSON.parse(value) as Json
+    return parseLeadingJson(value)
   } catch (error) {
     throw new IntrinsicFailure(`The text is not JSON: ${(error as Error).message}`)
   }
