@@ -36,6 +36,16 @@ const sinks = new WeakMap<WorkflowContext, CommandSink>()
 /** For interpreters: the commands beneath a context, with keys of their own choice. */
 export const commandsOf = (ctx: WorkflowContext): CommandSink => sinks.get(ctx) as CommandSink
 
+/** A promise in their place, as `Promise.all` takes them, could neither wait for its turn nor be called off. */
+const mustBeFunctions = (branches: readonly unknown[]): void => {
+  const index = branches.findIndex((branch) => typeof branch !== 'function')
+  if (index < 0) return
+  const given = branches[index] instanceof Promise ? 'a promise' : JSON.stringify(branches[index])
+  throw engineErrors.branches_invalid(
+    `branch ${index} is ${given}; give functions, such as (ctx) => ctx.task('a', 1), not what they return`,
+  )
+}
+
 export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): WorkflowContext => {
   const inBranch = (signal: AbortSignal): WorkflowContext => makeContext(sink, signal)
   const concurrencyOf = (options: BranchOptions | undefined, count: number): number => {
@@ -131,15 +141,18 @@ export const makeContext = (sink: CommandSink, abortSignal: AbortSignal): Workfl
       return (await sink.request({ kind: 'signal', key, name, dueMs }, abortSignal)) as T
     },
 
-    all: (branches, options) =>
-      allBranches(
+    all(branches, options) {
+      mustBeFunctions(branches)
+      return allBranches(
         branches.map((branch) => (signal) => branch(inBranch(signal))),
         concurrencyOf(options, branches.length),
         abortSignal,
-      ),
+      )
+    },
 
     async race(branches) {
       if (branches.length === 0) throw engineErrors.branches_invalid('a race needs at least one branch')
+      mustBeFunctions(branches)
       return raceBranches(
         branches.map((branch) => (signal) => branch(inBranch(signal))),
         abortSignal,

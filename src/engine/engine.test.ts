@@ -77,6 +77,26 @@ for (const database of BACKENDS) {
   )
 
   withEngine(
+    'branches that are promises are refused with what to give instead',
+    {
+      workflows: {
+        all: (ctx) => ctx.all([ctx.step('a', () => 1) as never]),
+        race: (ctx) => ctx.race([async () => 1, 2 as never]),
+      },
+    },
+    async (engine) => {
+      for (const [target, given] of [
+        ['all', 'branch 0 is a promise; give functions'],
+        ['race', 'branch 1 is 2; give functions'],
+      ] as const) {
+        const { error } = await engine.result(target)
+        assert.equal(error?.code, 'branches_invalid')
+        assert.ok(error.message.startsWith(given), error.message)
+      }
+    },
+  )
+
+  withEngine(
     'a run that takes longer than its time limit ends as timed_out',
     { workflows: { endless: (ctx) => ctx.signal('never') } },
     async (engine) => {

@@ -136,6 +136,11 @@ describe('errors of the client', () => {
     await assert.rejects(makeClient({ url, key: 'aidos_wrong' }).runs.list(), { code: 'unauthenticated', status: 401 })
   })
 
+  test('an address that is none is refused at once', () => {
+    assert.throws(() => makeClient({ url: 'nonsense' }), /the url of the server is "nonsense"; allowed/)
+    assert.throws(() => makeClient({} as { url: string }), /http:\/\/127/)
+  })
+
   test('a page that is no JSON is told as such', async () => {
     await assert.rejects(
       makeClient({ url: `${url}/docs/..`, key, fetch: async () => new Response('<html>') }).runs.list(),

@@ -26,6 +26,9 @@ export interface TransportOptions {
 }
 
 export const makeTransport = ({ url, key, fetch }: TransportOptions): Transport => {
+  if (typeof url !== 'string' || !URL.canParse(url)) {
+    throw new TypeError(`the url of the server is ${JSON.stringify(url)}; allowed: one such as http://127.0.0.1:3000`)
+  }
   const base = url.replace(/\/+$/, '')
 
   const open: Transport['open'] = async (method, path, { query = {}, body, headers, signal } = {}) => {
