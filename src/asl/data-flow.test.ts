@@ -79,9 +79,9 @@ describe('variables', () => {
     assert.deepEqual(result.status === 'SUCCEEDED' && result.output, { before: 1, x: 2, y: 1 })
   })
 
-  test('in JSONPath are made of the selected result', async () => {
+  test('in JSONPath are made of the result itself, whatever is selected for the output', async () => {
     const states: Record<string, JsonObject> = {
-      A: { ...task, ResultSelector: { 'n.$': '$.deep' }, ResultPath: '$.r', Assign: { 'n.$': '$.n' }, Next: 'B' },
+      A: { ...task, ResultSelector: { 'n.$': '$.deep' }, ResultPath: '$.r', Assign: { 'n.$': '$.deep' }, Next: 'B' },
       B: { Type: 'Pass', InputPath: '$n', End: true },
     }
     const result = await runStates(states, {}, answering({ deep: 4 }))

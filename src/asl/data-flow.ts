@@ -66,7 +66,8 @@ const compilePathFlow = (state: JsonObject): DataFlow => {
     finish(visit, result) {
       const selected = toSelected ? (toSelected(visit.focus(result)) as Json) : result
       visit.inspect?.('afterResultSelector', selected)
-      const assigned = toVariables && (toVariables(visit.focus(selected)) as JsonObject)
+      // Variables are made of the result itself, the output of what was selected of it.
+      const assigned = toVariables && (toVariables(visit.focus(result)) as JsonObject)
       const merged = toResult(visit.input, selected)
       visit.inspect?.('afterResultPath', merged)
       return { output: toOutput ? toOutput(visit, merged) : merged, assigned }
