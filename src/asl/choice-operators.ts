@@ -59,9 +59,13 @@ export const TYPE_OPERATORS: ReadonlyMap<string, (value: Json) => boolean> = new
   ['IsTimestamp', (value) => typeof value === 'string' && parseInstant(value) !== undefined],
 ])
 
-/** `StringMatches`: `*` stands for any text, `\*` for a star and `\\` for a backslash. The time grows with the lengths only. */
-export const compileWildcard = (pattern: string): ((text: string) => boolean) => {
+/**
+ * `StringMatches`: `*` stands for any text, `\*` for a star and `\\` for a backslash. `undefined` for a pattern with any other
+ * backslash, which fails when it is used. The time grows with the lengths only.
+ */
+export const compileWildcard = (pattern: string): ((text: string) => boolean) | undefined => {
   const parts = splitAtStars(pattern)
+  if (!parts) return undefined
   const first = parts[0]!
   const last = parts[parts.length - 1]!
   if (parts.length === 1) return (text) => text === first
@@ -77,13 +81,14 @@ export const compileWildcard = (pattern: string): ((text: string) => boolean) =>
   }
 }
 
-const splitAtStars = (pattern: string): string[] => {
+const splitAtStars = (pattern: string): string[] | undefined => {
   const parts = ['']
   for (let i = 0; i < pattern.length; i++) {
     const ch = pattern[i]!
     const next = pattern[i + 1]
     if (ch === '*') parts.push('')
-    else if (ch === '\\' && (next === '*' || next === '\\')) {
+    else if (ch === '\\') {
+      if (next !== '*' && next !== '\\') return undefined
       parts[parts.length - 1] += next
       i++
     } else parts[parts.length - 1] += ch

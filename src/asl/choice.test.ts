@@ -122,13 +122,19 @@ describe('StringMatches', () => {
   ]
   for (const [pattern, text, expected] of table) {
     test(`'${pattern}' ${expected ? 'covers' : 'does not cover'} '${text}'`, () =>
-      assert.equal(compileWildcard(pattern)(text), expected))
+      assert.equal(compileWildcard(pattern)?.(text), expected))
   }
+
+  test('ends the run where a backslash escapes nothing', () => {
+    for (const pattern of ['a\\n*', 'a\\']) {
+      assert.throws(() => matches({ Variable: '$.x', StringMatches: pattern }, { x: 'a' }), { error: 'States.Runtime' })
+    }
+  })
 
   test('takes hardly longer for many stars', () => {
     /** The shortest of several times, so that a pause of the machine does not count. */
     const shortestMs = (stars: number): number => {
-      const covers = compileWildcard(`${'a*'.repeat(stars)}b*`)
+      const covers = compileWildcard(`${'a*'.repeat(stars)}b*`)!
       const text = 'a'.repeat(300)
       const once = (): number => {
         const startMs = performance.now()
@@ -140,6 +146,6 @@ describe('StringMatches', () => {
     // Tried in every combination, three stars would take thousands of times as long as one.
     const [one, three] = [shortestMs(1), shortestMs(3)]
     assert.ok(three < one * 100, `one star took ${one} ms, three took ${three} ms`)
-    assert.equal(compileWildcard(`${'a*'.repeat(500)}b*`)('a'.repeat(100_000)), false)
+    assert.equal(compileWildcard(`${'a*'.repeat(500)}b*`)?.('a'.repeat(100_000)), false)
   })
 })

@@ -59,7 +59,10 @@ const compileTest = (operator: string, operand: Json): ((value: Json, focus: Foc
   if (isType) return (value) => isType(value) === operand
   if (operator === 'StringMatches') {
     const matches = compileWildcard(operand as string)
-    return (value) => typeof value === 'string' && matches(value)
+    if (matches) return (value) => typeof value === 'string' && matches(value)
+    return () => {
+      throw runtimeError(`The pattern '${operand}' of StringMatches has a backslash that escapes nothing.`)
+    }
   }
   const compare = COMPARE_OPERATORS.get(operator)?.compare
   if (compare) return (value) => compare(value, operand)
