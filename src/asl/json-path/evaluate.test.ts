@@ -179,8 +179,11 @@ describe('a function at the end of a path', () => {
   })
 })
 
-test('a filter fails on one value that has nothing inside, and passes over such among several', () => {
+test('a filter, a slice or a list of indexes fails on one value that it does not fit, and passes over such among several', () => {
   for (const v of ['text', 7, null]) assert.equal(find('$.v[?(@.a)]', { v }), undefined)
-  assert.deepEqual(find('$.v[?(@.a)]', {}), [])
+  for (const path of ['$.v[0:1]', '$.v[0,1]']) assert.equal(find(path, { v: {} }), undefined)
+  assert.equal(find('$[1:5]', {}), undefined)
+  for (const path of ['$.v[?(@.a)]', '$.v[1:5].x', '$.v.w[0,1]']) assert.deepEqual(find(path, {}), [])
   assert.deepEqual(find('$.v[*][?(@.a)]', { v: ['text', null, { a: 1 }] }), [{ a: 1 }])
+  assert.deepEqual(find('$.v[*][0:1]', { v: ['text', [1, 2]] }), [1])
 })

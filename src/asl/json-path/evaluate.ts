@@ -18,13 +18,21 @@ export const compileSteps = (steps: readonly PathStep[], definite: boolean, past
       ? compileFunction(last.name, steps.slice(0, -1))
       : (document) => collect(steps, document, document)
   const open = steps.findIndex(({ kind }) => kind !== 'name' && kind !== 'index')
-  if (steps[open]?.kind !== 'filter') return find
-  // Of several values a filter passes over those that have nothing inside; the only one there is must have something.
+  const fits = FITS[steps[open]!.kind]
+  if (!fits) return find
+  // Of several values these steps pass over those that they do not fit; the only one there is must fit.
   const before = steps.slice(0, open)
   return (document) => {
-    const filtered = followDefinite(before, document, undefined)
-    return filtered === null || (filtered !== undefined && typeof filtered !== 'object') ? undefined : find(document)
+    const only = followDefinite(before, document, undefined)
+    return only === undefined || fits(only) ? find(document) : undefined
   }
+}
+
+/** What a step can be taken on, where that is not everything. */
+const FITS: Partial<Record<PathStep['kind'], (value: Json) => boolean>> = {
+  filter: (value) => typeof value === 'object' && value !== null,
+  slice: Array.isArray,
+  indexes: Array.isArray,
 }
 
 /** A function takes each of the values on its own; only after a scan from the root it takes them all together. */
