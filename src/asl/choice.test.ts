@@ -108,6 +108,16 @@ describe('And, Or, Not', () => {
   })
 })
 
+test('a rule about data that is null as a whole ends the run', () => {
+  for (const operator of ['IsNull', 'IsString', 'IsPresent']) {
+    assert.throws(() => matches({ Variable: '$', [operator]: true }, null), {
+      error: 'States.Runtime',
+      message: /null or empty input/,
+    })
+  }
+  assert.throws(() => matches({ Variable: '$.x', IsPresent: false }, null), { error: 'States.Runtime' })
+})
+
 describe('StringMatches', () => {
   const table: [pattern: string, text: string, expected: boolean][] = [
     ['*', '', true],

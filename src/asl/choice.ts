@@ -5,7 +5,7 @@ import { runtimeError } from './errors.ts'
 import { parsePath } from './json-path/parse.ts'
 import type { Focus, Maybe } from './query/focus.ts'
 import { compileExpression, expectKind, isExpression } from './query/jsonata.ts'
-import { compileLookUp, compilePath, type LookUp } from './query/path.ts'
+import { compilePath, compileStrictLookUp, type LookUp } from './query/path.ts'
 
 export type Condition = (focus: Focus) => Maybe<boolean>
 
@@ -41,7 +41,7 @@ const compileComparison = (rule: JsonObject): ((focus: Focus) => boolean) => {
   const operator = operatorOf(rule)
   if (typeof rule.Variable !== 'string' || operator === undefined)
     throw new Error('a rule needs Variable and an operator')
-  const lookUp = compileLookUp(parsePath(rule.Variable))
+  const lookUp = compileStrictLookUp(parsePath(rule.Variable))
   const operand = rule[operator]!
   if (operator === 'IsPresent') return (focus) => (lookUp(focus) !== undefined) === operand
   const test = compileTest(operator, operand)

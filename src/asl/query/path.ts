@@ -20,10 +20,20 @@ export const compileLookUp = (path: ParsedPath, pastEnd?: null): LookUp => {
   }
 }
 
+/** As a look-up outside of templates: there the service fails for a path into data that is `null` as a whole, `$` included. */
+export const compileStrictLookUp = (path: ParsedPath): LookUp => {
+  const lookUp = compileLookUp(path)
+  if (path.root.kind !== 'data') return lookUp
+  return (focus) => {
+    if (focus.data === null) throw runtimeError('Unable to apply Path transformation to null or empty input.')
+    return lookUp(focus)
+  }
+}
+
 /** A path that must lead somewhere, as in `InputPath`, `SecondsPath` or `ItemsPath`. */
 export const compilePath = (source: string): ((focus: Focus) => Json) => {
   const path = parsePath(source)
-  const lookUp = compileLookUp(path)
+  const lookUp = compileStrictLookUp(path)
   return (focus) => {
     const value = lookUp(focus)
     if (value === undefined) throw noResults(path)
