@@ -35,8 +35,7 @@ const compileArray = (template: readonly Json[]): Template | undefined => {
 const compileObject = (template: JsonObject): Template | undefined => {
   const fields: { key: string; constant: Json; evaluate: Template | undefined }[] = []
   for (const [key, value] of Object.entries(template)) {
-    if (key.endsWith('.$'))
-      fields.push({ key: key.slice(0, -2), constant: null, evaluate: compileExpression(key, value) })
+    if (key.endsWith('.$')) fields.push({ key: key.slice(0, -2), constant: null, evaluate: compileField(key, value) })
     else fields.push({ key, constant: value, evaluate: compileDynamic(value) })
   }
   if (fields.every((field) => field.evaluate === undefined)) return undefined
@@ -47,7 +46,8 @@ const compileObject = (template: JsonObject): Template | undefined => {
   }
 }
 
-const compileExpression = (key: string, value: Json): Template => {
+/** One field that holds a path or an intrinsic function; `key` is what an error calls it. */
+export const compileField = (key: string, value: Json): Template => {
   if (typeof value !== 'string')
     throw new Error(`The field '${key}' must hold a path or an intrinsic function as a string`)
   if (isIntrinsic(value)) return compileIntrinsic(value)

@@ -18,6 +18,11 @@ describe('Fail', () => {
 
   test('ends with States.Runtime or States.QueryEvaluationError when these are no texts', async () => {
     await assert.rejects(outputOf({ Type: 'Fail', ErrorPath: '$.n' }, { n: 1 }), { error: 'States.Runtime' })
+    const missing = outputOf({ Type: 'Fail', Error: 'E', CausePath: '$.nope' }, { n: 1 })
+    await assert.rejects(
+      missing,
+      /The JSONPath '\$\.nope' specified for the field 'CausePath' could not be found in the input/,
+    )
     await assert.rejects(outputOf({ Type: 'Fail', QueryLanguage: 'JSONata', Error: '{% 1 %}' }), {
       error: 'States.QueryEvaluationError',
     })

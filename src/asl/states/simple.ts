@@ -2,11 +2,9 @@
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { compileDataFlow, compileOptional, type Outcome } from '../data-flow.ts'
 import { AslError, runtimeError } from '../errors.ts'
-import { compileIntrinsic } from '../intrinsics/compile.ts'
-import { isIntrinsic } from '../intrinsics/parse.ts'
 import type { Evaluate } from '../query/focus.ts'
 import { expectKind } from '../query/jsonata.ts'
-import { compilePath } from '../query/path.ts'
+import { compileField } from '../query/template.ts'
 import { type CompileContext, type Execute, nextOf } from './state.ts'
 
 export const compilePass = (state: JsonObject, { language }: CompileContext): Execute => {
@@ -49,7 +47,7 @@ const compileText = (state: JsonObject, field: 'Error' | 'Cause', isJsonata: boo
     return evaluate && (async (focus) => expectKind(await evaluate(focus), 'string', field, value!))
   }
   if (typeof path !== 'string') return value === undefined ? undefined : () => value
-  const find = isIntrinsic(path) ? compileIntrinsic(path) : compilePath(path)
+  const find = compileField(pathField, path)
   return (focus) => {
     const text = find(focus)
     if (typeof text === 'string') return text
