@@ -77,6 +77,29 @@ for (const database of BACKENDS) {
   )
 
   withEngine(
+    'a run that goes from one wait to another without a pause tells what it waits for now',
+    {
+      workflows: {
+        waits: async (ctx) => {
+          await ctx.signal('first')
+          await ctx.signal('second')
+          await ctx.sleep('1 day')
+        },
+      },
+    },
+    async ({ engine, tenantId, run: start }) => {
+      const run = await start('waits')
+      const waitsFor = (what: string) =>
+        until(what, async () => (await engine.runs.find(tenantId, run.id))?.waitingFor === what)
+      await waitsFor('signal:first')
+      await engine.signal({ tenantId, projectId: null }, run.id, 'first', null)
+      await waitsFor('signal:second')
+      await engine.signal({ tenantId, projectId: null }, run.id, 'second', null)
+      await waitsFor('timer')
+    },
+  )
+
+  withEngine(
     'branches that are promises are refused with what to give instead',
     {
       workflows: {

@@ -24,6 +24,7 @@ export interface RunMemory {
   over: boolean
   /** What the row says, so that it is written only when it changes; `undefined`: others may have written it. */
   writtenStatus: RunStatus
+  writtenWaits: string | null
   writtenWakeMs: number | null | undefined
   /** Pieces of news that are known of; the row has more when a push was lost. */
   seenNews: number
@@ -43,6 +44,7 @@ export const makeRunMemory = (run: Run, replaying: boolean, clock: Clock): RunMe
     cancelled: false,
     over: false,
     writtenStatus: run.status,
+    writtenWaits: run.waitingFor,
     writtenWakeMs: run.wakeAtMs,
     seenNews: run.news,
     record(type, data = {}) {

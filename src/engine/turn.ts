@@ -149,10 +149,11 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     const { id, workerId } = memory.run
     const waits = waitingFor()
     const status = waits === null ? 'running' : 'waiting'
-    if (status !== memory.writtenStatus) {
+    if (status !== memory.writtenStatus || waits !== memory.writtenWaits) {
       writes.push(updateRun(id, { status, waitingFor: waits, output: null, error: null, workerId, finishedAtMs: null }))
       if (waits !== null) record('run.waiting', { for: waits })
       memory.writtenStatus = status
+      memory.writtenWaits = waits
     }
     const wakeMs = nextWakeMs()
     if (wakeMs !== memory.writtenWakeMs) writes.push(setRunWake(id, memory.seenNews, wakeMs))
