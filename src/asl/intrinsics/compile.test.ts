@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Json, JsonObject } from '../../platform/json.ts'
 import type { AslError } from '../errors.ts'
 import { compileIntrinsic } from './compile.ts'
+import { seededRandom } from './math.ts'
 
 const call = (source: string, data: Json = {}, variables: JsonObject = {}): Json =>
   compileIntrinsic(source)({
@@ -80,6 +81,9 @@ describe('intrinsic functions', () => {
   test('with a seed give the same number every time', () => {
     const draw = (seed: number): Json => call(`States.MathRandom(0, 1000000, ${seed})`)
     assert.equal(draw(7), draw(7))
+    assert.equal(seededRandom(42), 0.7275636800328681)
+    assert.equal(seededRandom(-5), 0.26930095796932485)
+    assert.equal(seededRandom(123_456_789_012), 0.013835938433091277)
     assert.notEqual(draw(7), draw(8))
   })
 

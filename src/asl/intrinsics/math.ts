@@ -27,10 +27,17 @@ const random = ([from, to, seed]: readonly Json[], around: Surroundings): Json =
   return start + Math.floor(draw * (end - start))
 }
 
-/** A number in [0, 1) that depends on nothing but the seed (one step of splitmix32). */
+/** The first number in [0, 1) of Java's `Random` with that seed, bit for bit: it is what the service gives. */
 export const seededRandom = (seed: number): number => {
-  let mixed = (seed + 0x9e3779b9) | 0
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
-  return ((mixed ^ (mixed >>> 15)) >>> 0) / 0x1_0000_0000
+  let state = (BigInt(Math.trunc(seed)) ^ MULTIPLIER) & MASK
+  const next = (bits: bigint): bigint => {
+    state = (state * MULTIPLIER + 11n) & MASK
+    return state >> (48n - bits)
+  }
+  const high = next(26n)
+  return Number((high << 27n) + next(27n)) / 2 ** 53
 }
+
+/** Of a linear congruential generator of 48 bits. */
+const MULTIPLIER = 0x5deece66dn
+const MASK = (1n << 48n) - 1n
