@@ -102,6 +102,17 @@ describe('aidos run', () => {
     assert.match(stdout, /failed.*: /)
   })
 
+  test('shows afterwards how the children of a run ended, with what they did', async () => {
+    await app.cli(['workflows', 'create', write('hello.asl.json', HELLO)])
+    const Call = { Type: 'Task', Resource: 'workflow:hello', Arguments: { name: 'Ada' }, End: true }
+    const parent = write('parent.asl.json', { StartAt: 'Call', QueryLanguage: 'JSONata', States: { Call } })
+    await app.cli(['run', parent, '--watch'])
+    const { items } = await json<{ items: { id: string }[] }>(['runs', '--target', 'parent'])
+    const { stdout } = await app.cli(['run', 'show', items[0]!.id])
+    assert.match(stdout, /^ {2}✔ Call hello /m)
+    assert.match(stdout, /^ {4}✔ Greet skill:text\/template/m)
+  })
+
   test('gives a waiting run its signal, and cancels one', async () => {
     const file = write('asks.asl.json', ASKS)
     const { id } = await json<{ id: string }>(['run', file])

@@ -7,6 +7,7 @@ import { BROKEN_OFF, type Command, type CommandCall } from '../command.ts'
 import { cliErrors } from '../errors.ts'
 import { DEFINITION_FILE, nameOfFile, readJson, readText } from '../input.ts'
 import { describeChange, drawTree } from '../timeline/draw.ts'
+import { readFamily } from '../timeline/merge.ts'
 import { makeTimeline } from '../timeline/timeline.ts'
 import { watchRun } from '../timeline/watch.ts'
 
@@ -87,13 +88,7 @@ const show = async (call: CommandCall): Promise<number> => {
   const [id = ''] = call.args
   const found = await client.runs.find(id)
   if (call.flag('watch')) return watch(call, client, found)
-  const events = []
-  for (let after = 0; ; ) {
-    const page = await client.runs.events(id, { after, limit: 500 })
-    events.push(...page.items)
-    after = page.items.at(-1)?.id ?? after
-    if (page.nextCursor === null) break
-  }
+  const events = await readFamily(client, id)
   const timeline = makeTimeline(id, `${found.kind} ${found.target}`)
   const lines: string[] = []
   for (const event of events) {

@@ -1,4 +1,4 @@
-/** The events of a run and of all its child runs as one stream, as they come. */
+/** The events of a run and of its child runs as one timeline: as they come, or those there are. */
 import type { Client } from '../../sdk/client.ts'
 import type { EventView } from '../../sdk/views.ts'
 
@@ -6,6 +6,31 @@ import type { EventView } from '../../sdk/views.ts'
 const STRAGGLERS_MS = 1000
 /** Children beyond it are shown by what their parent is told of them alone: each costs a connection. */
 const CHILDREN_MAX = 50
+
+const childOf = ({ type, data }: EventView): string | undefined =>
+  type === 'run.child' && typeof data.childRunId === 'string' ? data.childRunId : undefined
+
+const PAGE = 500
+
+/** What has happened so far, in order; a child's events after the one that tells of the child. */
+export const readFamily = async (client: Client, runId: string): Promise<EventView[]> => {
+  const events: EventView[] = []
+  const runs = [runId]
+  for (let next = 0; next < runs.length; next++) {
+    for (let after = 0; ; ) {
+      const { items, nextCursor } = await client.runs.events(runs[next]!, { after, limit: PAGE })
+      events.push(...items)
+      after = items.at(-1)?.id ?? after
+      for (const item of items) {
+        const child = childOf(item)
+        if (child !== undefined && runs.length <= CHILDREN_MAX) runs.push(child)
+      }
+      if (nextCursor === null) break
+    }
+  }
+  // A child is made by the turn that tells of it: none of its events is older.
+  return events.sort((a, b) => a.id - b.id)
+}
 
 /** Ends with the event that ends or stops the run. Rejects when the run's own stream does. */
 export async function* watchFamily(client: Client, runId: string, signal?: AbortSignal): AsyncGenerator<EventView> {
@@ -20,9 +45,9 @@ export async function* watchFamily(client: Client, runId: string, signal?: Abort
   const follow = async (id: string): Promise<void> => {
     for await (const event of client.runs.watch(id, { signal: both })) {
       ready.push(event)
-      const childId = event.type === 'run.child' ? event.data.childRunId : undefined
+      const childId = childOf(event)
       // A child that cannot be followed is no reason to lose sight of its parent.
-      if (typeof childId === 'string' && children.length < CHILDREN_MAX) children.push(follow(childId).catch(() => {}))
+      if (childId !== undefined && children.length < CHILDREN_MAX) children.push(follow(childId).catch(() => {}))
       wake()
     }
   }
