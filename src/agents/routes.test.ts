@@ -99,7 +99,7 @@ describe('routes of agents', () => {
       assert.deepEqual([answer.status, answer.body.code], [400, 'request_invalid'], JSON.stringify(answer.body))
       return answer.body.detail as string
     }
-    assert.match(await send400({ name: 'x', config: { ...config, budget: {} } }), /body\.config: .*budget/)
+    assert.match(await send400({ name: 'x', config: { ...config, budget: {} } }), /body\.config\.budget: .*budgets/)
     assert.match(
       await send400({ name: 'x', config: { ...config, model: { apiKey: 'k' } } }),
       /body\.config\.model\.apiKey: .*\$secret/,
