@@ -87,15 +87,21 @@ test('what no waiting would mend ends the start with status 1, and is named', as
     ends({ DB_NAME: 'nowhere' }, /PostgreSQL at .*database "nowhere" does not exist/),
   ])
   await Promise.all([
-    // Something answers there, and it is not PostgreSQL.
-    ends({ DB_PORT: String(redis.port) }, /PostgreSQL at /),
     ends({ ...redisSettings(redis.url), REDIS_PASSWORD: 'wrong-password' }, /Redis at .*WRONGPASS/),
-  ])
-  await Promise.all([
     ends({ ...redisSettings(redis.url) }, /Redis at .*NOAUTH/),
     ends(
       { REDIS_MODE: 'cluster', REDIS_CLUSTER_NODES: `127.0.0.1:${redis.port}`, REDIS_PASSWORD: SECRET },
       /Redis at .*cluster support disabled/,
     ),
   ])
+})
+
+test('a server that takes the connection and says nothing, whatever it is, is waited for and named', async (t) => {
+  const settings = await databaseSettings(t)
+  const redis = await startRedis({ password: SECRET })
+  t.after(() => redis.stop())
+  // Redis waits for the end of a line that PostgreSQL's protocol does not have.
+  const aidos = await startAidos(t, ['start'], { ...settings, DB_PORT: String(redis.port) })
+  await aidos.waitFor(`waiting for PostgreSQL at 127.0.0.1:${redis.port}`)
+  assert.match(aidos.output(), /connected, but no answer of PostgreSQL within 5000 ms/)
 })

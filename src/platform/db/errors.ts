@@ -42,8 +42,8 @@ export const isOutage = (error: unknown): boolean => {
 }
 
 /** An outage: whoever is asked says nothing. */
-export const noAnswer = (ms: number): Error =>
-  Object.assign(new Error(`no answer within ${ms} ms`), { code: 'ETIMEDOUT' })
+export const noAnswer = (ms: number, what = 'no answer'): Error =>
+  Object.assign(new Error(`${what} within ${ms} ms`), { code: 'ETIMEDOUT' })
 
 /** Whether a driver's error says that a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => {

@@ -14,7 +14,7 @@ test('probePostgres() does not wait for a server that takes the connection and t
   for (const bytes of [0, 10, 500]) {
     proxy.stallAfter(bytes)
     await assert.rejects(probePostgres(proxied, undefined, 200), (error: Error) => {
-      assert.match(error.message, /no answer within 200 ms/)
+      assert.match(error.message, /connected, but no answer of PostgreSQL within 200 ms/)
       return isOutage(error)
     })
   }

@@ -21,8 +21,10 @@ export const probePostgres = async (
   client.on('error', () => {})
   const abort = (): void => void socket.destroy(new Error('the connection was called off'))
   signal?.addEventListener('abort', abort, { once: true })
-  // It may take the connection and then stand still, at any word.
-  socket.setTimeout(silenceMs, () => socket.destroy(noAnswer(silenceMs)))
+  // It may take the connection and then stand still, at any word; what is no PostgreSQL at all may do the same.
+  socket.setTimeout(silenceMs, () =>
+    socket.destroy(noAnswer(silenceMs, socket.connecting ? 'no connection' : 'connected, but no answer of PostgreSQL')),
+  )
   try {
     await client.connect()
     await client.query('SELECT 1')
