@@ -14,6 +14,8 @@ export interface Database {
   readonly primary: Handle
   /** Everyday writes: all or nothing. No network call inside. */
   transaction<T>(work: (tx: Transaction<unknown>) => Promise<T>): Promise<T>
+  /** The same without a limit of time, on a connection of its own: for migrations. */
+  longTransaction: Database['transaction']
   /** Hot writes; see group-commit.ts. */
   readonly commit: GroupCommit['commit']
   /** Tells of events that a statement of the caller's own has written and committed. */

@@ -29,7 +29,7 @@ const MIGRATION_LOCK = 4_172_026
 
 /** Runs what is missing, in one transaction; returns the names. A database that is newer than the code is refused. */
 export const migrate = async (db: Database, migrations: readonly Migration[]): Promise<string[]> =>
-  db.transaction(async (tx) => {
+  db.longTransaction(async (tx) => {
     const run = (text: string) => tx.executeQuery(CompiledQuery.raw(text))
     if (db.dialect === 'postgres') await run(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`)
     await run('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)')

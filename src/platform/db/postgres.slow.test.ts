@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import { makeTestDatabaseUrl } from '../../../test/support/postgres.ts'
 import { placeOf } from '../../../test/support/postgres-place.ts'
 import { makeStallingProxy } from '../../../test/support/stalling-proxy.ts'
 import { makeEventHub } from '../events/hub.ts'
 import { isOutage } from './errors.ts'
+import { migrate } from './migrate.ts'
 import { openPostgresDatabase } from './postgres.ts'
 
 test('a transaction whose process does not go on loses its locks to whoever waits for them', async (t) => {
@@ -44,4 +45,19 @@ test('ping() does not wait for a server that stands still', async (t) => {
   proxy.stallAfter(0)
   await assert.rejects(db.ping(), (error: Error) => isOutage(error) && /no answer within 5000 ms/.test(error.message))
   proxy.stallAfter(Number.POSITIVE_INFINITY)
+})
+
+test('a migration may take longer than any other statement', async (t) => {
+  const where = { ...placeOf(await makeTestDatabaseUrl(t)), poolMin: 0, poolMax: 2 }
+  const db = openPostgresDatabase({ ...where, hub: makeEventHub(), onError: () => {}, statementTimeoutMs: 500 })
+  t.after(() => db.stop())
+  // The server breaks it off after half a second, and its client would after five and a half.
+  const sleep = 'SELECT pg_sleep(6)'
+  await assert.rejects(
+    db.transaction((tx) => tx.executeQuery(CompiledQuery.raw(sleep))),
+    (error: Error) => isOutage(error) && /statement timeout/.test(error.message),
+  )
+  const slow = { name: '0001-slow', statements: () => [sleep, 'CREATE TABLE things (id INT)'] }
+  assert.deepEqual(await migrate(db, [slow]), ['0001-slow'])
+  await sql`SELECT id FROM things`.execute(db.primary)
 })

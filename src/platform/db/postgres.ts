@@ -20,12 +20,16 @@ export interface PostgresOptions {
   readonly hub: EventHub
   /** Told once of each connection that breaks; whoever uses it at the time hears of it by himself. */
   readonly onError: (error: Error) => void
+  /** When the server gives a statement up; 55 s where it is not given, 0 for never. */
+  readonly statementTimeoutMs?: number
 }
 
 const INT8 = 20
-const QUERY_TIMEOUT_MS = 60_000
+const STATEMENT_TIMEOUT_MS = 55_000
+/** The server gives a statement up this long before its client does: the connection stays of use. */
+const CLIENT_WAITS_LONGER_MS = 5000
 const PING_MS = 5000
-const SESSION_SETTINGS = Object.entries({
+const SESSION_SETTINGS = {
   // Plans of named statements are made once per connection, often while a table is still empty, when reading all of it is cheapest;
   // that is kept for hours. Every hot statement has its index: a scan of the whole table is only for what has none.
   enable_seqscan: 'off',
@@ -35,13 +39,16 @@ const SESSION_SETTINGS = Object.entries({
   tcp_keepalives_idle: 30,
   tcp_keepalives_interval: 10,
   tcp_keepalives_count: 3,
-  // The server gives a statement up before its client does: the connection stays of use.
-  statement_timeout: QUERY_TIMEOUT_MS - 5000,
-})
-  .map(([name, value]) => `SET ${name} = ${value}`)
-  .join('; ')
+}
+
+const sessionSettings = (statementTimeoutMs: number): string =>
+  Object.entries({ ...SESSION_SETTINGS, statement_timeout: statementTimeoutMs })
+    .map(([name, value]) => `SET ${name} = ${value}`)
+    .join('; ')
 
 const makePool = (options: PostgresOptions): pg.Pool => {
+  const { statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
+  const settings = sessionSettings(statementTimeoutMs)
   const pool = new pg.Pool({
     host: options.host,
     port: options.port,
@@ -55,7 +62,7 @@ const makePool = (options: PostgresOptions): pg.Pool => {
     application_name: 'aidos',
     keepAlive: true,
     // A connection that is dead without saying so must not hold everything up.
-    query_timeout: QUERY_TIMEOUT_MS,
+    query_timeout: statementTimeoutMs && statementTimeoutMs + CLIENT_WAITS_LONGER_MS,
     // What a transaction has to say travels together: one round trip instead of one per statement.
     pipeline: true,
     // Times and counts are below 2^53: plain numbers.
@@ -74,14 +81,12 @@ const makePool = (options: PostgresOptions): pg.Pool => {
       isBroken = true
     }
     client.on('error', broke)
-    client.query(SESSION_SETTINGS).catch(broke)
+    client.query(settings).catch(broke)
   })
   return pool
 }
 
-export const openPostgresDatabase = (options: PostgresOptions): Database => {
-  const pool = makePool(options)
-  const nameOf = makeStatementNames()
+const makeKysely = (pool: pg.Pool, nameOf: ReturnType<typeof makeStatementNames>): Kysely<unknown> => {
   const kyselyPool = {
     options: pool.options,
     connect: async () => {
@@ -94,7 +99,13 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
     },
     end: () => pool.end(),
   } as unknown as PostgresPool
-  const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: kyselyPool }) })
+  return new Kysely<unknown>({ dialect: new PostgresDialect({ pool: kyselyPool }) })
+}
+
+export const openPostgresDatabase = (options: PostgresOptions): Database => {
+  const pool = makePool(options)
+  const nameOf = makeStatementNames()
+  const kysely = makeKysely(pool, nameOf)
   const group = makeGroupCommit({
     writeGroup: makeWriteGroup(pool, nameOf),
     publish: (events) => options.hub.publish(events),
@@ -107,6 +118,15 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
     announce: (events) => options.hub.publish(events),
     commitStats: group.stats,
     transaction: (work) => publishing(kysely, options.hub, work),
+    async longTransaction(work) {
+      const alone = makePool({ ...options, poolMin: 0, poolMax: 1, statementTimeoutMs: 0 })
+      const patient = makeKysely(alone, nameOf)
+      try {
+        return await publishing(patient, options.hub, work)
+      } finally {
+        await patient.destroy()
+      }
+    },
     async ping() {
       const answered = new AbortController()
       const tooLate = async (): Promise<never> => {

@@ -122,6 +122,7 @@ export const openSqliteDatabase = (options: { file: string; hub: EventHub }): Da
     announce: (events) => options.hub.publish(events),
     commitStats: group.stats,
     transaction: (work) => publishing(write, hub, work),
+    longTransaction: (work) => publishing(write, hub, work),
     async ping() {
       reader.prepare('SELECT 1').get()
     },
