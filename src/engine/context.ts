@@ -1,5 +1,4 @@
 /** The `ctx` of workflow functions: checks and names what is asked for and hands it to the run as commands. */
-import type { Json } from '../platform/json.ts'
 import { PRIORITIES } from '../platform/queue/queue.ts'
 import { allBranches, raceBranches } from './branches.ts'
 import type { CommandSink } from './command.ts'
@@ -7,20 +6,8 @@ import { parseDuration } from './duration.ts'
 import { engineErrors } from './errors.ts'
 import { uuidFrom } from './random.ts'
 import { compileRetry } from './retry.ts'
+import { toJson } from './serialize.ts'
 import type { BranchOptions, TaskOptions, WorkflowContext } from './types.ts'
-
-/** A value as the journal keeps it: JSON. Throws `not_serializable`. */
-const toJson = (value: unknown, what: string): Json => {
-  if (value === undefined || value === null) return null
-  if (typeof value === 'string' || typeof value === 'boolean') return value
-  try {
-    const text = JSON.stringify(value)
-    if (text !== undefined) return JSON.parse(text) as Json
-  } catch (cause) {
-    throw engineErrors.not_serializable(`${what} cannot be kept as JSON: ${String(cause)}`, { cause })
-  }
-  throw engineErrors.not_serializable(`${what} cannot be kept as JSON: it is a ${typeof value}`)
-}
 
 const optionalMs = (duration: TaskOptions['timeout'], field: string): number | undefined =>
   duration === undefined ? undefined : parseDuration(duration, field)

@@ -12,7 +12,7 @@ export { uuidFrom } from './random.ts'
 export { type CompiledRetry, compileRetry, nextAttemptMs, type RetryPolicy } from './retry.ts'
 export { leaveNews } from './rows.ts'
 export type { NewRun } from './run-creation.ts'
-export { serialize } from './step-attempt.ts'
+export { serialize } from './serialize.ts'
 export { makeSweeper, type Sweeper } from './sweeper.ts'
 export type {
   FinishedTask,

@@ -4,6 +4,7 @@ import type { StepCommand } from './command.ts'
 import type { ErrorRecord } from './error-record.ts'
 import { engineErrors, toErrorRecord } from './errors.ts'
 import { nextAttemptMs } from './retry.ts'
+import { serialize } from './serialize.ts'
 
 export type StepAnswer =
   | { readonly outcome: 'ok'; readonly valueText: string }
@@ -17,23 +18,6 @@ export interface StepAttempt {
   readonly clock: Clock
   readonly random: () => number
   readonly payloadLimitBytes: number
-}
-
-/** JSON text of a result. Throws `payload_too_large` or `not_serializable`. */
-export const serialize = (value: unknown, limitBytes: number, what: string): string => {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value === undefined ? null : value)
-  } catch (cause) {
-    throw engineErrors.not_serializable(`${what} cannot be kept as JSON: ${String(cause)}`, { cause })
-  }
-  if (text === undefined) throw engineErrors.not_serializable(`${what} cannot be kept as JSON: it is a ${typeof value}`)
-  if (text.length > limitBytes / 4 && Buffer.byteLength(text) > limitBytes) {
-    throw engineErrors.payload_too_large(
-      `${what} has ${Buffer.byteLength(text)} bytes as JSON; allowed: ${limitBytes} (PAYLOAD_LIMIT_BYTES). Keep big data elsewhere and pass a reference`,
-    )
-  }
-  return text
 }
 
 export const startStep = (step: StepAttempt): { answer: Promise<StepAnswer>; abort: () => void } => {

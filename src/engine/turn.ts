@@ -8,7 +8,7 @@ import { childRefused, type News, type Told } from './news.ts'
 import type { Pending } from './pending.ts'
 import { finishRun, insertRun, leaveNews, type RunState, requestCancel, setRunWake, updateRun } from './rows.ts'
 import type { RunMemory } from './run-memory.ts'
-import { serialize } from './step-attempt.ts'
+import { serialize } from './serialize.ts'
 import type { FinishedTask } from './task-port.ts'
 import type { Run } from './types.ts'
 
