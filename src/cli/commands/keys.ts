@@ -74,13 +74,13 @@ export const keysCommand = nounCommand({
     {
       name: 'create',
       summary: 'Make a key',
-      usage: 'NAME [--role ROLE | --scope S…] [--expires TIME]',
+      usage: 'NAME [--role ROLE | --scope S…] [--expires DATE]',
       takes: [1, 1],
       options: {
         role: { type: 'text', value: 'ROLE', about: 'Instead of scopes:', choices: ROLES },
         scope: { type: 'list', value: 'S', about: '*, *:read, runs:*, runs:read, …; all if none is given.' },
         project: { type: 'text', value: 'ID', about: 'Bind it to one project.' },
-        expires: { type: 'text', value: 'TIME', about: 'ISO 8601, such as 2030-01-01T00:00:00Z.' },
+        expires: { type: 'text', value: 'DATE', about: 'ISO 8601, such as 2030-01-01T00:00:00Z.' },
       },
       run: create,
     },
