@@ -148,9 +148,43 @@ describe('a filter', () => {
   for (const [filter, expected] of cases) test(filter, () => assert.deepEqual(titles(filter), expected))
 })
 
-test('a filter whose regular expression would take for ever ends the run', () => {
-  const data = { items: [{ n: 'a'.repeat(40) }] }
-  assert.throws(() => find('$.items[?(@.n =~ /(a+)+b/)]', data), { error: 'States.Runtime' })
+describe('a path that takes too long ends the run', () => {
+  const nested = (levels: number, bottom: Json = 1): Json => {
+    let value = bottom
+    for (let i = 0; i < levels; i++) value = [value]
+    return value
+  }
+  const wide = Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`${i}`, i]))
+  const cases: [what: string, path: string, data: Json][] = [
+    ['by finding more with every step', `$${'[0,0]'.repeat(40)}`, nested(41)],
+    ['by slices that overlap', `$${'[-1:1]'.repeat(40)}`, nested(41)],
+    ['by scans within scans', '$..[?(@..a)]', nested(8_000)],
+    ['by one regular expression', '$.items[?(@.n =~ /(a+)+b/)]', { items: [{ n: 'a'.repeat(40) }] }],
+    ['by many matches that each take a while', '$[?(@ =~ /(a+)+b/)]', new Array(1_000).fill('a'.repeat(15))],
+    ['by comparing all with all', '$[?(@ in $)]', Array.from({ length: 20_000 }, (_, i) => i)],
+    ['by counting the same again and again', `$${'[0,0]'.repeat(15)}.keys()`, nested(15, wide)],
+  ]
+  for (const [what, path, data] of cases) {
+    test(what, () => assert.throws(() => find(path, data), { error: 'States.Runtime', message: /takes too long/ }))
+  }
+})
+
+test('a filter takes the longest texts and lists that a state may have', () => {
+  const text = 'a'.repeat(250_000)
+  for (const [filter, count] of [
+    ['@ =~ /.*/', 1],
+    ['@ =~ /b/', 0],
+    ['@ =~ /.*b.*/', 0],
+  ] as const) {
+    assert.equal((find(`$[?(${filter})]`, [text]) as Json[]).length, count, filter)
+  }
+  const items = Array.from({ length: 20_000 }, (_, i) => ({ a: 1, b: i }))
+  assert.equal((find('$..[?(@.a == 1 && @.b != 2)]', { items }) as Json[]).length, 39_998)
+  const some = items.slice(0, 3_000)
+  assert.equal(
+    (find('$.items[?(@.b in $.wanted)]', { items: some, wanted: some.map(({ b }) => b) }) as Json[]).length,
+    3_000,
+  )
 })
 
 describe('a function at the end of a path', () => {

@@ -1,9 +1,10 @@
 /** Turns a parsed path into a function. A definite path gives one value or `undefined`; any other gives a list. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import { getOwn, isObject, setOwn } from '../values.ts'
-import { type Context, passes } from './filter.ts'
+import { passes } from './filter.ts'
 import { COUNTING, callPathFunction, NEEDS_LIST } from './functions.ts'
-import type { PathFunction, PathStep } from './path.ts'
+import type { Filter, PathFunction, PathStep } from './path.ts'
+import { makeSearch, type Search } from './search.ts'
 
 /** The value at the path, or `undefined` when a definite path leads nowhere. */
 export type FindPath = (document: Json) => Json | undefined
@@ -16,7 +17,7 @@ export const compileSteps = (steps: readonly PathStep[], definite: boolean, past
   const find: FindPath =
     last.kind === 'function'
       ? compileFunction(last.name, steps.slice(0, -1))
-      : (document) => collect(steps, document, document)
+      : (document) => collect(steps, document, makeSearch(document))
   const open = steps.findIndex(({ kind }) => kind !== 'name' && kind !== 'index')
   const fits = FITS[steps[open]!.kind]
   if (!fits) return find
@@ -40,12 +41,18 @@ const compileFunction = (name: PathFunction, body: readonly PathStep[]): FindPat
   if (body[0]?.kind === 'scan') {
     // Here a length is the number of what lies right below the values.
     const counted: readonly PathStep[] = COUNTING.has(name) ? [...body, { kind: 'wildcard' }] : body
-    return (document) => callPathFunction(name, collect(counted, document, document))
+    return (document) => callPathFunction(name, collect(counted, document, makeSearch(document)))
   }
   return (document) => {
-    const results = collect(body, document, document).map((value) => callPathFunction(name, value))
+    const search = makeSearch(document)
+    const results = collect(body, document, search).map((value) => applyFunction(name, value, search))
     return NEEDS_LIST.has(name) && results.includes(undefined) ? undefined : results.map((result) => result ?? null)
   }
+}
+
+const applyFunction = (name: PathFunction, value: Json, search: Search): Json | undefined => {
+  search.spend(Array.isArray(value) ? value.length : isObject(value) ? Object.keys(value).length : 1)
+  return callPathFunction(name, value)
 }
 
 const followDefinite = (steps: readonly PathStep[], document: Json, pastEnd: null | undefined): Json | undefined => {
@@ -76,26 +83,33 @@ const pick = (value: JsonObject, names: readonly string[]): JsonObject => {
 const resolveIndex = (index: number, length: number): number => (index < 0 ? length + index : index)
 
 /** All values that the steps lead to, in document order. */
-const collect = (steps: readonly PathStep[], start: Json, document: Json): Json[] => {
+const collect = (steps: readonly PathStep[], start: Json, search: Search): Json[] => {
   let found: Json[] = [start]
   for (let i = 0; i < steps.length; i++) {
     const next: Json[] = []
-    const step = steps[i]!
-    if (step.kind === 'scan') {
-      const after = steps[++i]!
-      const isLast = i === steps.length - 1
-      for (const value of found) {
-        visitAll(value, (inner) => {
-          if (!isLast || after.kind !== 'names' || hasAll(inner, after.names))
-            advance(after, inner, next, document, isLast)
-        })
-      }
-    } else {
-      for (const value of found) advance(step, value, next, document, i === steps.length - 1)
+    const isScan = steps[i]!.kind === 'scan'
+    const step = steps[isScan ? ++i : i]!
+    const isLast = i === steps.length - 1
+    const tries = triesOf(step)
+    const take = (value: Json): void => {
+      const before = next.length
+      if (!isScan || !isLast || step.kind !== 'names' || hasAll(value, step.names))
+        advance(step, value, next, search, isLast)
+      search.spend(tries + next.length - before)
+    }
+    for (const value of found) {
+      if (isScan) visitAll(value, take)
+      else take(value)
     }
     found = next
   }
   return found
+}
+
+/** How much a step does on a value, whatever it finds. */
+const triesOf = (step: PathStep): number => {
+  if (step.kind === 'names') return step.names.length
+  return step.kind === 'indexes' ? step.indexes.length : 1
 }
 
 /** A scan for several names finds the objects that have them all, where a list of names elsewhere takes what there is. */
@@ -114,7 +128,7 @@ const visitAll = (root: Json, visit: (value: Json) => void): void => {
   }
 }
 
-const advance = (step: PathStep, value: Json, into: Json[], document: Json, isLast: boolean): void => {
+const advance = (step: PathStep, value: Json, into: Json[], search: Search, isLast: boolean): void => {
   switch (step.kind) {
     case 'name':
       pushOwn(value, step.name, into)
@@ -136,10 +150,10 @@ const advance = (step: PathStep, value: Json, into: Json[], document: Json, isLa
       if (typeof value === 'object' && value !== null) pushAll(Object.values(value), into)
       return
     case 'filter':
-      pushMatching(value, { test: step.test, document }, into)
+      pushMatching(value, step.test, into, search)
       return
     case 'function':
-      into.push(callPathFunction(step.name, value) ?? null)
+      into.push(applyFunction(step.name, value, search) ?? null)
       return
     case 'scan':
       return
@@ -171,10 +185,8 @@ const pushSlice = (value: readonly Json[], from: number | undefined, to: number 
   for (let i = Math.max(resolveIndex(from ?? 0, length), 0); i < end; i++) into.push(value[i]!)
 }
 
-const pushMatching = (value: Json, context: Context, into: Json[]): void => {
-  if (Array.isArray(value)) {
-    for (const item of value) if (passes(context.test, item, context.document, collect)) into.push(item)
-  } else if (isObject(value) && passes(context.test, value, context.document, collect)) {
-    into.push(value)
+const pushMatching = (value: Json, test: Filter, into: Json[], search: Search): void => {
+  for (const item of Array.isArray(value) ? value : isObject(value) ? [value] : []) {
+    if (passes(test, item, search, collect)) into.push(item)
   }
 }

@@ -2,45 +2,43 @@
 import type { Json } from '../../platform/json.ts'
 import { deepEqual, isObject } from '../values.ts'
 import type { Filter, FilterPath, Operand, PathStep } from './path.ts'
+import type { Search } from './search.ts'
 
-export interface Context {
-  readonly test: Filter
-  readonly document: Json
-}
-
-type Collect = (steps: readonly PathStep[], start: Json, document: Json) => Json[]
+type Collect = (steps: readonly PathStep[], start: Json, search: Search) => Json[]
 
 /** Thrown where an operator needs a list and gets something else: the item does not pass, whatever stands around it. */
 class NoList extends Error {}
 
 /** `collect` is handed in because paths and filters contain one another. */
-export const passes = (test: Filter, item: Json, document: Json, collect: Collect): boolean => {
+export const passes = (test: Filter, item: Json, search: Search, collect: Collect): boolean => {
   try {
-    return holds(test, item, document, collect)
+    return holds(test, item, search, collect)
   } catch (thrown) {
     if (thrown instanceof NoList) return false
     throw thrown
   }
 }
 
-const holds = (test: Filter, item: Json, document: Json, collect: Collect): boolean => {
+const holds = (test: Filter, item: Json, search: Search, collect: Collect): boolean => {
+  search.spend(1)
   switch (test.kind) {
     case 'and':
-      return holds(test.left, item, document, collect) && holds(test.right, item, document, collect)
+      return holds(test.left, item, search, collect) && holds(test.right, item, search, collect)
     case 'or':
-      return holds(test.left, item, document, collect) || holds(test.right, item, document, collect)
+      return holds(test.left, item, search, collect) || holds(test.right, item, search, collect)
     case 'not':
-      return !holds(test.inner, item, document, collect)
+      return !holds(test.inner, item, search, collect)
     case 'exists':
-      return resolve(test.path, item, document, collect) !== undefined
+      return resolve(test.path, item, search, collect) !== undefined
     case 'compare': {
-      const left = operandValue(test.left, item, document, collect)
-      const right = operandValue(test.right, item, document, collect)
-      return compare(test.operator, left, right)
+      const left = operandValue(test.left, item, search, collect)
+      const right = operandValue(test.right, item, search, collect)
+      return compare(test.operator, left, right, search)
     }
     case 'matches': {
-      const value = operandValue(test.operand, item, document, collect)
-      return Array.isArray(value) ? value.some((one) => test.pattern(asText(one))) : test.pattern(asText(value))
+      const value = operandValue(test.operand, item, search, collect)
+      const matches = (one: Json | undefined): boolean => test.pattern(asText(one), search)
+      return Array.isArray(value) ? value.some(matches) : matches(value)
     }
   }
 }
@@ -49,16 +47,16 @@ const holds = (test: Filter, item: Json, document: Json, collect: Collect): bool
 const asText = (value: Json | undefined): string =>
   value === undefined || typeof value === 'object' ? '' : String(value)
 
-const operandValue = (operand: Operand, item: Json, document: Json, collect: Collect): Json | undefined =>
-  'literal' in operand ? operand.literal : resolve(operand.path, item, document, collect)
+const operandValue = (operand: Operand, item: Json, search: Search, collect: Collect): Json | undefined =>
+  'literal' in operand ? operand.literal : resolve(operand.path, item, search, collect)
 
-const resolve = (path: FilterPath, item: Json, document: Json, collect: Collect): Json | undefined => {
-  const found = collect(path.steps, path.root === '@' ? item : document, document)
+const resolve = (path: FilterPath, item: Json, search: Search, collect: Collect): Json | undefined => {
+  const found = collect(path.steps, path.root === '@' ? item : search.document, search)
   const single = path.steps.every((step) => step.kind === 'name' || step.kind === 'index' || step.kind === 'function')
   return single ? found[0] : found.length > 0 ? found : undefined
 }
 
-const compare = (operator: string, left: Json | undefined, right: Json | undefined): boolean => {
+const compare = (operator: string, left: Json | undefined, right: Json | undefined, search: Search): boolean => {
   switch (operator) {
     case '==':
       return equal(left, right)
@@ -69,17 +67,17 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
     case '!==':
       return typeof left !== typeof right || !equal(left, right)
     case 'in':
-      return isIn(left, listOf(right))
+      return isIn(left, listOf(right), search)
     case 'nin':
-      return !isIn(left, listOf(right))
+      return !isIn(left, listOf(right), search)
     case 'subsetof':
     case 'anyof':
     case 'noneof':
     case 'all':
-      return compareLists(operator, listOf(left), listOf(right))
+      return compareLists(operator, listOf(left), listOf(right), search)
     case 'contains':
       if (typeof left === 'string' && typeof right === 'string') return left.includes(right)
-      return Array.isArray(left) && isIn(right, left)
+      return Array.isArray(left) && isIn(right, left, search)
     case 'size':
     case 'empty': {
       const size = sizeOf(left)
@@ -100,10 +98,10 @@ const equal = (left: Json | undefined, right: Json | undefined): boolean => {
   return deepEqual(left, right)
 }
 
-const compareLists = (operator: string, left: readonly Json[], right: readonly Json[]): boolean => {
-  if (operator === 'all') return right.every((value) => isIn(value, left))
-  if (operator === 'subsetof') return left.every((value) => isIn(value, right))
-  return left.some((value) => isIn(value, right)) === (operator === 'anyof')
+const compareLists = (operator: string, left: readonly Json[], right: readonly Json[], search: Search): boolean => {
+  if (operator === 'all') return right.every((value) => isIn(value, left, search))
+  if (operator === 'subsetof') return left.every((value) => isIn(value, right, search))
+  return left.some((value) => isIn(value, right, search)) === (operator === 'anyof')
 }
 
 const listOf = (value: Json | undefined): readonly Json[] => {
@@ -111,8 +109,11 @@ const listOf = (value: Json | undefined): readonly Json[] => {
   throw new NoList()
 }
 
-const isIn = (value: Json | undefined, list: readonly Json[]): boolean =>
-  value !== undefined && list.some((item) => equal(value, item))
+/** A comparison takes about a tenth of a step. */
+const isIn = (value: Json | undefined, list: readonly Json[], search: Search): boolean => {
+  search.spend(list.length / 10)
+  return value !== undefined && list.some((item) => equal(value, item))
+}
 
 const sizeOf = (value: Json | undefined): number | undefined => {
   if (typeof value === 'string' || Array.isArray(value)) return value.length
