@@ -68,6 +68,9 @@ describe('parsePath()', () => {
       '$.a[?(@.b =~ /(/)]',
       '$.a[?(@.b =~ /)|(?:/)]',
       '$.a[?(@.b =~ /c/x)]',
+      '$.a[?(@.b =~ /\\p{L}/)]',
+      '$.a[?(@.b =~ /\\\\\\z/)]',
+      '$.a[?(@.b =~ /[a-z&&[^b]]/)]',
     ]
     for (const source of bad) assert.throws(() => parsePath(source), /at character \d+ of/, source)
   })
