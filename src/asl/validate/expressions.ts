@@ -75,18 +75,14 @@ const checkDelimiters = (value: Json, place: Place): void => {
 /** What `$states` has in one place of a state. */
 export type StatesField = 'result' | 'errorOutput'
 
-/** Refuses expressions anywhere in a value that read a field of `$states` which is not there. */
-export const checkStatesFields = (value: Json, present: readonly StatesField[], place: Place): void => {
-  if (isExpression(value)) {
-    const compiled = tryToCompile(value)
-    if (typeof compiled === 'string') return
-    const { fields } = compiled.references()
-    for (const field of ['result', 'errorOutput'] as const) {
-      if (!fields.has(`states.${field}`) || present.includes(field)) continue
-      place.error('UNSUPPORTED_EXPRESSION', `Reference to '$states.${field}' is not supported here`)
-    }
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, inner] of Object.entries(value)) checkStatesFields(inner, present, place.at(key))
+/** Refuses an expression that reads a field of `$states` which is not there. */
+export const checkStatesFields = (expression: string, present: readonly StatesField[], place: Place): void => {
+  const compiled = tryToCompile(expression)
+  if (typeof compiled === 'string') return
+  const { fields } = compiled.references()
+  for (const field of ['result', 'errorOutput'] as const) {
+    if (!fields.has(`states.${field}`) || present.includes(field)) continue
+    place.error('UNSUPPORTED_EXPRESSION', `Reference to '$states.${field}' is not supported here`)
   }
 }
 

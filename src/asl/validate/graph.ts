@@ -16,8 +16,9 @@ export const checkGraph = (
   placeOf: (name: string) => Place,
 ) => {
   const start = machine.StartAt
+  const missing = makeMissing(states)
   if (typeof start === 'string' && !Object.hasOwn(states, start)) {
-    place.at('StartAt').error('MISSING_TRANSITION_TARGET', missing(start, states))
+    place.at('StartAt').error('MISSING_TRANSITION_TARGET', missing(start))
   }
   const reached = new Set<string>()
   const open = typeof start === 'string' ? [start] : []
@@ -30,8 +31,7 @@ export const checkGraph = (
   for (const [name, state] of Object.entries(states)) {
     if (!isObject(state)) continue
     for (const edge of edgesOf(state, placeOf(name))) {
-      if (!Object.hasOwn(states, edge.target))
-        edge.place.error('MISSING_TRANSITION_TARGET', missing(edge.target, states))
+      if (!Object.hasOwn(states, edge.target)) edge.place.error('MISSING_TRANSITION_TARGET', missing(edge.target))
     }
   }
   if (reached.size === 0) return
@@ -68,7 +68,11 @@ const edgesOf = (state: JsonObject, place: Place): Edge[] => {
   return edges
 }
 
-const missing = (target: string, states: Record<string, Json>): string => {
-  const close = Object.keys(states).find((name) => name.toLowerCase() === target.toLowerCase())
-  return `Missing 'Next' target: ${target}${close === undefined ? '' : `; did you mean '${close}'?`}`
+/** Says what is missing, and which name may have been meant. */
+const makeMissing = (states: Record<string, Json>): ((target: string) => string) => {
+  const byLowerCase = new Map(Object.keys(states).map((name) => [name.toLowerCase(), name]))
+  return (target) => {
+    const close = byLowerCase.get(target.toLowerCase())
+    return `Missing 'Next' target: ${target}${close === undefined ? '' : `; did you mean '${close}'?`}`
+  }
 }

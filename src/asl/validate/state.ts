@@ -1,9 +1,11 @@
 /** Checks one state: its fields, their values and how they go together. */
 import type { Json, JsonObject } from '../../platform/json.ts'
 import type { QueryLanguage } from '../query/focus.ts'
+import { isExpression } from '../query/jsonata.ts'
 import type { StateType } from '../states/state.ts'
 import { isObject } from '../values.ts'
 import { checkChoices } from './choice.ts'
+import { eachText } from './evaluated.ts'
 import { checkStatesFields, type StatesField } from './expressions.ts'
 import { EXCLUSIVE, STATE_FIELDS, STATE_TYPES } from './fields.ts'
 import { checkMap } from './map.ts'
@@ -86,16 +88,16 @@ const checkFields = (state: JsonObject, type: StateType, language: QueryLanguage
   }
 }
 
-const NO_EXPRESSIONS = ['Branches', 'ItemProcessor', 'Iterator', 'Comment']
-
 /** `$states.result` is there once something has been done, `$states.errorOutput` only where an error was caught. */
 const checkStatesAccess = (state: JsonObject, type: StateType, place: Place): void => {
   const hasResult = type === 'Task' || type === 'Parallel' || type === 'Map'
-  for (const [field, value] of Object.entries(state)) {
-    if (NO_EXPRESSIONS.includes(field)) continue
+  eachText(state, ({ text, path }) => {
+    if (!isExpression(text)) return
+    const [field] = path
     const present: StatesField[] = hasResult && (field === 'Output' || field === 'Assign') ? ['result'] : []
-    checkStatesFields(value, field === 'Catch' ? ['errorOutput'] : present, place.at(field))
-  }
+    const at = path.reduce((outer, key) => outer.at(key), place)
+    checkStatesFields(text, field === 'Catch' ? ['errorOutput'] : present, at)
+  })
 }
 
 const checkTransition = (state: JsonObject, type: StateType, place: Place): void => {

@@ -304,10 +304,41 @@ describe('validate() says', () => {
     ])
   })
 
-  test('nothing against a comment, whatever it looks like', () => {
-    for (const Comment of ['{% not closed', '{% foo.$states.result %}']) {
-      assert.deepEqual(validate(machine({ ...pass, Comment }, { QueryLanguage: 'JSONata' })).findings, [])
+  test('nothing against comments and names, whatever they look like', () => {
+    const next = { Next: 'T' }
+    const distributed = { ...map, ItemProcessor: { ...map.ItemProcessor, ProcessorConfig: { Mode: 'DISTRIBUTED' } } }
+    for (const text of ['{% not closed', '{% ( %}', '{% foo.$states.result & $unknown %}']) {
+      const states: JsonObject[] = [
+        { ...pass, Comment: text },
+        { Type: 'Choice', Choices: [{ Condition: true, ...next, Comment: text }], Default: 'T' },
+        { ...task, Catch: [{ ErrorEquals: [text], ...next, Comment: text }] },
+        { ...task, Resource: text, Retry: [{ ErrorEquals: [text], Comment: text }] },
+        { ...distributed, ItemReader: { Resource: text, ReaderConfig: { InputType: 'CSV', CSVHeaders: [text] } } },
+        { ...distributed, ResultWriter: { Resource: text } },
+      ]
+      for (const state of states) {
+        const definition = { StartAt: 'S', QueryLanguage: 'JSONata', States: { S: state, T: { Type: 'Succeed' } } }
+        const found = validate(definition).findings.filter(({ code }) => code !== 'UNREACHABLE_STATE')
+        assert.deepEqual(found, [], JSON.stringify(state))
+      }
     }
+  })
+
+  test('nothing against a field of data that is called like a path and is none', () => {
+    for (const field of ['Parameters', 'ResultSelector', 'Credentials', 'Assign']) {
+      const data = { filePath: '$HOME/x y[', Variable: '$[' }
+      assert.deepEqual(validate(machine({ ...task, [field]: data })).findings, [], field)
+    }
+    const read = { Parameters: { Comment: { 'x.$': '$unknown' } }, TimeoutSecondsPath: '$other' }
+    assert.equal(validate(machine({ ...task, ...read })).findings.length, 2, 'what is read is still told')
+  })
+
+  test('without much ado that many targets are missing', () => {
+    const states = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`s${i}`, { Type: 'Pass', Next: 'No' }]))
+    const startMs = performance.now()
+    validate({ StartAt: 's0', States: states })
+    // Each compared with all of them would take a minute.
+    assert.ok(performance.now() - startMs < 10_000)
   })
 
   test('nothing against a variable that is called by any identifier of Unicode', () => {

@@ -8,6 +8,7 @@ import type { QueryLanguage } from '../query/focus.ts'
 import { expressionText, isExpression } from '../query/jsonata.ts'
 import { addedFunctions } from '../query/jsonata-functions.ts'
 import { isObject } from '../values.ts'
+import { eachText } from './evaluated.ts'
 import { makePlace, type Place, statePlace } from './report.ts'
 
 /** Names of the variables that each state reads, sorted; states that read none are left out. For a valid definition. */
@@ -101,45 +102,22 @@ const assignedBy = (state: JsonObject): string[] => {
 
 const asObjects = (list: Json | undefined): JsonObject[] => (Array.isArray(list) ? list.filter(isObject) : [])
 
-/** Machines inside a state are states of their own; literal results and names are no expressions. */
-const NOT_READ = new Set([
-  'Branches',
-  'ItemProcessor',
-  'Iterator',
-  'Result',
-  'Comment',
-  'Type',
-  'Next',
-  'Default',
-  'Resource',
-])
+const readBy = (state: JsonObject, language: QueryLanguage, found: (variable: string) => void): void =>
+  eachText(state, ({ text, path, isData }) => {
+    if (language === 'JSONata') {
+      if (isExpression(text)) readByExpression(text, found)
+    } else if (isPathField(path[path.length - 1]!, isData)) readByText(text, found)
+  })
 
-const readBy = (state: JsonObject, language: QueryLanguage, found: (variable: string) => void): void => {
-  for (const [field, value] of Object.entries(state)) {
-    if (NOT_READ.has(field)) continue
-    if (language === 'JSONata') readByExpressions(value, found)
-    else readByPaths(field, value, found)
+const readByExpression = (text: string, found: (variable: string) => void): void => {
+  for (const name of compileJsonata(expressionText(text)).freeVariables) {
+    if (name !== 'states' && !Object.hasOwn(addedFunctions, name)) found(name)
   }
 }
 
-const readByExpressions = (value: Json, found: (variable: string) => void): void => {
-  if (isExpression(value)) {
-    for (const name of compileJsonata(expressionText(value)).freeVariables) {
-      if (name !== 'states' && !Object.hasOwn(addedFunctions, name)) found(name)
-    }
-  } else if (typeof value === 'object' && value !== null) {
-    for (const inner of Object.values(value)) readByExpressions(inner, found)
-  }
-}
-
-/** Paths stand in fields whose names end in `Path` or `.$`, and in `Variable`. */
-const readByPaths = (field: string, value: Json, found: (variable: string) => void): void => {
-  if (typeof value === 'string') {
-    if (field.endsWith('Path') || field.endsWith('.$') || field === 'Variable') readByText(value, found)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, inner] of Object.entries(value)) readByPaths(Array.isArray(value) ? '' : key, inner, found)
-  }
-}
+/** In data, paths stand where the name ends in `.$`; among the fields of a state in `…Path` and `Variable`. */
+const isPathField = (name: string, isData: boolean): boolean =>
+  isData ? name.endsWith('.$') : name.endsWith('Path') || name === 'Variable'
 
 const readByText = (text: string, found: (variable: string) => void): void => {
   const paths = isIntrinsic(text) ? pathsOf(parseIntrinsic(text)) : text.startsWith('$') ? [parsePath(text)] : []
