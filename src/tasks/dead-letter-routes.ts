@@ -116,7 +116,7 @@ export const addDeadLetters = (server: HttpServer, options: DeadLetterRoutesOpti
     },
     async ({ principal, params }) => {
       const { letter, task } = await tasks.letter(principal, params.id)
-      const events = await log.read({ ...scopeOf(principal), taskId: task.id, afterId: 0, limit: HISTORY })
+      const events = await log.readNow({ ...scopeOf(principal), taskId: task.id, afterId: 0, limit: HISTORY })
       return { ...deadLetterView(letter), task: taskView(task), history: events.map(eventView) }
     },
   )

@@ -8,14 +8,14 @@ import { type EventLog, makeEventLog } from './log.ts'
 import { writeEvent } from './write.ts'
 
 const tenantId = randomUUID()
-const eventOf = (type: string): NewEvent => ({
+const eventOf = (type: string, atMs = 1): NewEvent => ({
   tenantId,
   projectId: null,
   runId: null,
   taskId: null,
   type,
   data: {},
-  atMs: 1,
+  atMs,
 })
 
 for (const { name, open } of DATABASES) {
@@ -26,7 +26,7 @@ for (const { name, open } of DATABASES) {
       db = (await open()).db
       log = makeEventLog(db)
     })
-    const add = (type: string) => db.transaction((tx) => writeEvent(tx, eventOf(type)))
+    const add = (type: string, atMs?: number) => db.transaction((tx) => writeEvent(tx, eventOf(type, atMs)))
     const typesAfter = async (id: number): Promise<string[]> => (await log.readAll(id, 10)).map(({ type }) => type)
 
     test('readAll() pages through all events in order, over holes of rolled back ones too', async () => {
@@ -74,14 +74,16 @@ for (const { name, open } of DATABASES) {
       assert.deepEqual(await waiting, ['test.slow', 'test.quick'])
     })
 
-    test('read() holds back what is younger than a minute while a transaction may hold a lower id', {
+    test('read() holds back what is young while a transaction may hold a lower id', {
       skip: !isConcurrent && 'has one writer',
     }, async () => {
       const afterId = (await log.head()) as number
-      const read = async (nowMs: number): Promise<string[]> => {
-        const events = await makeEventLog(db, () => nowMs).read({ tenantId, afterId, limit: 10 })
-        return events.map(({ type }) => type)
-      }
+      const typesOf = async (reader: EventLog): Promise<string[]> =>
+        (await reader.read({ tenantId, afterId, limit: 10 })).map(({ type }) => type)
+      const read = (nowMs: number): Promise<string[]> => typesOf(makeEventLog(db, () => nowMs))
+      await add('test.early')
+      const seen = makeEventLog(db, () => 1)
+      assert.deepEqual(await typesOf(seen), ['test.early'])
       const finish = Promise.withResolvers<void>()
       const written = Promise.withResolvers<void>()
       const slow = db.transaction(async (tx) => {
@@ -90,13 +92,22 @@ for (const { name, open } of DATABASES) {
         await finish.promise
       })
       await written.promise
-      await add('test.quick')
-      assert.deepEqual(await read(60_001), [])
-      assert.deepEqual(await read(60_002), ['test.quick'])
-      const waiting = read(60_001)
+      // What was settled once is not waited for again.
+      assert.deepEqual(await typesOf(seen), ['test.early'])
+      await add('test.quick', 2)
+      // By another clock, or held up by an outage: its time says nothing of when it was committed.
+      await add('test.skewed', 0)
+      assert.deepEqual(await read(300_002), ['test.early'])
+      assert.deepEqual(await read(300_003), ['test.early', 'test.quick', 'test.skewed'])
+      const events = await log.readNow({ tenantId, afterId, limit: 10 })
+      assert.deepEqual(
+        events.map(({ type }) => type),
+        ['test.early', 'test.quick', 'test.skewed'],
+      )
+      const waiting = read(300_002)
       finish.resolve()
       await slow
-      assert.deepEqual(await waiting, ['test.slow', 'test.quick'])
+      assert.deepEqual(await waiting, ['test.early', 'test.slow', 'test.quick', 'test.skewed'])
     })
   })
 }

@@ -28,15 +28,20 @@ export interface EventQuery {
   readonly limit: number
 }
 
-/** An event that is older than this has none before it that could still appear: no transaction is left open for so long. */
-const SETTLED_AFTER_MS = 60_000
+/**
+ * An event that is older than this has none before it that could still appear: no transaction is left open for so long. Ample, since its
+ * time is by the clock of the process that wrote it, and of before an outage that its commit has waited out.
+ */
+const SETTLED_AFTER_MS = 300_000
 
 export interface EventLog {
   /**
-   * In the order of their ids; whoever goes on after the last one misses none. While a long transaction is under way those of the
-   * last minute are held back.
+   * In the order of their ids, for a reader with a cursor: whoever goes on after the last one misses none. While a long transaction is
+   * under way the youngest are held back.
    */
   read(query: EventQuery): Promise<Event[]>
+  /** Those there are, for whoever is told of later ones by other means: one whose transaction is under way may yet appear before the last. */
+  readNow(query: EventQuery): Promise<Event[]>
   /**
    * Events of all tenants after an id, in the order of their ids, for a reader with a cursor: whoever goes on after the last one
    * misses none, since what could still appear before it is waited for. May give fewer than there are.
@@ -63,22 +68,33 @@ export const makeEventLog = (db: Database, now: () => number = Date.now): EventL
   const events = () => db.primary.withTables<EventTables>().selectFrom('events')
   const after = async (afterId: number, limit: number): Promise<Event[]> =>
     (await events().selectAll().where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+  /** No event up to it can appear any more. */
+  let settledId = 0
+
+  const readNow: EventLog['readNow'] = async ({ tenantId, projectId = null, runId, taskId, afterId, limit }) => {
+    let query = events().selectAll().where(visibleTo({ tenantId, projectId }))
+    if (runId !== undefined) query = query.where('run_id', '=', runId)
+    if (taskId !== undefined) query = query.where('task_id', '=', taskId)
+    // The index of a lone task's events holds those without a run.
+    if (taskId !== undefined && runId === undefined) query = query.where('run_id', 'is', null)
+    return (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
+  }
 
   return {
-    async read({ tenantId, projectId = null, runId, taskId, afterId, limit }) {
-      let query = events().selectAll().where(visibleTo({ tenantId, projectId }))
-      if (runId !== undefined) query = query.where('run_id', '=', runId)
-      if (taskId !== undefined) query = query.where('task_id', '=', taskId)
-      // The index of a lone task's events holds those without a run.
-      if (taskId !== undefined && runId === undefined) query = query.where('run_id', 'is', null)
-      const page = async (): Promise<Event[]> =>
-        (await query.where('id', '>', afterId).orderBy('id').limit(limit).execute()).map(toEvent)
-      const found = await page()
-      const isSettled = (event: Event): boolean => event.atMs < now() - SETTLED_AFTER_MS
+    readNow,
+
+    async read(query) {
+      // Before the look: one who reads at the same time may find more settled than this one has seen.
+      const knownId = settledId
+      const found = await readNow(query)
       const last = found.at(-1)
-      if (db.dialect === 'sqlite' || !last || isSettled(last)) return found
-      if (!(await settle(db))) return found.filter(isSettled)
-      return (await page()).filter(({ id }) => id <= last.id)
+      if (db.dialect === 'sqlite' || !last || last.id <= knownId) return found
+      if (await settle(db)) {
+        settledId = Math.max(settledId, last.id)
+        return (await readNow(query)).filter(({ id }) => id <= last.id)
+      }
+      const heldFrom = found.findIndex(({ id, atMs }) => id > knownId && atMs >= now() - SETTLED_AFTER_MS)
+      return heldFrom === -1 ? found : found.slice(0, heldFrom)
     },
 
     async readAll(afterId, limit) {

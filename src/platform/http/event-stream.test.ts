@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import { sql } from 'kysely'
+import { DATABASES } from '../../../test/support/databases.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Event } from '../events/event.ts'
 import { makeEventHub } from '../events/hub.ts'
-import type { EventLog } from '../events/log.ts'
+import { type EventLog, makeEventLog } from '../events/log.ts'
+import { writeEvent } from '../events/write.ts'
 import { makeLog } from '../log.ts'
-import { streamEvents } from './event-stream.ts'
+import { type StreamOptions, streamEvents } from './event-stream.ts'
 import { makeHttpServer } from './server.ts'
 
 const CALLER = {
@@ -20,18 +23,26 @@ const eventOf = (id: number, sizeBytes = 0, type = 'run.log'): Event => ({
   data: { text: 'x'.repeat(sizeBytes) },
 })
 
-/** A stream over a log; `reading` is told before each page. */
-const setUp = async (
-  t: TestContext,
-  log: Event[],
-  { reading = async () => {}, ...more }: { reading?: () => Promise<void>; isOver?: boolean; fromNow?: boolean } = {},
-) => {
+interface StreamSetting {
+  /** Told before each page. */
+  readonly reading?: () => Promise<void>
+  readonly isOver?: boolean
+  readonly fromNow?: boolean
+}
+
+/** A stream over a list for a log. */
+const setUp = async (t: TestContext, list: Event[], { reading = async () => {}, ...more }: StreamSetting = {}) => {
   const hub = makeEventHub()
-  const read: EventLog['read'] = async ({ afterId, limit }) => {
+  const readNow: EventLog['readNow'] = async ({ afterId, limit }) => {
     await reading()
-    return log.filter(({ id }) => id > afterId).slice(0, limit)
+    return list.filter(({ id }) => id > afterId).slice(0, limit)
   }
-  const newestOf: EventLog['newestOf'] = async () => log.at(-1)?.id ?? 0
+  const newestOf: EventLog['newestOf'] = async () => list.at(-1)?.id ?? 0
+  return serve(t, { log: { readNow, newestOf } as EventLog, hub, ...more })
+}
+
+const serve = async (t: TestContext, options: Pick<StreamOptions, 'log' | 'hub' | 'isOver' | 'fromNow'>) => {
+  const { hub } = options
   const server = await makeHttpServer({
     log: makeLog('silent'),
     makeId: randomUUID,
@@ -42,9 +53,9 @@ const setUp = async (
       (server) =>
         server.get('/v1/things/stream', { config: { permission: 'events:read' } }, (request, reply) =>
           streamEvents(request, reply, {
-            ...{ log: { read, newestOf } as EventLog, hub, filter: { tenantId: 't' } },
+            filter: { tenantId: 't' },
             isLast: ({ type }) => type === LAST,
-            ...more,
+            ...options,
           }),
         ),
     ],
@@ -105,4 +116,30 @@ test('whoever names no event where everything is told is told of what happens fr
   log.push(last)
   hub.publish([last])
   assert.deepEqual((await response.text()).match(/^id: .*$/gm), ['id: 11'])
+})
+
+test('what is committed is told while a long transaction is under way, and nothing of it is passed over', async (t) => {
+  const { db, hub } = await DATABASES[1]!.open()
+  const write = (text: string, type = 'run.log', before = Promise.resolve()) =>
+    db.transaction(async (tx) => {
+      await writeEvent(tx, { ...eventOf(0, 0, type), data: { text }, atMs: Date.now() })
+      await before
+    })
+  const finish = Promise.withResolvers<void>()
+  const slow = write('slow', 'run.log', finish.promise)
+  await until('the first id to be taken', async () => {
+    const { rows } = await sql<{ n: number }>`
+      SELECT count(*)::int AS n FROM pg_locks WHERE relation = 'events'::regclass AND mode = 'RowExclusiveLock'`.execute(
+      db.primary,
+    )
+    return rows[0]?.n === 1
+  })
+  await write('quick')
+  const { url } = await serve(t, { log: makeEventLog(db), hub })
+  const stream = await fetch(url)
+  await write('last', LAST)
+  const told = await stream.text()
+  finish.resolve()
+  await slow
+  assert.deepEqual(told.match(/(?<="text":")\w+/g), ['quick', 'last'])
 })

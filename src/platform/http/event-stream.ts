@@ -65,7 +65,7 @@ export const streamEvents = async (
   // Before the head goes out: whoever has seen it misses nothing that he does from then on.
   let sentId = lastEventId(request) ?? (fromNow ? await log.newestOf(filter.tenantId) : 0)
   const readAfter = (afterId: number, limit: number): Promise<Event[]> =>
-    log.read({ ...filter, ...inRun, afterId, limit })
+    log.readNow({ ...filter, ...inRun, afterId, limit })
   if (isOver && (await readAfter(sentId, 1)).length === 0) {
     await reply.code(204).send()
     return
