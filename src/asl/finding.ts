@@ -8,7 +8,9 @@ export type FindingCode =
   /** A field that does not go with another one, with the state's type or with its query language. */
   | 'NOT_ALLOWED'
   | 'INVALID_VALUE'
+  /** Neither a path nor, where one may stand, an intrinsic function. */
   | 'INVALID_PATH'
+  /** JSONata that does not parse; as a warning, an intrinsic function that will fail. */
   | 'INVALID_EXPRESSION'
   /** JSONata that reads what is not there: a context, or a field of `$states` that this place has not. */
   | 'UNSUPPORTED_EXPRESSION'
@@ -47,9 +49,7 @@ const LIST_INDEX = /\/(Branches|Choices|Catch|Retry|And|Or)\/(\d+)/g
 /** A finding as the service puts it where it refuses a definition. */
 export const inServiceForm = ({ code, location, message }: Finding): string => {
   const at = code === 'MISSING_END_STATE' ? 'null' : location.replace(LIST_INDEX, '/$1[$2]') || '/'
-  // An intrinsic function stands where a path may stand.
-  const own = code === 'INVALID_EXPRESSION' && /(\.\$|Path)$/.test(location) ? 'INVALID_PATH' : code
-  return `${SERVICE_CODES[own] ?? own}: ${message} at ${at}`
+  return `${SERVICE_CODES[code] ?? code}: ${message} at ${at}`
 }
 
 /** A definition that cannot be compiled. */

@@ -222,11 +222,19 @@ describe('testState()', () => {
     )
     for (const [Output, code] of [
       ['{% 1 + %}', 'INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/StateName/Output'],
+      [
+        { filePath: '{% 1 + %}' },
+        'INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/StateName/Output/',
+      ],
       ['{% phone %}', "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported."],
-    ]) {
-      const cause = await causeOf({ Type: 'Pass', QueryLanguage: 'JSONata', Output: Output!, End: true })
+    ] as const) {
+      const cause = await causeOf({ Type: 'Pass', QueryLanguage: 'JSONata', Output, End: true })
       assert.ok(cause?.startsWith(`${start}'${code}`), cause)
     }
+    assert.match(
+      String(await causeOf({ Type: 'Pass', Parameters: { 'a.$': 'States.Nope(1)' }, End: true })),
+      /SCHEMA_VALIDATION_FAILED: .*Nope at \/States\/StateName\/Parameters\/a\.\$/,
+    )
     const states = {
       A: { ...task, End: true, Next: undefined, Catch: [{ ErrorEquals: ['E'], Next: 'X' }] } as unknown as JsonObject,
       B: { Type: 'Pass', End: true },

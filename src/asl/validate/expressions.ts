@@ -39,7 +39,7 @@ export const checkDynamicText = (value: Json, place: Place) => {
     const { flaw } = compileIntrinsic(value)
     if (flaw !== undefined) place.warn('INVALID_EXPRESSION', `'${value}' will fail: ${flaw}`)
   })
-  if (problem !== undefined) place.error('INVALID_EXPRESSION', problem)
+  if (problem !== undefined) place.error('INVALID_PATH', problem)
 }
 
 /** A text of the form `{% … %}`. */

@@ -68,7 +68,7 @@ describe('validate() refuses', () => {
     [
       'a template with a bad function',
       machine({ ...pass, Parameters: { 'b.$': 'States.Nope()' } }),
-      ['INVALID_EXPRESSION /States/S/Parameters/b.$'],
+      ['INVALID_PATH /States/S/Parameters/b.$'],
     ],
     [
       'a template with a field twice',
@@ -106,7 +106,7 @@ describe('validate() refuses', () => {
     [
       'a backslash that escapes nothing',
       machine({ ...pass, Parameters: { 'a.$': String.raw`States.Format('\n')` } }),
-      ['INVALID_EXPRESSION /States/S/Parameters/a.$'],
+      ['INVALID_PATH /States/S/Parameters/a.$'],
     ],
     ['a variable called states', machine({ ...pass, Assign: { states: 1 } }), ['NOT_ALLOWED /States/S/Assign/states']],
     ['a variable with an odd name', machine({ ...pass, Assign: { 'a-b': 1 } }), ['INVALID_VALUE /States/S/Assign/a-b']],
