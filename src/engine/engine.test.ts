@@ -4,11 +4,13 @@ import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
 import { onEngine } from '../../test/support/on-engine.ts'
 import { until } from '../../test/support/until.ts'
+import { makeEventLog } from '../platform/events/log.ts'
 import { NonRetryableError, type WorkflowFunction } from './index.ts'
 
 const refuse = (): never => {
   throw new Error('not for you')
 }
+const NAMES = ['a', 'b', 'c', 'd']
 const ODD: readonly unknown[] = [undefined, null, new Proxy({}, { get: refuse, getPrototypeOf: refuse })]
 
 for (const database of BACKENDS) {
@@ -96,6 +98,26 @@ for (const database of BACKENDS) {
       await waitsFor('signal:second')
       await engine.signal({ tenantId, projectId: null }, run.id, 'second', null)
       await waitsFor('timer')
+    },
+  )
+
+  withEngine(
+    'of many waits at once the timeline tells once, and the run which one it is',
+    { workflows: { asks: (ctx) => ctx.map(NAMES, (name, _, branch) => branch.signal(name)) } },
+    async ({ engine, tenantId, run: start, wait }, db) => {
+      const run = await start('asks')
+      for (const name of NAMES) {
+        const waitsForIt = async () => (await engine.runs.find(tenantId, run.id))?.waitingFor === `signal:${name}`
+        await until(`the run to wait for ${name}`, waitsForIt)
+        await engine.signal({ tenantId, projectId: null }, run.id, name, null)
+      }
+      await wait(run.id)
+      const events = await makeEventLog(db).readNow({ tenantId, runId: run.id, afterId: 0, limit: 100 })
+      const told = events.filter(({ type }) => type === 'run.waiting')
+      assert.deepEqual(
+        told.map(({ data }) => data),
+        [{ for: 'signal:a' }],
+      )
     },
   )
 

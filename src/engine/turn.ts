@@ -46,6 +46,9 @@ export const addEnd = ({ toldTasks, guards, writes }: Turn, memory: RunMemory, t
 
 export const fenceOf = ({ id, fence }: Run): Guard => ({ table: 'runs', id, fence })
 
+/** `signal` of `signal:NAME`. */
+const kindOf = (waits: string | null): string | undefined => waits?.split(':', 1)[0]
+
 export interface TurnPlanner {
   /** The run goes on: its new commands, what it called off, its row. */
   planNext(turn: Turn): Promise<void>
@@ -151,7 +154,8 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     const status = waits === null ? 'running' : 'waiting'
     if (status !== memory.writtenStatus || waits !== memory.writtenWaits) {
       writes.push(updateRun(id, { status, waitingFor: waits, output: null, error: null, workerId, finishedAtMs: null }))
-      if (waits !== null) record('run.waiting', { for: waits })
+      // From one signal or child to the next tells itself: each was told of when it was asked for.
+      if (waits !== null && kindOf(waits) !== kindOf(memory.writtenWaits)) record('run.waiting', { for: waits })
       memory.writtenStatus = status
       memory.writtenWaits = waits
     }
