@@ -177,3 +177,17 @@ test('keys.list() and projects.list() give a page, and where the next one begins
     assert.deepEqual([first.items[0]?.name, second.items[0]?.name], ['two', 'one'])
   }
 })
+
+test('every timeline is read live from an event on that is named in the address, where no header can be', async () => {
+  const run = await client.runs.start({ workflow: 'waits' })
+  const task = await client.tasks.create({ kind: 'skill:core/echo', input: 1 })
+  for await (const _ of client.tasks.watch(task.id));
+  const streams = [`runs/${run.id}`, `tasks/${task.id}`, 'events', 'inbox']
+  for (const path of streams) {
+    const gone = new AbortController()
+    const headers = { authorization: `Bearer ${key}` }
+    const answer = await fetch(`${url}/v1/${path}/stream?after=0`, { headers, signal: gone.signal })
+    assert.equal(answer.status, 200, path)
+    gone.abort()
+  }
+})

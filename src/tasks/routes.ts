@@ -100,7 +100,13 @@ const addTimeline = (server: HttpServer, { tasks, log, hub }: TaskRoutesOptions)
     '/v1/tasks/:id/stream',
     {
       config: read,
-      schema: { tags: ['tasks'], summary: 'Timeline of a task, live (server-sent events)', params: byId },
+      schema: {
+        tags: ['tasks'],
+        summary: 'Timeline of a task, live (server-sent events)',
+        description: 'Resumes after `Last-Event-ID` (or `?after=`).',
+        params: byId,
+        querystring: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
+      },
     },
     async (request, reply) => {
       const task = await tasks.find(request.principal, request.params.id)
