@@ -53,23 +53,37 @@ const formOf = (schema: Schema): string | undefined => {
 const formsOf = (schema: Schema | undefined): string | undefined => schema?.options?.map(formOf).join(' or ')
 
 type Part = 'body' | 'querystring' | 'params'
+type Entry = NonNullable<FastifyError['validation']>[number]
 
-export const findingsOf = (error: FastifyError, request: FastifyRequest): Finding[] => {
+const unknownKeys = ({ keyword, params }: Entry): readonly string[] | undefined =>
+  keyword === 'unrecognized_keys' ? (params as { keys?: readonly string[] }).keys : undefined
+
+/** A body has room for a hundred thousand wrong fields: an answer that names each would be many times as long. */
+const MOST_FINDINGS = 50
+
+/** The first of them, and how many more there are. */
+export const findingsOf = (error: FastifyError, request: FastifyRequest): { findings: Finding[]; more: number } => {
   const part = (error.validationContext ?? 'body') as Part
   const root = part === 'querystring' ? request.query : part === 'params' ? request.params : request.body
-  return (error.validation ?? []).flatMap((entry): Finding | Finding[] => {
+  const inEntry = (entry: Entry): Iterable<Finding> => {
     const path = entry.instancePath.split('/').filter((step) => step !== '')
     const { keyword: code } = entry
-    const { keys } = entry.params as { keys?: readonly string[] }
+    const keys = unknownKeys(entry)
     const schema = schemaAt(request.routeOptions.schema?.[part] as Schema | undefined, path)
-    if (code !== 'unrecognized_keys' || !keys) {
+    if (!keys) {
       const forms = code === 'invalid_union' && entry.message === 'Invalid input' ? formsOf(schema) : undefined
       const message = forms === undefined ? (entry.message ?? 'is not valid') : `must be ${forms}`
-      return { path: [part, ...path].join('.'), message, given: shown(valueAt(root, path)) ?? null, code }
+      return [{ path: [part, ...path].join('.'), message, given: shown(valueAt(root, path)) ?? null, code }]
     }
     const expected = fieldsOf(schema)
     const message = expected === undefined ? 'is not known here' : `is not known here; allowed: ${expected}`
     // Not what is in it: it may be a secret whose field was spelled wrong.
-    return keys.map((key) => ({ path: [part, ...path, key].join('.'), message, code, ...(expected && { expected }) }))
-  })
+    return keys
+      .values()
+      .map((key) => ({ path: [part, ...path, key].join('.'), message, code, ...(expected && { expected }) }))
+  }
+  const entries = error.validation ?? []
+  const count = entries.reduce((sum, entry) => sum + (unknownKeys(entry)?.length ?? 1), 0)
+  const findings = entries.values().flatMap(inEntry).take(MOST_FINDINGS).toArray()
+  return { findings, more: count - findings.length }
 }

@@ -103,9 +103,10 @@ const toProblem = (error: unknown, request: FastifyRequest): Problem => {
   if (error instanceof AppError && error.retryable) return problem(error.status, error.code, error.message)
   const fastify = error as FastifyError
   if (fastify.validation) {
-    const findings = findingsOf(fastify, request)
-    const detail = findings.map((finding) => `${finding.path}: ${finding.message}`).join('; ')
-    return problem(400, 'request_invalid', detail, { findings })
+    const { findings, more } = findingsOf(fastify, request)
+    const places = findings.map((finding) => `${finding.path}: ${finding.message}`)
+    if (more > 0) places.push(`and ${more} more`)
+    return problem(400, 'request_invalid', places.join('; '), { findings })
   }
   const known = FASTIFY_CODES[fastify.code]
   if (known?.code === 'body_too_large') return problem(413, known.code, tooLarge(request))

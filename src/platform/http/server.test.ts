@@ -128,3 +128,11 @@ test('a field that a route does not know is named without what is in it, which m
   assert.match(answer.json().detail, /body\.valeu: is not known here; allowed: value$/)
   assert.ok(!answer.body.includes('planted-secret-17'), answer.body)
 })
+
+test('an answer does not grow with the number of wrong fields', async () => {
+  const wrong = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`wrong${i}`, i]))
+  const answer = await server.inject({ method: 'POST', url: '/v1/open', payload: wrong })
+  const { detail, findings } = answer.json()
+  assert.equal(findings.length, 50)
+  assert.match(detail, /; and 11 more$/)
+})
