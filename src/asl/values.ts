@@ -20,17 +20,19 @@ export const kindOf = (value: Json): 'null' | 'boolean' | 'number' | 'string' | 
   return typeof value as 'boolean' | 'number' | 'string' | 'object'
 }
 
-/** Equality of JSON values: numbers by value, objects without regard to the order of their keys. */
-export const deepEqual = (a: Json, b: Json): boolean => {
+/** Equality of JSON values: numbers by value, objects without regard to the order of their keys. `count` is told of the work. */
+export const deepEqual = (a: Json, b: Json, count?: (values: number) => void): boolean => {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) || Array.isArray(b)) {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
-    return a.every((item, i) => deepEqual(item, b[i]!))
+    count?.(a.length)
+    return a.every((item, i) => deepEqual(item, b[i]!, count))
   }
   const keys = Object.keys(a)
+  count?.(keys.length)
   if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => Object.hasOwn(b, key) && deepEqual(a[key]!, b[key]!))
+  return keys.every((key) => Object.hasOwn(b, key) && deepEqual(a[key]!, b[key]!, count))
 }
 
 /** A JSON text with the same order of keys for equal values, to compare or group by. */

@@ -162,6 +162,16 @@ describe('a path that takes too long ends the run', () => {
     ['by one regular expression', '$.items[?(@.n =~ /(a+)+b/)]', { items: [{ n: 'a'.repeat(40) }] }],
     ['by many matches that each take a while', '$[?(@ =~ /(a+)+b/)]', new Array(1_000).fill('a'.repeat(15))],
     ['by comparing all with all', '$[?(@ in $)]', Array.from({ length: 20_000 }, (_, i) => i)],
+    [
+      'by comparing what is large with its equal',
+      '$.n[?($.a == $.b)]',
+      { n: new Array(20_000).fill(0), a: [wide, [wide]], b: structuredClone([wide, [wide]]) },
+    ],
+    [
+      'by looking for one text in another again and again',
+      "$.n[?($.t contains 'abababaa')]",
+      { n: new Array(20_000).fill(0), t: 'ab'.repeat(50_000) },
+    ],
     ['by counting the same again and again', `$${'[0,0]'.repeat(15)}.keys()`, nested(15, wide)],
   ]
   for (const [what, path, data] of cases) {

@@ -57,15 +57,16 @@ const resolve = (path: FilterPath, item: Json, search: Search, collect: Collect)
 }
 
 const compare = (operator: string, left: Json | undefined, right: Json | undefined, search: Search): boolean => {
+  search.spend(weightOf(left))
   switch (operator) {
     case '==':
-      return equal(left, right)
+      return equal(left, right, search)
     case '!=':
-      return !equal(left, right)
+      return !equal(left, right, search)
     case '===':
-      return typeof left === typeof right && equal(left, right)
+      return typeof left === typeof right && equal(left, right, search)
     case '!==':
-      return typeof left !== typeof right || !equal(left, right)
+      return typeof left !== typeof right || !equal(left, right, search)
     case 'in':
       return isIn(left, listOf(right), search)
     case 'nin':
@@ -76,7 +77,10 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
     case 'all':
       return compareLists(operator, listOf(left), listOf(right), search)
     case 'contains':
-      if (typeof left === 'string' && typeof right === 'string') return left.includes(right)
+      if (typeof left === 'string' && typeof right === 'string') {
+        search.spend(left.length / 50)
+        return left.includes(right)
+      }
       return Array.isArray(left) && isIn(right, left, search)
     case 'size':
     case 'empty': {
@@ -91,11 +95,11 @@ const compare = (operator: string, left: Json | undefined, right: Json | undefin
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/
 
 /** As in Jayway's library: beside a number on its left a text counts as one, beside a text a number as its text. */
-const equal = (left: Json | undefined, right: Json | undefined): boolean => {
+const equal = (left: Json | undefined, right: Json | undefined, search: Search): boolean => {
   if (left === undefined || right === undefined) return left === right
   if (typeof left === 'number' && typeof right === 'string') return NUMBER.test(right) && Number(right) === left
   if (typeof left === 'string' && typeof right === 'number') return left === String(right)
-  return deepEqual(left, right)
+  return deepEqual(left, right, search.spend)
 }
 
 const compareLists = (operator: string, left: readonly Json[], right: readonly Json[], search: Search): boolean => {
@@ -109,11 +113,13 @@ const listOf = (value: Json | undefined): readonly Json[] => {
   throw new NoList()
 }
 
-/** A comparison takes about a tenth of a step. */
 const isIn = (value: Json | undefined, list: readonly Json[], search: Search): boolean => {
-  search.spend(list.length / 10)
-  return value !== undefined && list.some((item) => equal(value, item))
+  search.spend(list.length * weightOf(value))
+  return value !== undefined && list.some((item) => equal(value, item, search))
 }
+
+/** Beside a step a comparison is little work, unless a text is long. */
+const weightOf = (value: Json | undefined): number => 0.1 + (typeof value === 'string' ? value.length / 1_000 : 0)
 
 const sizeOf = (value: Json | undefined): number | undefined => {
   if (typeof value === 'string' || Array.isArray(value)) return value.length
