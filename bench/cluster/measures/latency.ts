@@ -14,6 +14,8 @@ const ALONE = 200
 const BETWEEN_MS = 25
 const REST_MS = 10_000
 const HALF_SECONDS = 10
+/** At the beginning connections are made, and code is compiled: not counted. */
+const WARM_SECONDS = 3
 const PROBE_SECONDS = 4
 
 interface Latencies {
@@ -96,7 +98,8 @@ export const latency: ClusterMeasure = {
 
     const rate = (await capacity(stage)) / 2
     const paced = await stage.program('paced')
-    const total = Math.ceil(rate * (isQuick ? 2 : HALF_SECONDS))
+    const warm = Math.ceil(rate * (isQuick ? 0.5 : WARM_SECONDS))
+    const total = warm + Math.ceil(rate * (isQuick ? 2 : HALF_SECONDS))
     const half = await stage.observe(() =>
       stage.repeat(async () => {
         const sinceMs = await fromNow()
@@ -106,7 +109,7 @@ export const latency: ClusterMeasure = {
         }
         const sent = await paced.ask<Sent[]>('send', pacedInput)
         await stage.drained()
-        return latenciesOf(stage, sinceMs, sent)
+        return latenciesOf(stage, sinceMs, sent.slice(warm))
       }),
     )
     const runs = stage.options.runs
