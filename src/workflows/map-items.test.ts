@@ -5,8 +5,10 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { makeTempFolder } from '../../test/support/temp-folder.ts'
 import type { CommandSink } from '../engine/index.ts'
+import type { JsonObject } from '../platform/json.ts'
 import { readItems } from './map-items.ts'
 import { makeLocalStore } from './map-local.ts'
+import { readerFailed, readPlace } from './map-store.ts'
 
 test('readItems() refuses compressed files rather than take their bytes for text', async (t) => {
   const file = path.join(await makeTempFolder(t), 'items.csv.gz')
@@ -22,7 +24,24 @@ test('readItems() refuses compressed files rather than take their bytes for text
 
 test('files refuse to be read in a version, rather than give what they hold now', async () => {
   const store = makeLocalStore({} as CommandSink, () => '/')
-  const place = { bucket: 'b', key: 'k', version: 'v1' }
-  const read = store.fetch(place, { key: 'k', signal: new AbortController().signal })
-  await assert.rejects(read, { error: 'States.ItemReaderFailed', message: /VersionId/ })
+  for (const parameters of [
+    { Bucket: 'b', Key: 'k', VersionId: 'v1' },
+    { path: 'b/k', VersionId: 'v1' },
+  ] as JsonObject[]) {
+    const place = readPlace(parameters, 'Key', readerFailed)
+    const read = store.fetch(place, { key: 'k', signal: new AbortController().signal })
+    await assert.rejects(read, { error: 'States.ItemReaderFailed', message: /VersionId/ })
+  }
+})
+
+test('readPlace() refuses a version that nothing would look at', () => {
+  for (const [parameters, field] of [
+    [{ Bucket: 'b', Key: 'k', VersionId: 7 }, 'Key'],
+    [{ Bucket: 'b', Prefix: 'k', VersionId: 'v1' }, 'Prefix'],
+  ] as const) {
+    assert.throws(() => readPlace(parameters, field, readerFailed), {
+      error: 'States.ItemReaderFailed',
+      message: /VersionId/,
+    })
+  }
 })

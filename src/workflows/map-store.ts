@@ -37,13 +37,15 @@ export const readerFailed = (cause: string, reason?: unknown): AslError =>
 export const writerFailed = (cause: string, reason?: unknown): AslError =>
   new AslError(STATES.resultWriterFailed, cause, { reason })
 
-/** `path`, or the bucket and a key or prefix. */
+/** `path`, or the bucket and a key or prefix. A version that nothing would look at is refused: the items would be others. */
 export const readPlace = (parameters: Json, field: 'Key' | 'Prefix', failed: (cause: string) => AslError): Place => {
-  const { path: at, Bucket: bucket, [field]: rest = '', VersionId: version } = (parameters ?? {}) as JsonObject
-  if (typeof at === 'string') return { bucket: undefined, key: at }
-  if (typeof bucket === 'string' && typeof rest === 'string') {
-    return { bucket, key: rest, ...(typeof version === 'string' ? { version } : {}) }
+  const { path: at, Bucket: bucket, [field]: rest = '', VersionId } = (parameters ?? {}) as JsonObject
+  if (VersionId !== undefined && (typeof VersionId !== 'string' || field !== 'Key')) {
+    throw failed('"VersionId" is a text, and goes with the "Key" of what is read')
   }
+  const version = VersionId === undefined ? {} : { version: VersionId }
+  if (typeof at === 'string') return { bucket: undefined, key: at, ...version }
+  if (typeof bucket === 'string' && typeof rest === 'string') return { bucket, key: rest, ...version }
   throw failed(`the place is given as "path", or as "Bucket" and "${field}"`)
 }
 
