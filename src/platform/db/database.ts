@@ -21,7 +21,7 @@ export interface Database {
   /** Tells of events that a statement of the caller's own has written and committed. */
   announce(events: readonly Event[]): void
   readonly commitStats: GroupCommit['stats']
-  /** Throws when the database does not answer within 5 s. */
+  /** Throws when the database does not answer within 5 s; within 10 s, where all connections are lent out. */
   ping(): Promise<void>
   stop(): Promise<void>
 }

@@ -2,15 +2,20 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
 import { noAnswer } from './errors.ts'
-import type { PostgresOptions } from './postgres.ts'
 
 const SILENCE_MS = 5000
 
-export type ProbeOptions = Pick<PostgresOptions, 'host' | 'port' | 'database' | 'user' | 'password'>
+export interface PostgresPlace {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  readonly password: string
+}
 
 /** Rejects with what the server or the network says, or when it says nothing for as long as `silenceMs`; at once when the signal is aborted. */
 export const probePostgres = async (
-  options: ProbeOptions,
+  options: PostgresPlace,
   signal?: AbortSignal,
   silenceMs = SILENCE_MS,
 ): Promise<void> => {

@@ -61,3 +61,22 @@ test('a migration may take longer than any other statement', async (t) => {
   assert.deepEqual(await migrate(db, [slow]), ['0001-slow'])
   await sql`SELECT id FROM things`.execute(db.primary)
 })
+
+test('ping() is answered while all connections are lent out, and not by a server that stands still', async (t) => {
+  const place = placeOf(await makeTestDatabaseUrl(t))
+  const proxy = await makeStallingProxy(t, place.port)
+  const where = { ...place, host: '127.0.0.1', port: proxy.port }
+  const db = openPostgresDatabase({ ...where, poolMin: 0, poolMax: 1, hub: makeEventHub(), onError: () => {} })
+  const isLent = Promise.withResolvers<void>()
+  const work = db.transaction(async (tx) => {
+    await sql`SELECT 1`.execute(tx)
+    isLent.resolve()
+    await sql`SELECT pg_sleep(30)`.execute(tx)
+  })
+  // Broken off with the proxy.
+  work.catch(() => {})
+  await isLent.promise
+  await db.ping()
+  proxy.stallAfter(0)
+  await assert.rejects(db.ping(), (error) => isOutage(error))
+})

@@ -7,14 +7,10 @@ import type { Database } from './database.ts'
 import { noAnswer } from './errors.ts'
 import { makeGroupCommit } from './group-commit.ts'
 import { makeStatementNames, makeWriteGroup, queryWith } from './postgres-group.ts'
+import { type PostgresPlace, probePostgres } from './postgres-probe.ts'
 import { publishing } from './transaction.ts'
 
-export interface PostgresOptions {
-  readonly host: string
-  readonly port: number
-  readonly database: string
-  readonly user: string
-  readonly password: string
+export interface PostgresOptions extends PostgresPlace {
   readonly poolMin: number
   readonly poolMax: number
   readonly hub: EventHub
@@ -137,6 +133,10 @@ export const openPostgresDatabase = (options: PostgresOptions): Database => {
       }
       try {
         await Promise.race([pool.query('SELECT 1'), tooLate()])
+      } catch (error) {
+        // All connections may be lent out to what takes its time: one more says whether the server is there.
+        if (pool.waitingCount === 0) throw error
+        await probePostgres(options, undefined, PING_MS)
       } finally {
         answered.abort()
       }
