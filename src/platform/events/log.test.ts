@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import test, { before, describe } from 'node:test'
+import type { KyselyPlugin } from 'kysely'
 import { DATABASES } from '../../../test/support/databases.ts'
 import type { Database } from '../db/database.ts'
 import type { NewEvent } from './event.ts'
@@ -17,6 +18,19 @@ const eventOf = (type: string, atMs = 1): NewEvent => ({
   data: {},
   atMs,
 })
+
+/** The database, and how often it was asked. */
+const counting = (db: Database): { counted: Database; queries: () => number } => {
+  let count = 0
+  const plugin: KyselyPlugin = {
+    transformQuery({ node }) {
+      count++
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  }
+  return { counted: { ...db, primary: db.primary.withPlugin(plugin) }, queries: () => count }
+}
 
 for (const { name, open } of DATABASES) {
   describe(`event log on ${name}`, () => {
@@ -67,6 +81,9 @@ for (const { name, open } of DATABASES) {
       await add('test.quick')
       // As long as it takes too long, nothing after it is given.
       assert.deepEqual(await typesAfter(startId), [])
+      const { counted, queries } = counting(db)
+      assert.equal(await makeEventLog(counted).head(), undefined)
+      assert.ok(queries() <= 12, `the server was asked ${queries()} times`)
       assert.equal(await log.head(), undefined)
       const waiting = typesAfter(startId)
       finish.resolve()
