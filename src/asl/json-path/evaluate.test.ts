@@ -160,6 +160,7 @@ describe('a path that takes too long ends the run', () => {
     ['by slices that overlap', `$${'[-1:1]'.repeat(40)}`, nested(41)],
     ['by scans within scans', '$..[?(@..a)]', nested(8_000)],
     ['by one regular expression', '$.items[?(@.n =~ /(a+)+b/)]', { items: [{ n: 'a'.repeat(40) }] }],
+    ['by a regular expression with too many choices', '$[?(@ =~ /(a|b)*/)]', ['a'.repeat(240_000)]],
     ['by many matches that each take a while', '$[?(@ =~ /(a+)+b/)]', new Array(1_000).fill('a'.repeat(15))],
     ['by comparing all with all', '$[?(@ in $)]', Array.from({ length: 20_000 }, (_, i) => i)],
     [

@@ -1,6 +1,7 @@
 /** The regular expressions of filters, `[?(@.name =~ /a.*b/i)]`: they must match a whole text, and cannot stall the process. */
 import { makeRegexEngine } from '../../platform/jsonata.ts'
-import type { Search } from './search.ts'
+import { AslError } from '../errors.ts'
+import { type Search, takesTooLong } from './search.ts'
 
 /** The steps that a match takes count as work of the search. */
 export type Pattern = (text: string, search: Search) => boolean
@@ -24,6 +25,11 @@ export const compilePattern = (source: string, flags: string): Pattern => {
   return (text, search) => {
     spend = search.spend
     whole.lastIndex = 0
-    return whole.exec(text) !== null
+    try {
+      return whole.exec(text) !== null
+    } catch (error) {
+      // The engine has a limit of its own, of choices that are open.
+      throw error instanceof AslError ? error : takesTooLong(error)
+    }
   }
 }

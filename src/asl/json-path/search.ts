@@ -1,6 +1,6 @@
 /** One evaluation of a path: where it began, and how much it may still do. A short path can find more than memory holds. */
 import type { Json } from '../../platform/json.ts'
-import { runtimeError } from '../errors.ts'
+import { type AslError, runtimeError } from '../errors.ts'
 
 export interface Search {
   readonly document: Json
@@ -17,7 +17,10 @@ export const makeSearch = (document: Json): Search => {
     document,
     spend(steps) {
       left -= steps
-      if (left < 0) throw runtimeError('The evaluation of a path takes too long.')
+      if (left < 0) throw takesTooLong()
     },
   }
 }
+
+export const takesTooLong = (reason?: unknown): AslError =>
+  runtimeError('The evaluation of a path takes too long.', { reason })
