@@ -1,4 +1,6 @@
 /** `aidos run`: starts a run, follows it, and looks at or changes one. */
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { Json } from '../../platform/json.ts'
 import type { Client } from '../../sdk/client.ts'
 import type { RunView } from '../../sdk/views.ts'
@@ -19,7 +21,9 @@ const targetOf = async (
   client: Client,
   given: string,
 ): Promise<{ name: string; version?: number }> => {
-  if (CODE_FILE.test(given)) {
+  // A name may look as a file's.
+  const isCode = CODE_FILE.test(given) && (basename(given) !== given || existsSync(given))
+  if (isCode && !call.flag('agent')) {
     const how = 'code is loaded by the server: "aidos start --load DIR" or "aidos dev DIR", then "aidos run NAME"'
     throw cliErrors.usage_invalid(`${given}: ${how}`)
   }
