@@ -1,4 +1,5 @@
 /** The `ctx` of workflow functions: checks and names what is asked for and hands it to the run as commands. */
+import { textOf } from '../platform/errors.ts'
 import { PRIORITIES } from '../platform/queue/queue.ts'
 import { allBranches, raceBranches } from './branches.ts'
 import type { CommandSink } from './command.ts'
@@ -27,7 +28,7 @@ export const commandsOf = (ctx: WorkflowContext): CommandSink => sinks.get(ctx) 
 const mustBeFunctions = (branches: readonly unknown[]): void => {
   const index = branches.findIndex((branch) => typeof branch !== 'function')
   if (index < 0) return
-  const given = branches[index] instanceof Promise ? 'a promise' : JSON.stringify(branches[index])
+  const given = branches[index] instanceof Promise ? 'a promise' : textOf(branches[index])
   throw engineErrors.branches_invalid(
     `branch ${index} is ${given}; give functions, such as (ctx) => ctx.task('a', 1), not what they return`,
   )

@@ -10,6 +10,8 @@ import { NonRetryableError, type WorkflowFunction } from './index.ts'
 const refuse = (): never => {
   throw new Error('not for you')
 }
+const AROUND: { self?: unknown } = {}
+AROUND.self = AROUND
 const NAMES = ['a', 'b', 'c', 'd']
 const ODD: readonly unknown[] = [undefined, null, new Proxy({}, { get: refuse, getPrototypeOf: refuse })]
 
@@ -127,12 +129,14 @@ for (const database of BACKENDS) {
       workflows: {
         all: (ctx) => ctx.all([ctx.step('a', () => 1) as never]),
         race: (ctx) => ctx.race([async () => 1, 2 as never]),
+        odd: (ctx) => ctx.all([AROUND as never]),
       },
     },
     async (engine) => {
       for (const [target, given] of [
         ['all', 'branch 0 is a promise; give functions'],
         ['race', 'branch 1 is 2; give functions'],
+        ['odd', 'branch 0 is [object Object]; give functions'],
       ] as const) {
         const { error } = await engine.result(target)
         assert.equal(error?.code, 'branches_invalid')
