@@ -10,9 +10,9 @@ const NAME_CHARACTER_INSIDE = /[^\s.[\]()'",!<>=&|*?]/u
 const FUNCTIONS = new Set(['length', 'size', 'min', 'max', 'avg', 'sum', 'stddev', 'keys', 'first', 'last'])
 
 /** Throws a plain `Error` that says where the text stops being a path. */
-export const parsePath = (source: string): ParsedPath => {
+export const parsePath = (source: string, nameCharacter = NAME_CHARACTER): ParsedPath => {
   const reader = makeReader(source)
-  const path = readPath(reader, NAME_CHARACTER)
+  const path = readPath(reader, nameCharacter)
   reader.skipSpace()
   if (!reader.done()) throw reader.error('expected the end of the path')
   return path

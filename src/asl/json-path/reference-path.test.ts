@@ -10,6 +10,15 @@ describe('parseReferencePath()', () => {
       assert.throws(() => parseReferencePath(source), /is not a reference path/, source)
     }
   })
+
+  test('refuses operators in a name, unless it stands in brackets', () => {
+    for (const operator of ['@', ',', ':', '?', '*']) {
+      const name = `a${operator}b`
+      assert.throws(() => parseReferencePath(`$.${name}`), /expected the end of the path/, name)
+      assert.deepEqual(parseReferencePath(`$['${name}']`).steps, [{ kind: 'name', name }])
+    }
+    assert.equal(parseReferencePath("$.R&D.it's").steps.length, 2)
+  })
 })
 
 describe('compileWrite()', () => {

@@ -7,9 +7,12 @@ import type { ParsedPath, PathStep } from './path.ts'
 
 export type WritePath = (document: Json, value: Json) => Json
 
+/** The operators `@ , : ? *` have no place in a reference path: a name with one of them stands in brackets. */
+const NAME_CHARACTER = /[^\s.[(@,:?*]/u
+
 /** Parses a path that may be written to; throws a plain `Error` when it could name several places or none. */
 export const parseReferencePath = (source: string): ParsedPath => {
-  const path = parsePath(source)
+  const path = parsePath(source, NAME_CHARACTER)
   const plain = path.steps.every((step) => step.kind === 'name' || step.kind === 'index')
   if (!plain || path.root.kind !== 'data') throw new Error(`'${source}' is not a reference path to the state's data`)
   return path
