@@ -4,8 +4,9 @@ import { BACKENDS } from '../../test/support/backends.ts'
 import { startTestEngine } from '../../test/support/engine.ts'
 import { onEngine } from '../../test/support/on-engine.ts'
 import { until } from '../../test/support/until.ts'
+import type { Database } from '../platform/db/database.ts'
 import { makeEventLog } from '../platform/events/log.ts'
-import { NonRetryableError, type WorkflowFunction } from './index.ts'
+import { NonRetryableError, type Run, type WorkflowFunction } from './index.ts'
 
 const refuse = (): never => {
   throw new Error('not for you')
@@ -14,6 +15,11 @@ const AROUND: { self?: unknown } = {}
 AROUND.self = AROUND
 const NAMES = ['a', 'b', 'c', 'd']
 const ODD: readonly unknown[] = [undefined, null, new Proxy({}, { get: refuse, getPrototypeOf: refuse })]
+
+const waitsTold = async (db: Database, { tenantId, id: runId }: Run): Promise<unknown[]> => {
+  const events = await makeEventLog(db).readNow({ tenantId, runId, afterId: 0, limit: 100 })
+  return events.flatMap(({ type, data }) => (type === 'run.waiting' ? [data.for] : []))
+}
 
 for (const database of BACKENDS) {
   const name = (title: string): string => `engine on ${database.name}: ${title}`
@@ -91,7 +97,7 @@ for (const database of BACKENDS) {
         },
       },
     },
-    async ({ engine, tenantId, run: start }) => {
+    async ({ engine, tenantId, run: start }, db) => {
       const run = await start('waits')
       const waitsFor = (what: string) =>
         until(what, async () => (await engine.runs.find(tenantId, run.id))?.waitingFor === what)
@@ -100,6 +106,7 @@ for (const database of BACKENDS) {
       await waitsFor('signal:second')
       await engine.signal({ tenantId, projectId: null }, run.id, 'second', null)
       await waitsFor('timer')
+      assert.deepEqual(await waitsTold(db, run), ['signal:first', 'signal:second', 'timer'])
     },
   )
 
@@ -114,12 +121,7 @@ for (const database of BACKENDS) {
         await engine.signal({ tenantId, projectId: null }, run.id, name, null)
       }
       await wait(run.id)
-      const events = await makeEventLog(db).readNow({ tenantId, runId: run.id, afterId: 0, limit: 100 })
-      const told = events.filter(({ type }) => type === 'run.waiting')
-      assert.deepEqual(
-        told.map(({ data }) => data),
-        [{ for: 'signal:a' }],
-      )
+      assert.deepEqual(await waitsTold(db, run), ['signal:a'])
     },
   )
 

@@ -46,8 +46,17 @@ export const addEnd = ({ toldTasks, guards, writes }: Turn, memory: RunMemory, t
 
 export const fenceOf = ({ id, fence }: Run): Guard => ({ table: 'runs', id, fence })
 
+const WAITS = ['signal', 'run', 'timer'] as const
+
 /** `signal` of `signal:NAME`. */
 const kindOf = (waits: string | null): string | undefined => waits?.split(':', 1)[0]
+
+/** As a run's row has it. */
+const waitOf = ({ command }: Pending): string => {
+  if (command.kind === 'signal') return `signal:${command.name}`
+  if (command.kind === 'run') return `run:${command.target}`
+  return command.kind === 'timer' ? 'timer' : 'retry'
+}
 
 export interface TurnPlanner {
   /** The run goes on: its new commands, what it called off, its row. */
@@ -90,8 +99,9 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     else record('signal.waiting', { signal: command.name, dueMs: command.dueMs })
   }
 
-  const planNew = async (turn: Turn): Promise<void> => {
-    for (const found of pending.takeNew()) {
+  const planNew = async (turn: Turn): Promise<readonly Pending[]> => {
+    const asked = pending.takeNew()
+    for (const found of asked) {
       const { command } = found
       // Found again by a replay: its task or child exists already, or its next try has a time.
       if (found.ref !== undefined || found.retryAtMs !== undefined) continue
@@ -100,6 +110,7 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
       else if (command.kind === 'run') await planChild(found, command, turn)
       else if (!found.announced) announce(command)
     }
+    return asked
   }
 
   /** Ends what nobody waits for any more. */
@@ -139,23 +150,23 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
     return Number.isFinite(dueMs) ? Math.ceil(dueMs) : null
   }
 
-  /** What the run waits for when nothing of it is under way. */
-  const waitingFor = (): string | null => {
-    if (pending.size === 0 || pending.size > pending.waits.size) return null
-    for (const { command } of pending.waits) if (command.kind === 'signal') return `signal:${command.name}`
-    for (const { command } of pending.waits) if (command.kind === 'run') return `run:${command.target}`
-    for (const { command } of pending.waits) if (command.kind === 'timer') return 'timer'
-    return 'retry'
+  /** What the run waits for above all, when nothing of it is under way. */
+  const foremost = (): Pending | undefined => {
+    if (pending.size > pending.waits.size) return undefined
+    for (const kind of WAITS) for (const wait of pending.waits) if (wait.command.kind === kind) return wait
+    return pending.waits.values().next().value
   }
 
-  const planState = ({ writes }: Turn): void => {
+  const planState = ({ writes }: Turn, asked: readonly Pending[]): void => {
     const { id, workerId } = memory.run
-    const waits = waitingFor()
-    const status = waits === null ? 'running' : 'waiting'
+    const wait = foremost()
+    const waits = wait ? waitOf(wait) : null
+    const status = wait ? 'waiting' : 'running'
     if (status !== memory.writtenStatus || waits !== memory.writtenWaits) {
       writes.push(updateRun(id, { status, waitingFor: waits, output: null, error: null, workerId, finishedAtMs: null }))
-      // From one signal or child to the next tells itself: each was told of when it was asked for.
-      if (waits !== null && kindOf(waits) !== kindOf(memory.writtenWaits)) record('run.waiting', { for: waits })
+      // Of many that were asked for before, the next is told by the row alone: else there were an event for each of them.
+      const isNews = wait && (asked.includes(wait) || kindOf(waits) !== kindOf(memory.writtenWaits))
+      if (isNews) record('run.waiting', { for: waits })
       memory.writtenStatus = status
       memory.writtenWaits = waits
     }
@@ -183,9 +194,9 @@ export const makeTurnPlanner = (memory: RunMemory, env: LiveRunEnv, actions: Tur
 
   return {
     async planNext(turn) {
-      await planNew(turn)
+      const asked = await planNew(turn)
       planCalledOff(pending.takeCalledOff(), turn)
-      planState(turn)
+      planState(turn, asked)
     },
     planEnd(turn) {
       const { run } = memory
