@@ -169,6 +169,29 @@ test('what is inside is not read again', async () => {
   assert.equal(new Set([...first.jobs, ...second.jobs].map((job) => job.id)).size, 20)
 })
 
+test('isAll is never true when some is left over, whatever is inside', async () => {
+  const amounts = [0, 1, 2, 3, 5, 8]
+  for (const limit of [1, 2, 3, 5, 8]) {
+    for (const [plain, keyed] of amounts.flatMap((a) => amounts.map((b) => [a, b] as const))) {
+      for (const atWork of [0, 1, 5, 10]) {
+        for (const stillQueued of [0, 2]) {
+          const { read, inside } = setUp([
+            { tenantId: 'a', count: plain },
+            { tenantId: 'a', count: keyed, key: 'k' },
+            { tenantId: 'a', count: 1, key: 'l' },
+          ])
+          const entry = { tenantId: 'a', enteredMs: 0 }
+          for (let i = 0; i < atWork; i++) inside.set(`at work ${i}`, entry)
+          for (let i = 0; i < Math.min(stillQueued, plain); i++) inside.set(`a-0-00000${i}`, entry)
+          const outside = plain - Math.min(stillQueued, plain) + keyed + 1
+          const { jobs, isAll } = await read(limit)
+          assert.ok(!isAll || jobs.length === outside, JSON.stringify({ limit, plain, keyed, atWork, stillQueued }))
+        }
+      }
+    }
+  }
+})
+
 test('isAll is true exactly when there is no more', async () => {
   for (const [count, limit, isAll] of [
     [0, 10, true],

@@ -116,11 +116,15 @@ export const makeFairBacklog = (options: FairBacklogOptions) => {
         keys.names.map(async (key) => {
           const most = each + insideOf(laneOf(tenantId, key))
           const found = await source.head(priority, tenantId, key, most)
-          if (found.length === most && want === part) hasMore = true
-          return { weight: 1, jobs: found.filter(({ id }) => !inside.has(id) && !taken.has(id)).slice(0, each) }
+          if (found.length === most) hasMore = true
+          return { weight: 1, jobs: found.filter(({ id }) => !inside.has(id) && !taken.has(id)) }
         }),
       )
-      return { jobs: interleave(heads).slice(0, want), hasMore, isRound: keys.isAll }
+      // More than each may be found: of what is inside some is at work already, and waits no more.
+      const found = interleave(heads)
+      // What is beyond the limit comes when it has room.
+      const hasMoreToGo = want === part && (hasMore || found.length > want)
+      return { jobs: found.slice(0, want), hasMore: hasMoreToGo, isRound: keys.isAll }
     }
 
     const readFairly = async (lap: string, priority: Priority, room: number) => {
