@@ -73,8 +73,8 @@ const runnerFlags = (): string[] => {
     '--import',
     path.join(support, 'file-deadline.ts'),
     '--test',
-    // Most tests wait for a server rather than compute: never fewer than two at a time.
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
+    // Most tests wait for a server rather than compute: more of them at a time than there are cores.
+    `--test-concurrency=${availableParallelism() + 1}`,
     `--test-timeout=${testTimeoutMs}`,
   ]
   const ownReporter = flags.some((flag) => flag.startsWith('--test-reporter'))
